@@ -1,0 +1,21 @@
+"""Reconciliation workers: a firm's own book against its broker's, and each real difference told once."""
+
+from reconciliation.comparator import Comparator
+from reconciliation.models import (
+    DEFAULT_SEVERITY_MAP,
+    Discrepancy,
+    DiscrepancySeverity,
+    DiscrepancyType,
+    ReconciliationConfig,
+    ReconciliationResult,
+)
+
+__all__ = [
+    "DEFAULT_SEVERITY_MAP",
+    "Comparator",
+    "Discrepancy",
+    "DiscrepancySeverity",
+    "DiscrepancyType",
+    "ReconciliationConfig",
+    "ReconciliationResult",
+]

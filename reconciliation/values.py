@@ -1,0 +1,48 @@
+"""What a number, a time and an identifier must look like to get in: checked once, at the border."""
+
+from datetime import UTC, datetime
+from decimal import Context, Decimal, InvalidOperation
+
+from reconciliation.errors import InvalidInputError
+
+#: Enough for any price with 20 digits times any quantity; beyond it a value is garbage, not money.
+MAX_DIGITS = 60
+
+#: Sums, differences and products of such numbers are exact in it; the default context would round at 28 digits.
+EXACT = Context(prec=6 * MAX_DIGITS)
+
+
+def exact_decimal(value: Decimal | float | str, what: str) -> Decimal:
+    """Return `value` as a finite Decimal, digit for digit.
+
+    A float enters by its shortest text (`Decimal(str(x))`), so that 0.1 stays 0.1.
+
+    Raises:
+        InvalidInputError: not a number, NaN, infinite, a bool, or more than `MAX_DIGITS` digits.
+    """
+    if isinstance(value, Decimal):
+        number = value
+    elif isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise InvalidInputError(f"{what}: {value!r} is not a number but a {type(value).__name__}")
+    else:
+        try:
+            number = Decimal(str(value).strip())
+        except InvalidOperation:
+            raise InvalidInputError(f"{what}: {value!r} is not a number") from None
+    if not number.is_finite():
+        raise InvalidInputError(f"{what}: {value!r} is not a finite number")
+    if len(number.as_tuple().digits) > MAX_DIGITS or abs(number.adjusted()) > MAX_DIGITS:
+        raise InvalidInputError(f"{what}: a number of more than {MAX_DIGITS} digits is not plausible")
+    return number
+
+
+def optional_decimal(value: Decimal | float | str | None, what: str) -> Decimal | None:
+    """Return None for None (unknown), else `exact_decimal`."""
+    return None if value is None else exact_decimal(value, what)
+
+
+def aware_utc(value: datetime) -> datetime:
+    """Return `value` in UTC; a naive datetime is taken as UTC."""
+    if value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    return value.astimezone(UTC)
