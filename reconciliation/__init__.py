@@ -9,6 +9,7 @@ from reconciliation.models import (
     ReconciliationConfig,
     ReconciliationResult,
 )
+from reconciliation.service import ReconciliationService
 
 __all__ = [
     "DEFAULT_SEVERITY_MAP",
@@ -18,4 +19,5 @@ __all__ = [
     "DiscrepancyType",
     "ReconciliationConfig",
     "ReconciliationResult",
+    "ReconciliationService",
 ]

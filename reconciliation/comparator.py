@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from decimal import Context, Decimal
 
 from reconciliation.broker.query import BrokerAccount, BrokerPosition, BrokerSnapshot
+from reconciliation.errors import InvalidInputError, UnusableFigureError
 from reconciliation.local.provider import LocalSnapshot, PositionLike
 from reconciliation.models import (
     DEFAULT_SEVERITY_MAP,
@@ -63,9 +64,9 @@ class Comparator:
         """Compare everything that both snapshots hold.
 
         Raises:
-            InvalidInputError: a figure of either side is not a finite number.
+            UnusableFigureError: a figure of either side is not a finite number.
         """
-        ours, theirs = _index(local.positions), _index(broker.positions)
+        ours, theirs = _index(local.positions, "local"), _index(broker.positions, "broker")
         positions = self._position_findings(ours, theirs)
         account = self.compare_account(local.cash, local.equity, broker.account)
         return Comparison(
@@ -78,9 +79,9 @@ class Comparator:
         """Return the findings of the positions, sorted by symbol, asset type and type of finding.
 
         Raises:
-            InvalidInputError: a quantity or cost of either side is not a finite number.
+            UnusableFigureError: a quantity or cost of either side is not a finite number.
         """
-        return self._position_findings(_index(local), _index(broker))
+        return self._position_findings(_index(local, "local"), _index(broker, "broker"))
 
     def compare_account(
         self, local_cash: Decimal | None, local_equity: Decimal | None, broker_account: BrokerAccount
@@ -88,17 +89,16 @@ class Comparator:
         """Return the findings of cash and equity. None on either side is not compared.
 
         Raises:
-            InvalidInputError: a figure is not a finite number.
+            UnusableFigureError: a figure is not a finite number.
         """
-        ours = optional_decimal(local_cash, "local cash")
-        theirs = optional_decimal(broker_account.cash, "broker cash")
+        ours, theirs = _figure(local_cash, "local", "cash"), _figure(broker_account.cash, "broker", "cash")
         findings = []
         if ours is not None and theirs is not None:
             difference = EXACT.abs(EXACT.subtract(ours, theirs))
             if difference > self._config.cash_tolerance:
                 findings.append(self._finding(DiscrepancyType.CASH_MISMATCH, None, ours, theirs))
-        ours = optional_decimal(local_equity, "local equity")
-        theirs = optional_decimal(broker_account.total_equity, "broker equity")
+        ours = _figure(local_equity, "local", "equity")
+        theirs = _figure(broker_account.total_equity, "broker", "equity")
         if (
             ours is not None
             and theirs is not None
@@ -150,17 +150,12 @@ class Comparator:
         )
 
 
-def _index(rows: Iterable[PositionLike] | Iterable[BrokerPosition]) -> dict[Key, _Holding]:
+def _index(rows: Iterable[PositionLike] | Iterable[BrokerPosition], side: str) -> dict[Key, _Holding]:
     """Add up the rows of each key; a key whose sum is zero is flat and left out."""
     single: dict[Key, _Holding] = {}
     several: dict[Key, list[_Holding]] = {}
     for row in rows:
-        key = (row.symbol, AssetType(row.asset_type))
-        where = f"position {row.symbol!r}"
-        holding = _Holding(
-            exact_decimal(row.quantity, f"{where}: quantity"),
-            optional_decimal(row.avg_cost, f"{where}: avg_cost"),
-        )
+        key, holding = _holding(row, side)
         if key in single:
             several.setdefault(key, [single[key]]).append(holding)
         else:
@@ -168,6 +163,25 @@ def _index(rows: Iterable[PositionLike] | Iterable[BrokerPosition]) -> dict[Key,
     for key, holdings in several.items():
         single[key] = _add_up(holdings)
     return {key: holding for key, holding in single.items() if holding.quantity}
+
+
+def _holding(row: PositionLike | BrokerPosition, side: str) -> tuple[Key, _Holding]:
+    try:
+        symbol = row.symbol
+        return (symbol, AssetType(row.asset_type)), _Holding(
+            exact_decimal(row.quantity, "quantity"), optional_decimal(row.avg_cost, "avg_cost")
+        )
+    except AttributeError as error:
+        raise UnusableFigureError(side, f"position {type(row).__name__}: {error}") from None
+    except ValueError as error:  # also InvalidInputError, and an unknown asset type
+        raise UnusableFigureError(side, f"position {symbol!r}: {error}") from None
+
+
+def _figure(value: Decimal | None, side: str, name: str) -> Decimal | None:
+    try:
+        return optional_decimal(value, name)
+    except InvalidInputError as error:
+        raise UnusableFigureError(side, str(error)) from None
 
 
 def _add_up(holdings: list[_Holding]) -> _Holding:

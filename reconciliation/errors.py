@@ -2,6 +2,7 @@
 
     ReconciliationError
     ├── InvalidInputError        a given value, file or argument cannot be accepted; names thing, place, remedy
+    │   └── UnusableFigureError  a figure of one side that cannot be compared
     ├── ConfigurationError       settings, a mapping or a connection cannot work as written
     ├── CoordinationError        Redis cannot be reached or refuses; nothing was noted
     ├── StorageError             the database cannot be reached or lacks its migrations
@@ -25,6 +26,14 @@ class ReconciliationError(Exception):
 
 class InvalidInputError(ReconciliationError, ValueError):
     """Raised for a value, file or argument that cannot be accepted. A retry with the same input does not help."""
+
+
+class UnusableFigureError(InvalidInputError):
+    """Raised by the comparator for a row or figure of one `side` ("local" or "broker") that cannot be compared."""
+
+    def __init__(self, side: str, message: str) -> None:
+        super().__init__(f"{side} {message}")
+        self.side = side
 
 
 class ConfigurationError(ReconciliationError):

@@ -1,6 +1,6 @@
 """The words of the domain as types: discrepancies, configuration, results, fills."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -127,9 +127,30 @@ class ReconciliationConfig:
     read_timeout_seconds: float = 30.0
 
     def __post_init__(self) -> None:
-        self.cash_tolerance = exact_decimal(self.cash_tolerance, "cash_tolerance")
-        self.equity_tolerance_pct = exact_decimal(self.equity_tolerance_pct, "equity_tolerance_pct")
         self.validate()
+        self._watchers: list[Callable[[], object]] = []
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a field and tell the watchers. A value that cannot work is refused and the old one stays."""
+        watchers = self.__dict__.get("_watchers")
+        if name in ("cash_tolerance", "equity_tolerance_pct"):
+            value = exact_decimal(value, name)
+        before = self.__dict__.get(name)
+        object.__setattr__(self, name, value)
+        if watchers is None:  # still under construction
+            return
+        try:
+            self.validate()
+        except InvalidInputError:
+            object.__setattr__(self, name, before)
+            raise
+        for tell in tuple(watchers):
+            tell()
+
+    def watch(self, tell: Callable[[], object]) -> Callable[[], None]:
+        """Have `tell` called after each change, in the thread that makes it; returns what ends that."""
+        self._watchers.append(tell)
+        return lambda: self._watchers.remove(tell)
 
     def validate(self) -> None:
         """Raise InvalidInputError, naming the field, for a value that cannot work."""
@@ -157,7 +178,7 @@ class RunError:
     """Why a run is incomplete: the stable `kind` of the error, the side that failed, a sentence."""
 
     kind: str
-    side: str  # "local" or "broker"
+    side: str  # "local", "broker", or "registry": the account itself is not known
     message: str
     retryable: bool = True
 

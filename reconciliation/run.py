@@ -7,7 +7,7 @@ from time import monotonic
 
 from reconciliation.broker.query import BrokerSnapshot
 from reconciliation.comparator import Comparator
-from reconciliation.errors import BadData, InvalidInputError, ReadError
+from reconciliation.errors import BadData, ReadError, UnusableFigureError
 from reconciliation.local.provider import LocalSnapshot
 from reconciliation.models import ReconciliationConfig, ReconciliationResult, RunError, RunRequest
 
@@ -52,8 +52,8 @@ def conclude(
         return incomplete(request, start, wrong, "broker")
     try:
         comparison = Comparator(config, now=lambda: start.timestamp).compare(local, broker)
-    except InvalidInputError as error:
-        return incomplete(request, start, BadData(str(error)), "local")
+    except UnusableFigureError as error:
+        return incomplete(request, start, BadData(str(error)), error.side)
     return ReconciliationResult(
         account_id=request.account_id,
         timestamp=start.timestamp,

@@ -1,0 +1,86 @@
+"""Reading both sides of one account, so that every way to fail ends in a `ReadError` and never in "flat"."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import Any, TypeVar
+
+from reconciliation.broker.query import BrokerQuery, BrokerSnapshot, SnapshotBroker
+from reconciliation.errors import BadData, Incomplete, InvalidInputError, ReadError, Unavailable
+from reconciliation.local.provider import LocalBook, LocalSnapshot, PositionProvider
+
+#: A message is for people; a server's whole error page is not.
+MAX_MESSAGE_CHARACTERS = 300
+
+Answer = TypeVar("Answer")
+Row = TypeVar("Row")
+
+
+async def read_broker(broker: BrokerQuery, account_id: str, timeout_seconds: float) -> BrokerSnapshot | ReadError:
+    """Read one account at the broker within `timeout_seconds`; an error is returned, not raised."""
+    if isinstance(broker, SnapshotBroker):
+        answer = await surely(broker.get_snapshots([account_id]), "broker", account_id, timeout_seconds)
+        return answer if isinstance(answer, ReadError) else of_account(answer, "broker", account_id)
+    return await surely(_query(broker, account_id), "broker", account_id, timeout_seconds)
+
+
+async def read_local(provider: PositionProvider, account_id: str, timeout_seconds: float) -> LocalSnapshot | ReadError:
+    """Read one account of the local book within `timeout_seconds`; an error is returned, not raised."""
+    if isinstance(provider, LocalBook):
+        answer = await surely(provider.get_snapshots([account_id]), "local book", account_id, timeout_seconds)
+        return answer if isinstance(answer, ReadError) else of_account(answer, "local book", account_id)
+    return await surely(_provide(provider, account_id), "local book", account_id, timeout_seconds)
+
+
+async def surely(read: Awaitable[Answer], side: str, account_id: str, timeout_seconds: float) -> Answer | ReadError:
+    """Await `read`; turn a time-out and every exception of an adapter into the `ReadError` that says so."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return await read
+    except ReadError as error:
+        return error
+    except TimeoutError:
+        return Unavailable(f"the {side} gave no answer within {timeout_seconds:g} s", account_id=account_id)
+    except InvalidInputError as error:
+        return BadData(f"the {side} answered with what cannot be read: {error}", account_id=account_id)
+    except Exception as error:  # noqa: BLE001  an adapter may raise anything; the run must still end in a result
+        text = str(error).partition("\n")[0][:MAX_MESSAGE_CHARACTERS]
+        return Unavailable(f"the {side} failed: {type(error).__name__}: {text}".rstrip(": "), account_id=account_id)
+
+
+def of_account(answers: Any, side: str, account_id: str) -> Any:
+    """Pick the account's entry of an answer for many; no entry is an error, for it does not say "flat"."""
+    if account_id not in answers:
+        return Incomplete(f"the {side} gave no answer for account {account_id!r}", account_id=account_id)
+    return answers[account_id]
+
+
+async def _query(broker: BrokerQuery, account_id: str) -> BrokerSnapshot:
+    reads = (
+        asyncio.ensure_future(_rows(broker.get_positions(account_id), "broker")),
+        asyncio.ensure_future(broker.get_account(account_id)),
+    )
+    try:
+        positions, account = await asyncio.gather(*reads)
+    finally:
+        # gather leaves the other one running when one fails
+        for read in reads:
+            read.cancel()
+    if account is None:
+        raise BadData("the broker answered with no account figures", account_id=account_id)
+    return BrokerSnapshot(account=account, positions=positions, as_of=account.as_of)
+
+
+async def _provide(provider: PositionProvider, account_id: str) -> LocalSnapshot:
+    return LocalSnapshot(
+        account_id=account_id,
+        positions=await _rows(provider.get_positions(account_id), "local book"),
+        cash=await provider.get_cash(account_id),
+        equity=await provider.get_equity(account_id),
+    )
+
+
+async def _rows(read: Awaitable[Sequence[Row]], side: str) -> Sequence[Row]:
+    rows = await read
+    if rows is None:
+        raise BadData(f"the {side} answered with nothing where a list of positions was due")
+    return list(rows)
