@@ -27,9 +27,9 @@ class AccountPlan:
 
 
 class AccountDirectory(Protocol):
-    """Where plans come from."""
+    """Where plans come from. Blocking: the use case calls it in a thread, as it does the other two blocking ports."""
 
-    async def get_plans(self, account_ids: Sequence[str]) -> Mapping[str, AccountPlan | ReadError]:
+    def get_plans(self, account_ids: Sequence[str]) -> Mapping[str, AccountPlan | ReadError]:
         """Return an entry for each asked account: its plan, or why it has none."""
         ...
 
@@ -43,15 +43,15 @@ class BrokerReader(Protocol):
 
 
 class RunLedger(Protocol):
-    """Where runs are recorded; one transaction a call."""
+    """Where runs are recorded; one transaction a call. Blocking."""
 
-    async def record(self, results: Sequence[ReconciliationResult]) -> None: ...
+    def record(self, results: Sequence[ReconciliationResult]) -> None: ...
 
 
 class ResultPublisher(Protocol):
-    """Tells the world; one pipeline a call."""
+    """Tells the world; one pipeline a call. Blocking."""
 
-    async def publish(self, results: Sequence[ReconciliationResult]) -> None: ...
+    def publish(self, results: Sequence[ReconciliationResult]) -> None: ...
 
 
 class Reconciler:
@@ -83,13 +83,16 @@ class Reconciler:
         """
         start = RunStart.now()
         account_ids = list(dict.fromkeys(request.account_id for request in requests))
-        plans = await self._directory.get_plans(account_ids)
+        plans = await asyncio.to_thread(self._directory.get_plans, account_ids)
         known = {account_id: plan for account_id, plan in plans.items() if isinstance(plan, AccountPlan)}
         local, broker = await asyncio.gather(self._read_local(list(known)), self._broker_reader.read([*known.values()]))
         results = [self._conclude(request, start, plans, local, broker) for request in requests]
-        await self._ledger.record(results)
-        await self._publisher.publish(results)
+        await asyncio.to_thread(self._record_and_publish, results)
         return results
+
+    def _record_and_publish(self, results: Sequence[ReconciliationResult]) -> None:
+        self._ledger.record(results)
+        self._publisher.publish(results)
 
     async def _read_local(self, account_ids: Sequence[str]) -> Mapping[str, LocalSnapshot | ReadError]:
         if not account_ids:
