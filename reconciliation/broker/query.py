@@ -103,3 +103,14 @@ class SnapshotBroker(ABC):
         Raises:
             ReadError: nothing could be read for any of them.
         """
+
+
+class ClosableBroker(ABC):
+    """A broker that holds connections or sessions, which must be closed in the event loop that used them.
+
+    Subclass it beside `BrokerQuery`; it is found by type, never by probing for a method.
+    """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Give back what was opened. Safe to call twice."""
