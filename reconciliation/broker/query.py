@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
-from reconciliation.errors import ReadError
+from reconciliation.errors import InvalidInputError, ReadError
 from reconciliation.models import AssetType
 from reconciliation.values import aware_utc, exact_decimal, optional_decimal
 
@@ -114,3 +114,35 @@ class ClosableBroker(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Give back what was opened. Safe to call twice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerLimits:
+    """How hard one login may be used: the broker's documented default, or what an operator has agreed with it."""
+
+    #: None: no limit is known, or none applies (files).
+    requests_per_second: float | None
+    #: How many requests may be under way at once.
+    concurrency: int
+    #: How many requests one account costs, positions and figures together.
+    requests_per_account: int = 2
+
+    def __post_init__(self) -> None:
+        rate = self.requests_per_second
+        if rate is not None and not 0 < rate < float("inf"):
+            raise InvalidInputError(f"requests_per_second is {rate!r}: it must be more than 0")
+        for name in ("concurrency", "requests_per_account"):
+            if getattr(self, name) < 1:
+                raise InvalidInputError(f"{name} is {getattr(self, name)!r}: it must be at least 1")
+
+
+class LimitedBroker(ABC):
+    """A broker that says how hard its login may be used, all workers together.
+
+    Subclass it beside `BrokerQuery`; it is found by type, never by probing for an attribute.
+    """
+
+    @property
+    @abstractmethod
+    def limits(self) -> BrokerLimits:
+        """The limits of this login."""
