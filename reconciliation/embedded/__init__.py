@@ -1,0 +1,1 @@
+"""Parts that production has elsewhere, run inside this process: an embedded Redis-compatible server."""

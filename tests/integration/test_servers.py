@@ -1,0 +1,29 @@
+"""The test servers themselves: real, fresh, and gone with pytest."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.integration.test_embedded_redis import is_gone
+from tests.waiting import wait_for
+
+HOLDER = """
+import sys
+from pathlib import Path
+from tests.servers import run_postgres
+with run_postgres(Path(sys.argv[1])):
+    print("running", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_postgres_is_gone_after_its_holder_was_killed(tmp_path: Path):
+    argv = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(argv, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "running\n"
+        postmaster_pid = int((tmp_path / "postmaster.pid").read_text().partition("\n")[0])
+        os.kill(holder.pid, signal.SIGKILL)
+        wait_for(lambda: is_gone(postmaster_pid), timeout_seconds=10)
