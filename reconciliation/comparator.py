@@ -5,10 +5,10 @@ zero is flat; (2) quantity and cost are judged apart; (3) tolerances are data, i
 percent of the absolute local equity; (5) output is sorted. What a side does not say is not compared, and said so.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Context, Decimal
+from decimal import Context, Decimal, InvalidOperation
 
 from reconciliation.broker.query import BrokerAccount, BrokerPosition, BrokerSnapshot
 from reconciliation.errors import InvalidInputError, UnusableFigureError
@@ -35,6 +35,12 @@ class _Holding:
 
     quantity: Decimal
     avg_cost: Decimal | None
+
+
+_FLAT = _Holding(Decimal(0), None)
+#: A single row as it came, or several of one key added up.
+_Row = PositionLike | BrokerPosition | _Holding
+_Pair = tuple[Key, _Row | None, _Row | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +73,10 @@ class Comparator:
             UnusableFigureError: a figure of either side is not a finite number.
         """
         ours, theirs = _index(local.positions, "local"), _index(broker.positions, "broker")
-        positions = self._position_findings(ours, theirs)
-        account = self.compare_account(local.cash, local.equity, broker.account)
+        differing, checked = _differing(ours, theirs)
         return Comparison(
-            discrepancies=positions + account,
-            positions_checked=len(ours.keys() | theirs.keys()),
+            discrepancies=self._judge(differing) + self.compare_account(local.cash, local.equity, broker.account),
+            positions_checked=checked,
             not_compared=_not_compared(local, broker, ours, theirs),
         )
 
@@ -81,7 +86,8 @@ class Comparator:
         Raises:
             UnusableFigureError: a quantity or cost of either side is not a finite number.
         """
-        return self._position_findings(_index(local, "local"), _index(broker, "broker"))
+        differing, _ = _differing(_index(local, "local"), _index(broker, "broker"))
+        return self._judge(differing)
 
     def compare_account(
         self, local_cash: Decimal | None, local_equity: Decimal | None, broker_account: BrokerAccount
@@ -107,20 +113,19 @@ class Comparator:
             findings.append(self._finding(DiscrepancyType.EQUITY_MISMATCH, None, ours, theirs))
         return findings
 
-    def _position_findings(self, ours: dict[Key, _Holding], theirs: dict[Key, _Holding]) -> list[Discrepancy]:
+    def _judge(self, differing: list[_Pair]) -> list[Discrepancy]:
+        if not differing:
+            return []
         tolerances = ToleranceTable(self._config.account_id, self._config.tolerances)
         findings: list[Discrepancy] = []
-        for key, local in ours.items():
-            broker = theirs.get(key)
-            if broker is None:
-                findings.append(self._finding(DiscrepancyType.MISSING_BROKER, key, local.quantity, None))
-            elif local.quantity != broker.quantity or local.avg_cost != broker.avg_cost:
+        for key, ours, theirs in differing:
+            local, broker = _holding(key, ours, "local"), _holding(key, theirs, "broker")
+            if local and broker:
                 findings.extend(self._mismatches(key, local, broker, tolerances))
-        findings.extend(
-            self._finding(DiscrepancyType.MISSING_LOCAL, key, None, broker.quantity)
-            for key, broker in theirs.items()
-            if key not in ours
-        )
+            elif local:
+                findings.append(self._finding(DiscrepancyType.MISSING_BROKER, key, local.quantity, None))
+            elif broker:
+                findings.append(self._finding(DiscrepancyType.MISSING_LOCAL, key, None, broker.quantity))
         findings.sort(key=lambda found: (found.symbol or "", found.asset_type or "", found.type.value))
         return findings
 
@@ -137,7 +142,7 @@ class Comparator:
     def _finding(
         self, kind: DiscrepancyType, key: Key | None, local: Decimal | None, broker: Decimal | None
     ) -> Discrepancy:
-        symbol, asset_type = key if key is not None else (None, None)
+        symbol, asset_type = (None, None) if key is None else (key[0], AssetType(key[1]))
         return Discrepancy(
             type=kind,
             severity=DEFAULT_SEVERITY_MAP[kind],
@@ -150,31 +155,63 @@ class Comparator:
         )
 
 
-def _index(rows: Iterable[PositionLike] | Iterable[BrokerPosition], side: str) -> dict[Key, _Holding]:
-    """Add up the rows of each key; a key whose sum is zero is flat and left out."""
-    single: dict[Key, _Holding] = {}
-    several: dict[Key, list[_Holding]] = {}
-    for row in rows:
-        key, holding = _holding(row, side)
-        if key in single:
-            several.setdefault(key, [single[key]]).append(holding)
-        else:
-            single[key] = holding
-    for key, holdings in several.items():
-        single[key] = _add_up(holdings)
-    return {key: holding for key, holding in single.items() if holding.quantity}
-
-
-def _holding(row: PositionLike | BrokerPosition, side: str) -> tuple[Key, _Holding]:
+def _index(rows: Iterable[PositionLike | BrokerPosition], side: str) -> dict[Key, _Row]:
+    """Key the rows; the rows of one key are added up. Nothing else is looked at: most rows agree as they are."""
+    rows = list(rows)
     try:
-        symbol = row.symbol
-        return (symbol, AssetType(row.asset_type)), _Holding(
-            exact_decimal(row.quantity, "quantity"), optional_decimal(row.avg_cost, "avg_cost")
-        )
-    except AttributeError as error:
-        raise UnusableFigureError(side, f"position {type(row).__name__}: {error}") from None
-    except ValueError as error:  # also InvalidInputError, and an unknown asset type
-        raise UnusableFigureError(side, f"position {symbol!r}: {error}") from None
+        index: dict[Key, _Row] = {(row.symbol, row.asset_type): row for row in rows}
+    except (AttributeError, TypeError) as error:
+        raise UnusableFigureError(side, f"position: {error}") from None
+    if len(index) == len(rows):
+        return index
+    lots: dict[Key, list[_Holding]] = {}
+    for row in rows:
+        key = (row.symbol, row.asset_type)
+        lots.setdefault(key, []).append(_holding(key, row, side) or _FLAT)
+    return {key: _add_up(holdings) for key, holdings in lots.items()}
+
+
+def _differing(ours: Mapping[Key, _Row], theirs: Mapping[Key, _Row]) -> tuple[list[_Pair], int]:
+    """Return the keys whose rows are not plainly equal, with both rows, and how many keys are not flat."""
+    try:
+        return _walk(ours, theirs)
+    except InvalidOperation:  # a signalling NaN refuses even to be compared; find whose it is
+        for side, rows in (("local", ours), ("broker", theirs)):
+            for key, row in rows.items():
+                _holding(key, row, side)
+        raise
+
+
+def _walk(ours: Mapping[Key, _Row], theirs: Mapping[Key, _Row]) -> tuple[list[_Pair], int]:
+    """Walk both sides once. This loop is all the work for rows that agree, so it does no more than it must."""
+    differing: list[_Pair] = []
+    checked = len(ours)
+    for key, local in ours.items():
+        broker = theirs.get(key)
+        if broker is not None and local.quantity == broker.quantity and local.avg_cost == broker.avg_cost:
+            if not local.quantity:
+                checked -= 1
+        else:
+            differing.append((key, local, broker))
+            if not (local.quantity or (broker is not None and broker.quantity)):
+                checked -= 1
+    for key in theirs.keys() - ours.keys():
+        differing.append((key, None, theirs[key]))
+        checked += bool(theirs[key].quantity)
+    return differing, checked
+
+
+def _holding(key: Key, row: _Row | None, side: str) -> _Holding | None:
+    """Return what a row holds, in exact numbers; None where it is missing or flat."""
+    if row is None:
+        return None
+    try:
+        AssetType(key[1])
+        quantity = exact_decimal(row.quantity, "quantity")
+        avg_cost = optional_decimal(row.avg_cost, "avg_cost")
+    except (AttributeError, ValueError) as error:  # InvalidInputError, or an unknown asset type
+        raise UnusableFigureError(side, f"position {key[0]!r}: {error}") from None
+    return _Holding(quantity, avg_cost) if quantity else None
 
 
 def _figure(value: Decimal | None, side: str, name: str) -> Decimal | None:
@@ -188,20 +225,19 @@ def _add_up(holdings: list[_Holding]) -> _Holding:
     quantity = Decimal(0)
     for holding in holdings:
         quantity = EXACT.add(quantity, holding.quantity)
-    counted = [holding for holding in holdings if holding.quantity]
-    costs = {holding.avg_cost for holding in counted}
+    costs = {holding.avg_cost for holding in holdings if holding.quantity}
     if not quantity or None in costs:
         return _Holding(quantity, None)
     if len(costs) == 1:
         return _Holding(quantity, costs.pop())
     total = Decimal(0)
-    for holding in counted:
+    for holding in holdings:
         total = EXACT.fma(holding.quantity, holding.avg_cost or Decimal(0), total)
     return _Holding(quantity, _AVERAGE.divide(total, quantity))
 
 
 def _not_compared(
-    local: LocalSnapshot, broker: BrokerSnapshot, ours: dict[Key, _Holding], theirs: dict[Key, _Holding]
+    local: LocalSnapshot, broker: BrokerSnapshot, ours: Mapping[Key, _Row], theirs: Mapping[Key, _Row]
 ) -> tuple[str, ...]:
     words = []
     if local.cash is None or broker.account.cash is None:
@@ -209,8 +245,10 @@ def _not_compared(
     if local.equity is None or broker.account.total_equity is None:
         words.append("equity")
     words.extend(
-        f"cost {key[0]}"
-        for key in sorted(ours.keys() & theirs.keys())
-        if ours[key].avg_cost is None or theirs[key].avg_cost is None
+        sorted(
+            f"cost {key[0]}"
+            for key, row in ours.items()
+            if key in theirs and row.quantity and (row.avg_cost is None or theirs[key].avg_cost is None)
+        )
     )
     return tuple(words)
