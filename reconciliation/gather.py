@@ -1,7 +1,7 @@
 """Reading both sides of one account, so that every way to fail ends in a `ReadError` and never in "flat"."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from reconciliation.broker.query import BrokerQuery, BrokerSnapshot, SnapshotBroker
@@ -56,7 +56,7 @@ def of_account(answers: Any, side: str, account_id: str) -> Any:
 
 async def _query(broker: BrokerQuery, account_id: str) -> BrokerSnapshot:
     reads = (
-        asyncio.ensure_future(_rows(broker.get_positions(account_id), "broker")),
+        asyncio.ensure_future(_rows(broker.get_positions, account_id, "broker")),
         asyncio.ensure_future(broker.get_account(account_id)),
     )
     try:
@@ -73,14 +73,14 @@ async def _query(broker: BrokerQuery, account_id: str) -> BrokerSnapshot:
 async def _provide(provider: PositionProvider, account_id: str) -> LocalSnapshot:
     return LocalSnapshot(
         account_id=account_id,
-        positions=await _rows(provider.get_positions(account_id), "local book"),
+        positions=await _rows(provider.get_positions, account_id, "local book"),
         cash=await provider.get_cash(account_id),
         equity=await provider.get_equity(account_id),
     )
 
 
-async def _rows(read: Awaitable[Sequence[Row]], side: str) -> Sequence[Row]:
-    rows = await read
+async def _rows(read: Callable[[str], Awaitable[Sequence[Row]]], account_id: str, side: str) -> Sequence[Row]:
+    rows = await read(account_id)
     if rows is None:
-        raise BadData(f"the {side} answered with nothing where a list of positions was due")
+        raise BadData(f"the {side} answered with nothing where a list of positions was due", account_id=account_id)
     return list(rows)
