@@ -6,6 +6,7 @@
     ├── ConfigurationError       settings, a mapping or a connection cannot work as written
     ├── CoordinationError        Redis cannot be reached or refuses; nothing was noted
     ├── StorageError             the database cannot be reached or lacks its migrations
+    ├── BreakRefusedError        an action that the state of a break does not allow
     ├── FillRefusedError         a fill of an account that is not registered (see `reconciliation.coordination`)
     └── ReadError                one side of one account could not be read surely: the run is `incomplete`
         ├── AuthError            credentials refused: no retry, tell someone
@@ -56,6 +57,15 @@ class FillRefusedError(ReconciliationError):
             f"account {account_id!r} is not registered: register it with `reconcile accounts add {account_id}`"
         )
         self.account_id = account_id
+
+
+class BreakRefusedError(ReconciliationError):
+    """Raised when an action or event is not possible in a break's state. A retry helps only after the state changed."""
+
+    def __init__(self, message: str, *, state: str, kind: str) -> None:
+        super().__init__(message)
+        self.state = state
+        self.kind = kind
 
 
 class ReadError(ReconciliationError):

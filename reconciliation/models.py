@@ -236,9 +236,19 @@ class OrderFill:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fence:
+    """A lease's number: within one scope, a later owner of an account's lease has a higher one."""
+
+    scope: str
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunRequest:
     """One run that is to be made. The run id is fixed when the work is asked for, so that a retry is the same run."""
 
     account_id: str
     context: dict[str, Any]
     run_id: UUID = field(default_factory=uuid4)
+    #: The lease under which it is made; the ledger refuses to apply it once somebody else has taken that lease.
+    fence: Fence | None = None

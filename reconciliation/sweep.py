@@ -6,12 +6,14 @@ One account's failure never touches another's.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from reconciliation.broker.query import BrokerSnapshot
-from reconciliation.errors import ReadError
+from reconciliation.errors import CoordinationError, ReadError
 from reconciliation.gather import of_account, surely
+from reconciliation.hints import HintFacts, facts_of
+from reconciliation.ledger import FillCounters, FollowUp, RecordedRun, RunLedger
 from reconciliation.local.provider import LocalBook, LocalSnapshot
 from reconciliation.models import ReconciliationConfig, ReconciliationResult, RunRequest
 from reconciliation.run import RunStart, conclude, incomplete
@@ -42,12 +44,6 @@ class BrokerReader(Protocol):
         ...
 
 
-class RunLedger(Protocol):
-    """Where runs are recorded; one transaction a call. Blocking."""
-
-    def record(self, results: Sequence[ReconciliationResult]) -> None: ...
-
-
 class ResultPublisher(Protocol):
     """Tells the world; one pipeline a call. Blocking."""
 
@@ -66,6 +62,8 @@ class Reconciler:
         ledger: RunLedger,
         publisher: ResultPublisher,
         local_timeout_seconds: float,
+        follow_up: FollowUp | None = None,
+        fill_counters: FillCounters | None = None,
     ) -> None:
         self._directory = directory
         self._local_book = local_book
@@ -73,6 +71,8 @@ class Reconciler:
         self._ledger = ledger
         self._publisher = publisher
         self._local_timeout_seconds = local_timeout_seconds
+        self._follow_up = follow_up
+        self._fill_counters = fill_counters
 
     async def reconcile(self, requests: Sequence[RunRequest]) -> list[ReconciliationResult]:
         """Make every asked run and return the results in the order of the requests.
@@ -85,14 +85,35 @@ class Reconciler:
         account_ids = list(dict.fromkeys(request.account_id for request in requests))
         plans = await asyncio.to_thread(self._directory.get_plans, account_ids)
         known = {account_id: plan for account_id, plan in plans.items() if isinstance(plan, AccountPlan)}
+        fills_before = await asyncio.to_thread(self._count_fills, account_ids)
         local, broker = await asyncio.gather(self._read_local(list(known)), self._broker_reader.read([*known.values()]))
-        results = [self._conclude(request, start, plans, local, broker) for request in requests]
-        await asyncio.to_thread(self._record_and_publish, results)
-        return results
+        runs = [self._conclude(request, start, plans, local, broker) for request in requests]
+        fills_after = await asyncio.to_thread(self._count_fills, account_ids)
+        runs = [
+            replace(
+                run,
+                fills_before=fills_before.get(run.result.account_id),
+                fills_after=fills_after.get(run.result.account_id),
+            )
+            for run in runs
+        ]
+        await asyncio.to_thread(self._record_and_publish, runs)
+        return [run.result for run in runs]
 
-    def _record_and_publish(self, results: Sequence[ReconciliationResult]) -> None:
-        self._ledger.record(results)
-        self._publisher.publish(results)
+    def _record_and_publish(self, runs: Sequence[RecordedRun]) -> None:
+        recording = self._ledger.record(runs)
+        if self._follow_up is not None:
+            self._follow_up.follow_up(recording)
+        self._publisher.publish([run.result for run in runs])
+
+    def _count_fills(self, account_ids: Sequence[str]) -> Mapping[str, int]:
+        """Return the fill counters; none are known where Redis does not answer, and the run goes on."""
+        if self._fill_counters is None:
+            return {}
+        try:
+            return self._fill_counters.received(account_ids)
+        except CoordinationError:
+            return {}
 
     async def _read_local(self, account_ids: Sequence[str]) -> Mapping[str, LocalSnapshot | ReadError]:
         if not account_ids:
@@ -108,10 +129,13 @@ class Reconciler:
         plans: Mapping[str, AccountPlan | ReadError],
         local: Mapping[str, LocalSnapshot | ReadError],
         broker: Mapping[str, BrokerSnapshot | ReadError],
-    ) -> ReconciliationResult:
+    ) -> RecordedRun:
         account_id = request.account_id
         plan = of_account(plans, "registry", account_id)
         if isinstance(plan, ReadError):
-            return incomplete(request, start, plan, "registry")
+            return RecordedRun(result=incomplete(request, start, plan, "registry"), fence=request.fence)
         ours = of_account(local, "local book", account_id)
-        return conclude(request, plan.config, start, ours, of_account(broker, "broker", account_id))
+        theirs = of_account(broker, "broker", account_id)
+        result = conclude(request, plan.config, start, ours, theirs)
+        facts = HintFacts() if isinstance(ours, ReadError) or isinstance(theirs, ReadError) else facts_of(ours, theirs)
+        return RecordedRun(result=result, config=plan.config, fence=request.fence, hints=facts)

@@ -1,0 +1,213 @@
+"""The life of breaks, decided: the known breaks of an account and one run in, the changed breaks out. Pure.
+
+A run proposes at most one event for each break; a flood withdraws proposals; what is left is applied and kept.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from reconciliation.break_case import Amounts, Break, BreakChange, BreakKey, Sightings, apply
+from reconciliation.break_policy import BreakPolicy, had_fill, is_higher
+from reconciliation.break_states import BreakEventKind, BreakState
+from reconciliation.hints import Finding, HintFacts, explain
+from reconciliation.models import DiscrepancySeverity, ReconciliationResult
+
+_OPENING = frozenset({BreakEventKind.OPENED, BreakEventKind.REOPENED})
+#: A run that shows a flood may say these of no break: what it read may be another account's book.
+_WITHHELD = frozenset(
+    {BreakEventKind.RESOLVED, BreakEventKind.CHANGED, BreakEventKind.ESCALATED, BreakEventKind.LAPSED}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """What is known about a run beside its result."""
+
+    #: The account's fill counter before the reads began and after they ended; None: not known.
+    fills_before: int | None = None
+    fills_after: int | None = None
+    #: Whether the account was in a flood when the run began.
+    in_flood: bool = False
+    hints: HintFacts = field(default_factory=HintFacts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advance:
+    """What a run does to the breaks of its account."""
+
+    #: Every break that the run touched, as it is now.
+    breaks: tuple[Break, ...] = ()
+    #: New history, by break, in order.
+    changes: tuple[tuple[BreakKey, BreakChange], ...] = ()
+    #: A suspicion waits for a confirmation run.
+    needs_confirmation: bool = False
+    #: How many breaks the run would have opened, where these are too many; else 0.
+    flood_size: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    case: Break
+    found: Finding | None
+    severity: DiscrepancySeverity
+    kind: BreakEventKind | None
+
+
+def advance(
+    known: Iterable[Break], result: ReconciliationResult, policy: BreakPolicy, facts: RunFacts | None = None
+) -> Advance:
+    """Return what `result` does to the breaks of its account.
+
+    Args:
+        known: every live break of the account, and the resolved ones whose key the run shows.
+        result: an incomplete one changes nothing, whatever it partly read.
+        policy: the operator's rules.
+        facts: fills, floods and what the causes are guessed from.
+    """
+    facts = facts or RunFacts()
+    if result.error is not None:
+        return Advance()
+    cases = {case.key: case for case in known}
+    findings = explain(result, facts.hints)
+    keys = sorted(cases.keys() | findings.keys(), key=lambda key: key.order)
+    steps = [_propose(cases.get(key) or Break(key=key), findings.get(key), result, policy, facts) for key in keys]
+    flood_size = _flood_size(steps, policy, facts)
+    steps = _restrain(steps, policy, flooded=flood_size > 0)
+    return _conclude(steps, result, policy, facts, flood_size)
+
+
+def read_time(result: ReconciliationResult) -> datetime:
+    """Return the moment of which the whole run surely speaks: its older side, never later than its own start."""
+    sides = (result.timestamp, result.local_as_of, result.broker_as_of)
+    return min(moment for moment in sides if moment is not None)
+
+
+def _propose(
+    case: Break, found: Finding | None, result: ReconciliationResult, policy: BreakPolicy, facts: RunFacts
+) -> _Step:
+    if found is None:
+        return _Step(case=case, found=None, severity=case.severity, kind=_when_gone(case.state))
+    first = case.first_seen_at if case.is_live and case.first_seen_at is not None else result.timestamp
+    severity = policy.severity(case.key.type, found.severity, found.amounts, result.timestamp - first)
+    step = _Step(case=case, found=found, severity=severity, kind=None)
+    return replace(step, kind=_when_seen(step, found.amounts, result, policy, facts))
+
+
+def _when_gone(state: BreakState) -> BreakEventKind | None:
+    if state is BreakState.RESOLVED:
+        return None
+    return BreakEventKind.CLEARED if state is BreakState.SUSPECTED else BreakEventKind.RESOLVED
+
+
+def _when_seen(
+    step: _Step, amounts: Amounts, result: ReconciliationResult, policy: BreakPolicy, facts: RunFacts
+) -> BreakEventKind | None:
+    case = step.case
+    match case.state:
+        case BreakState.RESOLVED:
+            return case.opening if policy.confirmations <= 1 else BreakEventKind.SUSPECTED
+        case BreakState.SUSPECTED:
+            sure = policy.is_confirmed(case, read_time(result), result.timestamp, facts.fills_after)
+            return case.opening if sure else None
+        case BreakState.SNOOZED | BreakState.ACCEPTED:
+            over = case.until is not None and case.until <= result.timestamp
+            moved = policy.is_material(case.key, case.told, amounts, case.change_limit)
+            return BreakEventKind.LAPSED if over or moved else None
+        case BreakState.OPEN | BreakState.ACKNOWLEDGED:
+            if policy.is_material(case.key, case.told, amounts):
+                return BreakEventKind.CHANGED
+            return BreakEventKind.ESCALATED if is_higher(step.severity, case.severity) else None
+
+
+def _flood_size(steps: list[_Step], policy: BreakPolicy, facts: RunFacts) -> int:
+    """Count what the run would open; in a flood, every suspicion that it still shows counts."""
+    opening = sum(step.kind in _OPENING for step in steps)
+    if facts.in_flood:
+        opening = sum(step.found is not None and step.case.state is BreakState.SUSPECTED for step in steps)
+    return opening if opening > policy.flood_cap else 0
+
+
+def _restrain(steps: list[_Step], policy: BreakPolicy, *, flooded: bool) -> list[_Step]:
+    """Withdraw what a run with too many new findings must not say."""
+    new = sum(step.kind in _OPENING or step.kind is BreakEventKind.SUSPECTED for step in steps)
+    if not flooded and new <= policy.flood_cap:
+        return steps
+    return [replace(step, kind=_restrained(step, flooded=flooded)) for step in steps]
+
+
+def _restrained(step: _Step, *, flooded: bool) -> BreakEventKind | None:
+    if step.kind in _WITHHELD:
+        return None
+    if flooded and step.kind in _OPENING:
+        return None if step.case.is_live else BreakEventKind.SUSPECTED
+    return step.kind
+
+
+def _conclude(
+    steps: list[_Step], result: ReconciliationResult, policy: BreakPolicy, facts: RunFacts, flood_size: int
+) -> Advance:
+    breaks: list[Break] = []
+    changes: list[tuple[BreakKey, BreakChange]] = []
+    needs_confirmation = False
+    for step in steps:
+        case = step.case
+        if step.kind is not None:
+            change = _change(step, step.kind, result)
+            case = apply(case, change)
+            changes.append((case.key, change))
+        if step.found is not None:
+            seen = _look(step, step.found, result, facts)
+            if _wants_confirmation(case, seen, policy) and not flood_size:
+                needs_confirmation = True
+                seen = replace(seen, confirmations_asked=seen.confirmations_asked + 1)
+            case = replace(case, seen=seen)
+        if case is not step.case:
+            breaks.append(case)
+    return Advance(
+        breaks=tuple(breaks), changes=tuple(changes), needs_confirmation=needs_confirmation, flood_size=flood_size
+    )
+
+
+def _change(step: _Step, kind: BreakEventKind, result: ReconciliationResult) -> BreakChange:
+    amounts = step.found.amounts if step.found is not None else step.case.seen.amounts
+    return BreakChange(
+        kind=kind,
+        at=result.timestamp,
+        number=step.case.changes + 1,
+        run_id=result.run_id,
+        severity=step.severity,
+        amounts=amounts,
+    )
+
+
+def _look(step: _Step, found: Finding, result: ReconciliationResult, facts: RunFacts) -> Sightings:
+    """Return the sightings with this one; a fill since the counted ones starts the count anew."""
+    before = step.case.seen
+    new_episode = not step.case.is_live
+    disturbed = step.case.state is BreakState.SUSPECTED and had_fill(before.fills_before, facts.fills_after)
+    return Sightings(
+        amounts=found.amounts,
+        last_seen_at=result.timestamp,
+        last_run_id=result.run_id,
+        count=1 if new_episode or disturbed else before.count + 1,
+        counted_from=result.timestamp if new_episode or disturbed else before.counted_from,
+        fills_before=facts.fills_before if new_episode or disturbed else before.fills_before,
+        confirmations_asked=0 if new_episode else before.confirmations_asked,
+        hints=found.hints,
+    )
+
+
+def _wants_confirmation(case: Break, seen: Sightings, policy: BreakPolicy) -> bool:
+    return case.state is BreakState.SUSPECTED and seen.confirmations_asked < policy.confirmation_runs_max
+
+
+def age_of(case: Break, now: datetime) -> timedelta:
+    """Return how long the present episode has been seen; a resolved break's age stopped at its end."""
+    if case.first_seen_at is None:
+        return timedelta(0)
+    return max((case.resolved_at or now) - case.first_seen_at, timedelta(0))
+
+
+def by_key(breaks: Iterable[Break]) -> Mapping[BreakKey, Break]:
+    return {case.key: case for case in breaks}

@@ -1,0 +1,69 @@
+"""The port to the ledger: where runs are recorded and breaks are kept; one transaction a call."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from reconciliation.hints import HintFacts
+from reconciliation.models import Fence, ReconciliationConfig, ReconciliationResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedRun:
+    """One run as it ended, with what else is known of it; only the result is needed."""
+
+    result: ReconciliationResult
+    #: The tolerances that were applied; None: not known (the account has no plan).
+    config: ReconciliationConfig | None = None
+    #: The lease under which the run was made; None: it needed none.
+    fence: Fence | None = None
+    #: The account's fill counter before the reads began and after they ended; None: not known.
+    fills_before: int | None = None
+    fills_after: int | None = None
+    hints: HintFacts = field(default_factory=HintFacts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """What the caller does after the commit; each of it is repaired from the database if the caller dies first."""
+
+    #: Accounts that need a confirmation run `confirmation_delay_seconds` from now.
+    to_confirm: tuple[str, ...] = ()
+    #: Accounts with events that wait to be published.
+    to_tell: tuple[str, ...] = ()
+    #: Runs that were recorded and changed nothing, as (account_id, why): incomplete, lease_lost, older_read, repeated.
+    not_applied: tuple[tuple[str, str], ...] = ()
+
+
+class RunLedger(Protocol):
+    """Where runs are recorded. Blocking: the use case calls it in a thread."""
+
+    def record(self, runs: Sequence[RecordedRun]) -> Recording:
+        """Record every run, advance the breaks of its account, and note the events to tell: all or nothing.
+
+        A run that is recorded already (the same run id) changes nothing a second time.
+
+        Raises:
+            StorageError: the database cannot be reached; nothing was recorded.
+        """
+        ...
+
+
+class FillCounters(Protocol):
+    """Tells how many fills each account has had, so that no fill in flight is taken for a break. Blocking."""
+
+    def received(self, account_ids: Sequence[str]) -> Mapping[str, int]:
+        """Return a number for each account that only grows; an account without fills may be absent.
+
+        Raises:
+            CoordinationError: Redis cannot be reached.
+        """
+        ...
+
+
+class FollowUp(Protocol):
+    """What is done right after a commit. Blocking; it never raises for Redis: a relay repairs what it missed."""
+
+    def follow_up(self, recording: Recording) -> None:
+        """Publish the waiting events, and ask for the confirmation runs."""
+        ...
