@@ -67,7 +67,7 @@ def write_transaction(engine: Engine) -> Iterator[Connection]:
 
 def explain(error: Exception, engine: Engine) -> StorageError | None:
     """Return the sentence for an error of the driver; None where it is a fault of ours (a constraint, bad SQL)."""
-    address = engine.url.set(username=None, password=None, query={}).render_as_string()
+    address = _address(engine.url)
     cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
     if _lacks_table(error):
         return StorageError(f"the database {address} lacks a table ({cause}): run `reconcile migrate`")
@@ -76,6 +76,11 @@ def explain(error: Exception, engine: Engine) -> StorageError | None:
     if isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return StorageError(f"the database {address} cannot be used: {cause}; check RECONCILIATION_DATABASE_URL")
     return None
+
+
+def _address(url: URL) -> str:
+    """Return `url` without user, password and query."""
+    return URL.create(url.drivername, host=url.host, port=url.port, database=url.database).render_as_string()
 
 
 @contextmanager
@@ -142,8 +147,11 @@ def _set_up_sqlite(dbapi_connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    reads = connection.get_execution_options().get(_READS, False)
-    connection.exec_driver_sql("BEGIN DEFERRED" if reads else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get(_READS, False):
+        connection.exec_driver_sql("PRAGMA query_only = ON")  # the connection is not used again
+        connection.exec_driver_sql("BEGIN DEFERRED")
+    else:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _postgresql_engine(url: URL, pool_size: int) -> Engine:

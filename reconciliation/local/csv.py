@@ -1,0 +1,165 @@
+"""A local book in CSV files: `account_id,symbol,asset_type,quantity,avg_cost` and `account_id,cash,equity`.
+
+More columns that are understood: positions `currency`, `multiplier` and the identifiers `isin`, `cusip`, `figi`,
+`conid`; balances `currency`. An empty avg_cost, cash or equity is "not kept". Several rows of one position are lots.
+A balances file with several rows for an account, each in its own currency, gives its cash by currency.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from reconciliation.errors import BadData, ConfigurationError, InvalidInputError, ReadError
+from reconciliation.local.csv_table import CsvRow, read_rows
+from reconciliation.local.provider import LocalBook, LocalPosition, LocalSnapshot, PositionLike, PositionProvider
+from reconciliation.models import AssetType
+
+POSITION_COLUMNS = ("account_id", "symbol", "asset_type", "quantity", "avg_cost")
+BALANCE_COLUMNS = ("account_id", "cash", "equity")
+IDENTIFIERS = ("isin", "cusip", "figi", "conid")
+
+
+class CsvBook(LocalBook, PositionProvider):
+    """The local book in CSV files, read anew at each call.
+
+    An account that neither file names is not known, which is an error; one in the balances file only is flat.
+    """
+
+    def __init__(self, positions_path: str | PathLike[str], balances_path: str | PathLike[str] | None = None) -> None:
+        self._positions_path = Path(positions_path)
+        self._balances_path = None if balances_path is None else Path(balances_path)
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "CsvBook":
+        """Make the book of `local_options`: `positions`, and perhaps `balances`, each a path.
+
+        Raises:
+            ConfigurationError: an option is missing, unknown or not a path.
+        """
+        known = ("positions", "balances")
+        for name, value in options.items():
+            if name not in known or not isinstance(value, str):
+                raise ConfigurationError(f"local_options of a csv book: {name!r} must be a path and one of {known}")
+        if "positions" not in options:
+            raise ConfigurationError("local_options of a csv book: 'positions', the path of a CSV file, is missing")
+        return cls(options["positions"], options.get("balances"))
+
+    async def get_snapshots(self, account_ids: Sequence[str]) -> Mapping[str, LocalSnapshot | ReadError]:
+        """Return an entry for each asked account.
+
+        Raises:
+            BadData: a file is not as it should be; the message names file, line and column.
+        """
+        try:
+            book = await asyncio.to_thread(self.read)
+        except InvalidInputError as error:
+            raise BadData(str(error)) from error
+        return {account_id: book.get(account_id) or self._unknown(account_id) for account_id in account_ids}
+
+    async def get_positions(self, account_id: str) -> Sequence[PositionLike]:
+        return (await self._one(account_id)).positions
+
+    async def get_cash(self, account_id: str) -> Decimal | None:
+        return (await self._one(account_id)).cash
+
+    async def get_equity(self, account_id: str) -> Decimal | None:
+        return (await self._one(account_id)).equity
+
+    def read(self) -> dict[str, LocalSnapshot]:
+        """Return the whole book by account, in the calling thread.
+
+        Raises:
+            InvalidInputError: a file is not as it should be; the message names file, line and column.
+        """
+        return read_book(self._positions_path, self._balances_path)
+
+    async def _one(self, account_id: str) -> LocalSnapshot:
+        answer = (await self.get_snapshots([account_id]))[account_id]
+        if isinstance(answer, ReadError):
+            raise answer
+        return answer
+
+    def _unknown(self, account_id: str) -> BadData:
+        files = " and ".join(str(path) for path in (self._positions_path, self._balances_path) if path)
+        message = f"account {account_id!r} is not in {files}: a flat account needs a row in a balances file"
+        return BadData(message, account_id=account_id)
+
+
+def read_book(positions_path: Path, balances_path: Path | None = None) -> dict[str, LocalSnapshot]:
+    """Return the book of the given files by account, in the order of the files.
+
+    Raises:
+        InvalidInputError: a file is not as it should be; the message names file, line and column.
+    """
+    positions: dict[str, list[LocalPosition]] = {}
+    for row in read_rows(positions_path, POSITION_COLUMNS):
+        positions.setdefault(row.text("account_id"), []).append(_position(row))
+    balances = {} if balances_path is None else _balances(balances_path)
+    return {
+        account_id: _snapshot(account_id, positions.get(account_id, []), balances.get(account_id, []))
+        for account_id in positions | balances
+    }
+
+
+def _position(row: CsvRow) -> LocalPosition:
+    kind = row.text("asset_type").lower()
+    if kind not in AssetType.__members__.values():
+        raise row.fault("asset_type", f"{kind!r} is not one of {', '.join(AssetType)}")
+    return LocalPosition(
+        symbol=row.text("symbol"),
+        quantity=row.number("quantity"),
+        avg_cost=row.optional_number("avg_cost"),
+        asset_type=AssetType(kind),
+        currency=row.optional_text("currency"),
+        multiplier=row.optional_number("multiplier"),
+        identifiers={name: row.values[name] for name in IDENTIFIERS if row.values.get(name)},
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Balance:
+    """One row of a balances file."""
+
+    row: CsvRow
+    cash: Decimal | None
+    equity: Decimal | None
+    currency: str | None
+
+
+def _balances(path: Path) -> dict[str, list[_Balance]]:
+    balances: dict[str, list[_Balance]] = {}
+    for row in read_rows(path, BALANCE_COLUMNS):
+        account_id, currency = row.text("account_id"), row.optional_text("currency")
+        others = balances.setdefault(account_id, [])
+        for other in others:
+            if currency is None or other.currency in (None, currency):
+                raise row.fault("account_id", f"{account_id!r} is there already, in line {other.row.line}")
+        cash, equity = row.optional_number("cash"), row.optional_number("equity")
+        others.append(_Balance(row=row, cash=cash, equity=equity, currency=currency))
+    return balances
+
+
+def _snapshot(account_id: str, positions: Sequence[LocalPosition], balances: Sequence[_Balance]) -> LocalSnapshot:
+    # Amounts in several currencies don't add up to one cash; equity is one figure, in the currency of its row.
+    by_currency = {one.currency: one.cash for one in balances if one.currency and one.cash is not None}
+    main = balances[0] if len(balances) == 1 else _with_equity(account_id, balances)
+    return LocalSnapshot(
+        account_id=account_id,
+        positions=positions,
+        cash=main.cash if main and len(balances) == 1 else None,
+        equity=main.equity if main else None,
+        currency=main.currency if main else None,
+        cash_by_currency=by_currency,
+    )
+
+
+def _with_equity(account_id: str, balances: Sequence[_Balance]) -> _Balance | None:
+    found = [one for one in balances if one.equity is not None]
+    if len(found) > 1:
+        before = found[0].row.line
+        raise found[1].row.fault("equity", f"account {account_id!r} has an equity already, in line {before}")
+    return found[0] if found else None
