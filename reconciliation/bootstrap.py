@@ -1,0 +1,153 @@
+"""The wiring: builds every part from Settings, each once and at first use. The only place that does.
+
+One `Bootstrap` belongs to one process: build it after a fork, close it at the end.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+
+import redis
+from sqlalchemy import Engine
+
+from reconciliation.broker.query import BrokerQuery, ClosableBroker
+from reconciliation.broker.reader import ConnectionReader
+from reconciliation.broker.registry import open_broker
+from reconciliation.coordination.connection import connect
+from reconciliation.errors import ConfigurationError, ReadError
+from reconciliation.ledger import RecordedRun, Recording
+from reconciliation.local.csv import CsvBook
+from reconciliation.local.provider import LocalBook
+from reconciliation.local.sql import SqlBook
+from reconciliation.models import ReconciliationConfig
+from reconciliation.publishing.channels import ChannelPublisher
+from reconciliation.settings import Settings
+from reconciliation.storage.engine import build_engine
+from reconciliation.sweep import AccountPlan, Reconciler
+
+#: The connection of accounts that name none: the broker of the settings.
+DEFAULT_CONNECTION = "default"
+
+
+class Bootstrap:
+    """All parts of one process. Parts that are never asked for are never built."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._closing = ExitStack()
+
+    @cached_property
+    def redis(self) -> redis.Redis:
+        client = connect(self.settings.redis_url.get_secret_value(), self.settings.redis_timeout_seconds)
+        self._closing.callback(client.close)
+        return client
+
+    @cached_property
+    def engine(self) -> Engine:
+        engine = build_engine(self.settings.database_url.get_secret_value())
+        self._closing.callback(engine.dispose)
+        return engine
+
+    @cached_property
+    def local_book(self) -> LocalBook:
+        options = self.settings.local_options
+        if self.settings.local == "sql":
+            return SqlBook(self.engine)
+        if self.settings.local == "csv":
+            if "positions" not in options:
+                raise ConfigurationError(
+                    'RECONCILIATION_LOCAL is "csv", but RECONCILIATION_LOCAL_OPTIONS names no "positions" file'
+                )
+            balances = options.get("balances")
+            return CsvBook(Path(options["positions"]), Path(balances) if balances else None)
+        raise ConfigurationError(f"RECONCILIATION_LOCAL is {self.settings.local!r}: it must be one of sql, csv")
+
+    @cached_property
+    def connections(self) -> "SettingsConnections":
+        return SettingsConnections(self.settings)
+
+    @cached_property
+    def reconciler(self) -> Reconciler:
+        return Reconciler(
+            directory=SettingsDirectory(self.settings),
+            local_book=self.local_book,
+            broker_reader=ConnectionReader(self.connections),
+            ledger=NoLedger(),
+            publisher=ChannelPublisher(self.redis, self.settings.redis_address),
+            local_timeout_seconds=self.settings.read_timeout_seconds,
+        )
+
+    async def aclose(self) -> None:
+        """Close what holds asyncio resources. To be called in the event loop that used them, before `close`."""
+        if "connections" in self.__dict__:
+            await self.connections.aclose()
+
+    def close(self) -> None:
+        """Close every part that was built, the last one first."""
+        self._closing.close()
+
+
+class SettingsConnections:
+    """The one connection that the settings describe."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._broker: BrokerQuery | None = None
+        self._opening = asyncio.Lock()
+
+    async def get_broker(self, connection: str) -> BrokerQuery:
+        """Return the broker of the settings, opened once."""
+        if connection != DEFAULT_CONNECTION:
+            raise ConfigurationError(f"there is no connection {connection!r}")
+        async with self._opening:
+            if self._broker is None:
+                self._broker = await asyncio.to_thread(
+                    open_broker, self._settings.broker, self._settings.broker_options
+                )
+            return self._broker
+
+    async def aclose(self) -> None:
+        broker: object = self._broker
+        self._broker = None
+        if isinstance(broker, ClosableBroker):
+            await broker.close()
+
+
+class SettingsDirectory:
+    """Every account as the settings' defaults say."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def get_plans(self, account_ids: Sequence[str]) -> Mapping[str, AccountPlan | ReadError]:
+        return {
+            account_id: AccountPlan(
+                config=default_config(self._settings, account_id),
+                connection=DEFAULT_CONNECTION,
+                broker_account_id=account_id,
+            )
+            for account_id in account_ids
+        }
+
+
+class NoLedger:
+    """Records nothing."""
+
+    def record(self, runs: Sequence[RecordedRun]) -> Recording:  # noqa: ARG002 - the port's signature
+        return Recording()
+
+
+def default_config(settings: Settings, account_id: str) -> ReconciliationConfig:
+    """Return the configuration of an account that has none of its own."""
+    return ReconciliationConfig(
+        account_id,
+        interval_seconds=settings.interval_seconds,
+        post_fill_delay_seconds=settings.post_fill_delay_seconds,
+        cash_tolerance=Decimal(settings.cash_tolerance),
+        equity_tolerance_pct=Decimal(settings.equity_tolerance_pct),
+        post_fill_max_wait_seconds=settings.post_fill_max_wait_seconds,
+        read_timeout_seconds=settings.read_timeout_seconds,
+    )
