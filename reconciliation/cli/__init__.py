@@ -12,9 +12,13 @@ from reconciliation.cli.boundary import spoken_errors
 SECTIONS: Mapping[str, Mapping[str, str]] = {
     "On files, without any server": {},
     "Runs": {},
-    "Accounts and the local book": {},
+    "Accounts and the local book": {
+        "import": "reconciliation.cli.database:import_",
+    },
     "Breaks and reports": {},
-    "Operation": {},
+    "Operation": {
+        "migrate": "reconciliation.cli.database:migrate",
+    },
 }
 
 

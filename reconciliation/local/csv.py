@@ -6,8 +6,8 @@ A balances file with several rows for an account, each in its own currency, give
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
@@ -96,13 +96,32 @@ def read_book(positions_path: Path, balances_path: Path | None = None) -> dict[s
         InvalidInputError: a file is not as it should be; the message names file, line and column.
     """
     positions: dict[str, list[LocalPosition]] = {}
-    for row in read_rows(positions_path, POSITION_COLUMNS):
-        positions.setdefault(row.text("account_id"), []).append(_position(row))
-    balances = {} if balances_path is None else _balances(balances_path)
-    return {
-        account_id: _snapshot(account_id, positions.get(account_id, []), balances.get(account_id, []))
-        for account_id in positions | balances
-    }
+    for account_id, position in read_positions(positions_path):
+        positions.setdefault(account_id, []).append(position)
+    balances = {} if balances_path is None else read_balances(balances_path)
+    book = {account_id: LocalSnapshot(account_id=account_id, positions=rows) for account_id, rows in positions.items()}
+    for account_id, figures in balances.items():
+        book[account_id] = replace(figures, positions=positions.get(account_id, []))
+    return book
+
+
+def read_positions(path: Path) -> Iterator[tuple[str, LocalPosition]]:
+    """Yield the rows of a positions file, each with its account id, in the order of the file.
+
+    Raises:
+        InvalidInputError: the file is not as it should be; the message names file, line and column.
+    """
+    for row in read_rows(path, POSITION_COLUMNS):
+        yield row.text("account_id"), _position(row)
+
+
+def read_balances(path: Path) -> dict[str, LocalSnapshot]:
+    """Return the figures of a balances file by account, as snapshots without positions.
+
+    Raises:
+        InvalidInputError: the file is not as it should be; the message names file, line and column.
+    """
+    return {account_id: _figures(account_id, rows) for account_id, rows in _balances(path).items()}
 
 
 def _position(row: CsvRow) -> LocalPosition:
@@ -116,7 +135,7 @@ def _position(row: CsvRow) -> LocalPosition:
         asset_type=AssetType(kind),
         currency=row.optional_text("currency"),
         multiplier=row.optional_number("multiplier"),
-        identifiers={name: row.values[name] for name in IDENTIFIERS if row.values.get(name)},
+        identifiers={name: value for name in IDENTIFIERS if (value := row.optional_text(name))},
     )
 
 
@@ -143,13 +162,13 @@ def _balances(path: Path) -> dict[str, list[_Balance]]:
     return balances
 
 
-def _snapshot(account_id: str, positions: Sequence[LocalPosition], balances: Sequence[_Balance]) -> LocalSnapshot:
+def _figures(account_id: str, balances: Sequence[_Balance]) -> LocalSnapshot:
     # Amounts in several currencies don't add up to one cash; equity is one figure, in the currency of its row.
     by_currency = {one.currency: one.cash for one in balances if one.currency and one.cash is not None}
     main = balances[0] if len(balances) == 1 else _with_equity(account_id, balances)
     return LocalSnapshot(
         account_id=account_id,
-        positions=positions,
+        positions=(),
         cash=main.cash if main and len(balances) == 1 else None,
         equity=main.equity if main else None,
         currency=main.currency if main else None,

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, TextIO
 from reconciliation.errors import InvalidInputError
 from reconciliation.values import exact_decimal
 
-#: A book of five million lots fits; beyond it a file is none that we should hold in memory.
-MAX_FILE_BYTES = 512 * 1024 * 1024
+#: 100,000 accounts of 50 positions fit; a larger file is more likely a mistake than a book.
+MAX_FILE_BYTES = 256 * 1024 * 1024
 MAX_LINE_CHARACTERS = 65_536
+#: As long as the longest name that a column of ours holds.
+MAX_TEXT_CHARACTERS = 128
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -31,10 +33,12 @@ class CsvRow:
         value = self.values.get(column, "")
         if not value:
             raise self.fault(column, "is empty")
+        if len(value) > MAX_TEXT_CHARACTERS:
+            raise self.fault(column, f"has {len(value)} characters, the limit is {MAX_TEXT_CHARACTERS}")
         return value
 
     def optional_text(self, column: str) -> str | None:
-        return self.values.get(column) or None
+        return self.text(column) if self.values.get(column) else None
 
     def number(self, column: str) -> Decimal:
         """Return the value as a number, which must be there."""
