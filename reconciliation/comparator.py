@@ -8,11 +8,12 @@ percent of the absolute local equity; (5) output is sorted. What a side does not
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 
 from reconciliation.broker.query import BrokerAccount, BrokerPosition, BrokerSnapshot
 from reconciliation.errors import InvalidInputError, UnusableFigureError
 from reconciliation.local.provider import LocalSnapshot, PositionLike
+from reconciliation.lots import add_up
 from reconciliation.models import (
     DEFAULT_SEVERITY_MAP,
     AssetType,
@@ -24,9 +25,6 @@ from reconciliation.tolerance import ToleranceTable, within_percent
 from reconciliation.values import EXACT, exact_decimal, optional_decimal
 
 Key = tuple[str, AssetType]
-
-#: Digits of an average cost that does not come out even: those of IEEE 754 decimal128.
-_AVERAGE = Context(prec=34)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,18 +220,7 @@ def _figure(value: Decimal | None, side: str, name: str) -> Decimal | None:
 
 
 def _add_up(holdings: list[_Holding]) -> _Holding:
-    quantity = Decimal(0)
-    for holding in holdings:
-        quantity = EXACT.add(quantity, holding.quantity)
-    costs = {holding.avg_cost for holding in holdings if holding.quantity}
-    if not quantity or None in costs:
-        return _Holding(quantity, None)
-    if len(costs) == 1:
-        return _Holding(quantity, costs.pop())
-    total = Decimal(0)
-    for holding in holdings:
-        total = EXACT.fma(holding.quantity, holding.avg_cost or Decimal(0), total)
-    return _Holding(quantity, _AVERAGE.divide(total, quantity))
+    return _Holding(*add_up([(holding.quantity, holding.avg_cost) for holding in holdings]))
 
 
 def _not_compared(

@@ -1,0 +1,133 @@
+"""A statement file as bytes: bounded, and named with the place in every error about it."""
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reconciliation.errors import BadData, Incomplete, Unavailable
+
+MEGABYTE = 1024 * 1024
+
+#: A daily statement of a thousand accounts is below it; what is above is most likely not a statement.
+DEFAULT_MAX_FILE_MEGABYTES = 64
+
+#: Rows kept in memory at once, over all accounts of a file.
+MAX_POSITIONS = 200_000
+
+_CHUNK_BYTES = 64 * 1024
+_MAX_LINE_CHARACTERS = MEGABYTE
+_UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatementSource:
+    """One file that is to be read as a statement."""
+
+    path: Path
+    max_file_megabytes: int = DEFAULT_MAX_FILE_MEGABYTES
+
+    def bad(self, problem: str, line: int | None = None) -> BadData:
+        """Return the error for content that cannot be understood, naming file and line."""
+        return BadData(self._sentence(problem, line))
+
+    def cut(self, problem: str, line: int | None = None) -> Incomplete:
+        """Return the error for a file that ends too early, naming file and line."""
+        return Incomplete(f"{self._sentence(problem, line)}: the file is cut off; fetch it again")
+
+    def modified_at(self) -> datetime:
+        return datetime.fromtimestamp(self.path.stat().st_mtime, tz=UTC)
+
+    def head(self) -> bytes:
+        """Return the first bytes, enough to tell the format.
+
+        Raises:
+            Unavailable, BadData: as `chunks`.
+        """
+        return next(self.chunks())
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the file's bytes; at least one chunk, none of them empty.
+
+        Raises:
+            Unavailable: the file cannot be opened or read.
+            BadData: it is empty, binary, too large or no file at all.
+        """
+        if self.path.is_dir():
+            raise self.bad("is a directory, not a statement file")
+        read = 0
+        try:
+            with self.path.open("rb") as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    self._check(chunk, read)
+                    read += len(chunk)
+                    yield chunk
+        except OSError as error:
+            raise Unavailable(f"{self.path}: cannot be read: {error.strerror or error}") from error
+        if not read:
+            raise self.bad("is empty")
+
+    def texts(self, encoding: str) -> Iterator[str]:
+        """Yield the file's text in pieces, decoded strictly.
+
+        Raises:
+            BadData: a byte that is not of this encoding.
+        """
+        decoder = codecs.getincrementaldecoder(encoding)("strict")
+        line = 1
+        for chunk in self.chunks():
+            text = self._decode(decoder, chunk, line, encoding)
+            line += text.count("\n")
+            yield text
+        yield self._decode(decoder, b"", line, encoding, final=True)
+
+    def lines(self, encoding: str) -> Iterator[str]:
+        """Yield the file's lines with their line ends, decoded strictly.
+
+        Raises:
+            BadData: a byte that is not of this encoding, or a line without end.
+        """
+        line, pending = 1, ""
+        for text in self.texts(encoding):
+            *whole, pending = (pending + text).split("\n")
+            line += len(whole)
+            if len(pending) > _MAX_LINE_CHARACTERS:
+                raise self.bad(f"the line is longer than {_MAX_LINE_CHARACTERS} characters", line)
+            yield from (one + "\n" for one in whole)
+        if pending:
+            yield pending
+
+    def _decode(
+        self, decoder: codecs.IncrementalDecoder, chunk: bytes, line: int, encoding: str, *, final: bool = False
+    ) -> str:
+        try:
+            return decoder.decode(chunk, final)
+        except UnicodeDecodeError as error:
+            line += error.object[: error.start].count(b"\n")
+            byte = error.object[error.start]
+            raise self.bad(f"byte 0x{byte:02x} is not {encoding}: is the encoding right?", line) from None
+
+    def _check(self, chunk: bytes, read: int) -> None:
+        if not read:
+            size = self.path.stat().st_size
+            if size > self._max_bytes:
+                raise self._too_large(f"is {size / MEGABYTE:.0f} MB")
+            if b"\0" in chunk and not chunk.startswith(_UTF_16_MARKS):
+                raise self.bad("is binary, not a statement (an archive or a spreadsheet must be unpacked or exported)")
+        if read + len(chunk) > self._max_bytes:
+            raise self._too_large("has grown")
+
+    def _too_large(self, what: str) -> BadData:
+        return self.bad(
+            f"{what}, above the limit of {self.max_file_megabytes} MB: ask the broker for fewer days or accounts "
+            "per file, or raise the option max_file_megabytes"
+        )
+
+    @property
+    def _max_bytes(self) -> int:
+        return self.max_file_megabytes * MEGABYTE
+
+    def _sentence(self, problem: str, line: int | None) -> str:
+        place = f"{self.path}" if line is None else f"{self.path}: line {line}"
+        return f"{place}: {problem}"
