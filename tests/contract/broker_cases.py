@@ -1,0 +1,14 @@
+"""Every broker that sits the entrance exam. A new one joins by one line here."""
+
+from collections.abc import Mapping
+
+from tests.brokers.cases import BrokerCase
+from tests.brokers.statement_cases import CsvCase, FlexCase, OfxSgmlCase, OfxXmlCase, PaperFileCase
+
+BROKER_CASES: Mapping[str, type[BrokerCase]] = {
+    "flex": FlexCase,
+    "ofx 1 (SGML)": OfxSgmlCase,
+    "ofx 2 (XML)": OfxXmlCase,
+    "csv": CsvCase,
+    "paper file": PaperFileCase,
+}
