@@ -1,10 +1,15 @@
 """Every setting, in one frozen object: the only reader of the environment (`RECONCILIATION_*`) and of `.env`."""
 
 from functools import cached_property
-from typing import Any
+from itertools import pairwise
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
+
+from reconciliation.errors import ConfigurationError
 
 
 class Settings(BaseSettings):
@@ -42,8 +47,55 @@ class Settings(BaseSettings):
     post_fill_delay_seconds: float = Field(5.0, ge=0, description="Quiet time after a burst of fills.")
     post_fill_max_wait_seconds: float = Field(60.0, gt=0, description="Longest wait after a burst's first fill.")
 
+    task_time_limit_seconds: int = Field(100, ge=5, description="A task that runs for longer is killed.")
+    run_lease_seconds: int = Field(120, description="Afterwards a run's lock may be taken by somebody else.")
+    visibility_timeout_seconds: int = Field(
+        180, description="A message that no worker acknowledged within this time is delivered again."
+    )
+
     redis_timeout_seconds: float = Field(5.0, gt=0, description="For one answer of Redis to our own clients.")
-    log_level: str = Field("INFO", description="Of the worker, beat and command line.")
+    log_level: str = Field(
+        "INFO",
+        pattern="^(?i:debug|info|warning|error|critical)$",
+        description="Of the worker, beat and command line: debug, info, warning, error or critical.",
+    )
+
+    @model_validator(mode="after")
+    def _limits_fit_together(self) -> Self:
+        ordered = ("task_time_limit_seconds", "run_lease_seconds", "visibility_timeout_seconds")
+        for shorter, longer in pairwise(ordered):
+            if not getattr(self, shorter) < getattr(self, longer):
+                raise ValueError(
+                    f"{shorter} ({getattr(self, shorter)}) must be below {longer} ({getattr(self, longer)}): "
+                    "otherwise two workers could make the same run at once"
+                )
+        if self.post_fill_delay_seconds >= self.visibility_timeout_seconds:
+            raise ValueError(
+                f"post_fill_delay_seconds ({self.post_fill_delay_seconds:g}) must be below "
+                f"visibility_timeout_seconds ({self.visibility_timeout_seconds}): "
+                "otherwise its countdown would be delivered again before it is due"
+            )
+        return self
+
+    @cached_property
+    def celery_url(self) -> SecretStr:
+        """Where Celery's messages and results are kept, as Celery spells it: a Unix socket has its own scheme there."""
+        url = (self.celery_broker_url or self.redis_url).get_secret_value()
+        if not url.startswith("unix://"):
+            return SecretStr(url)
+        parts = urlsplit(url)
+        database = parse_qs(parts.query).get("db", ["0"])[0]
+        return SecretStr(f"redis+socket://{parts.netloc}{parts.path}?virtual_host={database}")
+
+    @cached_property
+    def celery_address(self) -> str:
+        """`celery_url` without user, password and query: fit for a message."""
+        return _address(self.celery_url)
+
+    @cached_property
+    def celery_key_prefix(self) -> str:
+        """What every key of Celery's own in Redis begins with: `global_keyprefix`."""
+        return f"{self.key_prefix}celery:"
 
     @cached_property
     def redis_address(self) -> str:
@@ -54,6 +106,27 @@ class Settings(BaseSettings):
     def database_address(self) -> str:
         """`database_url` without user, password and query: fit for a message."""
         return _address(self.database_url)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings from the environment and from `.env`; `overrides` win.
+
+    Raises:
+        ConfigurationError: one cannot work as written; names its variable, and never repeats its value.
+    """
+    try:
+        return Settings(**overrides)
+    except SettingsError as error:
+        raise ConfigurationError(f"the settings cannot be read: {error}") from None
+    except ValidationError as error:
+        faults = "; ".join(_fault(found["loc"], found["msg"]) for found in error.errors(include_input=False))
+        # `from None`: pydantic's error holds the values, and one of them may be a password.
+        raise ConfigurationError(f"the settings cannot work as written: {faults}") from None
+
+
+def _fault(location: tuple[int | str, ...], message: str) -> str:
+    sentence = message.removeprefix("Value error, ")
+    return f"RECONCILIATION_{str(location[0]).upper()}: {sentence}" if location else sentence
 
 
 def _address(url: SecretStr) -> str:

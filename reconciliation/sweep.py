@@ -5,12 +5,13 @@ One account's failure never touches another's.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from reconciliation.broker.query import BrokerSnapshot
-from reconciliation.errors import CoordinationError, ReadError
+from reconciliation.errors import CoordinationError, ReadError, StorageError, Unavailable
 from reconciliation.gather import of_account, surely
 from reconciliation.hints import HintFacts, facts_of
 from reconciliation.ledger import FillCounters, FollowUp, RecordedRun, RunLedger
@@ -99,6 +100,20 @@ class Reconciler:
         ]
         await asyncio.to_thread(self._record_and_publish, runs)
         return [run.result for run in runs]
+
+    async def give_up(self, requests: Sequence[RunRequest], reason: str) -> list[ReconciliationResult]:
+        """Conclude runs that could not be made as `incomplete` and tell so: never silence, even without a database.
+
+        Raises:
+            CoordinationError: the results could not be published either.
+        """
+        start = RunStart.now()
+        results = [incomplete(request, start, Unavailable(reason), "worker") for request in requests]
+        runs = [RecordedRun(result=result, fence=made.fence) for result, made in zip(results, requests, strict=True)]
+        with contextlib.suppress(StorageError):  # most likely the reason itself
+            await asyncio.to_thread(self._ledger.record, runs)
+        await asyncio.to_thread(self._publisher.publish, results)
+        return results
 
     def _record_and_publish(self, runs: Sequence[RecordedRun]) -> None:
         recording = self._ledger.record(runs)

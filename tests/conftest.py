@@ -18,6 +18,7 @@ from tests.databases import (  # noqa: F401 - pytest finds fixtures by their nam
     postgres_url,
     sqlite_url,
 )
+from tests.processes import Processes
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +47,10 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
     """A server with an append-only file that the test may stop, kill and start again, on the same port."""
     with RedisServer(data_dir=tmp_path / "redis") as server:
         yield server
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    """Starts workers, beats and other programs that end with the test: `processes.worker({"redis_url": ...})`."""
+    with Processes(tmp_path) as started:
+        yield started

@@ -1,0 +1,128 @@
+"""Sends tasks from our own package: the command line, beat's dispatcher, a service that imports us.
+
+A service that does not import this package needs none of it: docs/sending.md shows plain Celery.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from celery import Celery
+from celery.result import AsyncResult
+from kombu.exceptions import OperationalError
+
+from reconciliation.errors import CoordinationError
+from reconciliation.settings import Settings
+
+#: Messages of one pipeline to Redis: few round trips, and no reply that is megabytes long.
+BATCH_SIZE = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskMessage:
+    """One task that is to be sent. Names and arguments are public: see docs/tasks.md."""
+
+    name: str
+    kwargs: Mapping[str, Any]
+    queue: str
+    #: Makes the message the same one when it is sent again. None: a new one.
+    task_id: str | None = None
+    countdown_seconds: float | None = None
+    #: A worker that gets the message later than this drops it.
+    expires_seconds: float | None = None
+
+
+class TaskSender:
+    """Sends tasks to the Redis of the given settings. Safe in threads; not to be shared across a fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._address = settings.celery_address
+        self._app = Celery("reconciliation.sender", set_as_current=False)
+        self._app.config_from_object("celeryconfig")
+        url = settings.celery_url.get_secret_value()
+        limits = {
+            "global_keyprefix": settings.celery_key_prefix,
+            "visibility_timeout": settings.visibility_timeout_seconds,
+        }
+        self._app.conf.update(
+            broker_url=url,
+            result_backend=url,
+            broker_transport_options=self._app.conf.broker_transport_options | limits,
+            result_backend_transport_options=self._app.conf.result_backend_transport_options | limits,
+        )
+
+    def send(
+        self,
+        name: str,
+        kwargs: Mapping[str, Any],
+        *,
+        queue: str,
+        countdown_seconds: float | None = None,
+        task_id: str | None = None,
+        expires_seconds: float | None = None,
+    ) -> str:
+        """Send one task and return its id.
+
+        Raises:
+            CoordinationError: Redis took nothing within its time-outs.
+        """
+        message = TaskMessage(
+            name=name,
+            kwargs=kwargs,
+            queue=queue,
+            task_id=task_id or str(uuid4()),
+            countdown_seconds=countdown_seconds,
+            expires_seconds=expires_seconds,
+        )
+        return self.send_many([message])[0]
+
+    def send_many(self, messages: Sequence[TaskMessage]) -> list[str]:
+        """Send tasks in pipelines of `BATCH_SIZE` and return their ids, in order.
+
+        Raises:
+            CoordinationError: Redis failed; some of the messages may have been sent.
+        """
+        try:
+            with self._app.producer_or_acquire() as producer, producer.batch(max_size=BATCH_SIZE):
+                return [self._publish(message, producer) for message in messages]
+        except OperationalError as error:
+            raise CoordinationError(
+                f"no task could be sent: Redis at {self._address} cannot be reached; "
+                f"check that it runs and that RECONCILIATION_REDIS_URL is right ({_reason(error)})"
+            ) from error
+
+    def result_of(self, task_id: str) -> AsyncResult:
+        """Return Celery's own view of a task: waiting, started, failed, done."""
+        return self._app.AsyncResult(task_id)
+
+    def count_workers(self, timeout_seconds: float) -> int:
+        """Return how many workers answer within `timeout_seconds`.
+
+        Raises:
+            CoordinationError: Redis cannot be reached.
+        """
+        try:
+            return len(self._app.control.ping(timeout=timeout_seconds))
+        except OperationalError as error:
+            raise CoordinationError(f"Redis at {self._address} cannot be reached ({_reason(error)})") from error
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._app.close()
+
+    def _publish(self, message: TaskMessage, producer: Any) -> str:
+        sent = self._app.send_task(
+            message.name,
+            kwargs=dict(message.kwargs),
+            queue=message.queue,
+            task_id=message.task_id,
+            countdown=message.countdown_seconds,
+            expires=message.expires_seconds,
+            producer=producer,
+        )
+        return str(sent.id)
+
+
+def _reason(error: Exception) -> str:
+    return str(error).partition("\n")[0]

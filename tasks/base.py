@@ -1,0 +1,78 @@
+"""What every task shares: its log context, which errors are tried again, and what happens when trying ends."""
+
+import logging
+import random
+from typing import Any
+
+from celery import Task
+from celery.exceptions import Reject, SoftTimeLimitExceeded
+
+from reconciliation.errors import (
+    CoordinationError,
+    InvalidInputError,
+    ReconciliationError,
+    StorageError,
+    Unavailable,
+)
+from reconciliation.logs import log_context
+
+logger = logging.getLogger(__name__)
+
+MAX_RETRIES = 6
+RETRY_BASE_SECONDS = 1.0
+RETRY_CAP_SECONDS = 30.0
+#: The shape of the arguments that this version understands. A newer one is refused, never guessed at.
+SCHEMA = 1
+
+
+class ReconciliationTask(Task):  # type: ignore[misc]  # celery has no types
+    """Runs a task; tries again, with jitter, what failed because Redis or the database was away."""
+
+    abstract = True
+    max_retries = MAX_RETRIES
+    #: Our own errors are sentences: logged here once, without a traceback.
+    throws = (ReconciliationError,)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with log_context(task=self.name, task_id=str(self.request.id)):
+            try:
+                return self.run(*args, **kwargs)
+            except (CoordinationError, StorageError) as error:
+                return self._try_again(error, kwargs)
+            except (SoftTimeLimitExceeded, TimeoutError):
+                logger.error("given up at the time limit")  # noqa: TRY400 - where it waited tells nothing
+                return self.give_up(Unavailable("the run was given up at its time limit"), kwargs)
+            except ReconciliationError as error:
+                logger.error("refused: %s", error)  # noqa: TRY400 - a sentence, not a bug
+                raise
+
+    def give_up(self, error: ReconciliationError, kwargs: dict[str, Any]) -> Any:
+        """Return the task's answer after the last try. The default: it has none, and fails."""
+        del kwargs
+        raise error
+
+    def _try_again(self, error: CoordinationError | StorageError, kwargs: dict[str, Any]) -> Any:
+        if self.request.called_directly or self.request.retries >= self.max_retries:
+            logger.error("given up after %s tries: %s", self.request.retries + 1, error)
+            return self.give_up(error, kwargs)
+        wait_seconds = retry_wait_seconds(self.request.retries)
+        logger.warning("try %s failed, again in %.1f s: %s", self.request.retries + 1, wait_seconds, error)
+        try:
+            raise self.retry(exc=error, countdown=wait_seconds)
+        except Reject:
+            # The next try could not be sent, for Redis is away. Celery would forget the task here; given back,
+            # its message stays unacknowledged and comes again when Redis does.
+            raise Reject(error, requeue=True) from error
+
+
+def retry_wait_seconds(tries: int) -> float:
+    """Return how long to wait after `tries` failed tries: full jitter, so that many workers don't come at once."""
+    return random.uniform(RETRY_BASE_SECONDS, min(RETRY_CAP_SECONDS, RETRY_BASE_SECONDS * 2 ** (tries + 1)))  # noqa: S311
+
+
+def require_schema(schema: int) -> None:
+    """Refuse arguments of a shape that this version does not know."""
+    if schema != SCHEMA:
+        raise InvalidInputError(
+            f"schema is {schema!r}, but this worker understands {SCHEMA}: update the workers before their callers"
+        )

@@ -1,0 +1,36 @@
+"""A worker's step at each connect: refuse a Redis that may forget messages."""
+
+import logging
+import os
+from typing import Any
+
+from celery.bootsteps import StartStopStep
+from celery.exceptions import WorkerShutdown
+
+from reconciliation.coordination.server_facts import require_safe_server
+from reconciliation.errors import ConfigurationError, CoordinationError
+from reconciliation.settings import load_settings
+
+logger = logging.getLogger(__name__)
+
+
+class RefuseUnsafeRedis(StartStopStep):  # type: ignore[misc]  # celery has no types
+    """Runs after every (re)connect: a server may come back with other settings."""
+
+    requires = ("celery.worker.consumer.connection:Connection",)
+
+    def start(self, consumer: Any) -> None:
+        """End the worker, with a sentence and exit status 78, where Redis would throw keys away."""
+        del consumer
+        settings = load_settings()
+        urls = {settings.redis_url.get_secret_value(): settings.redis_address}
+        if settings.celery_broker_url is not None:
+            urls[settings.celery_broker_url.get_secret_value()] = settings.celery_address
+        for url, address in urls.items():
+            try:
+                require_safe_server(url, address, settings.redis_timeout_seconds)
+            except ConfigurationError as error:
+                logger.critical("this worker does not start: %s", error)
+                raise WorkerShutdown(os.EX_CONFIG) from error
+            except CoordinationError as error:
+                logger.warning("%s", error)
