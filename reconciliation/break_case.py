@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -42,14 +43,14 @@ class BreakKey:
             currency=found.currency if found.symbol is None else None,
         )
 
-    @property
+    @cached_property
     def break_id(self) -> UUID:
         """A pure function of the key: whoever sees the break, and however often, names it alike."""
         asset_type = None if self.asset_type is None else self.asset_type.value
         parts = [self.account_id, self.symbol, asset_type, self.type.value, self.currency]
         return uuid5(_NAMESPACE, json.dumps(parts))
 
-    @property
+    @cached_property
     def order(self) -> tuple[str, str, str, str, str]:
         asset_type = "" if self.asset_type is None else self.asset_type.value
         return (self.account_id, self.symbol or "", asset_type, self.type.value, self.currency or "")

@@ -12,7 +12,7 @@ from reconciliation.break_case import Sightings, replay
 from reconciliation.break_policy import BreakPolicy
 from reconciliation.break_states import MANUAL, BreakEventKind, BreakState
 from reconciliation.errors import BreakRefusedError
-from tests.unit.breaks.builders import Life, after, failed_run, finding, run
+from tests.ledger_builders import Life, after, failed_run, finding, run
 
 SYMBOLS = ("AAPL", "MSFT", "IBM")
 

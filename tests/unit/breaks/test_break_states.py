@@ -7,7 +7,7 @@ from reconciliation.break_case import Break, BreakChange, BreakKey, apply
 from reconciliation.break_states import MANUAL, TRANSITIONS, BreakEventKind, BreakState, next_state
 from reconciliation.errors import BreakRefusedError
 from reconciliation.models import DiscrepancyType
-from tests.unit.breaks.builders import T0, after
+from tests.ledger_builders import T0, after
 
 PAIRS = list(itertools.product(BreakState, BreakEventKind))
 KEY = BreakKey(account_id="A", type=DiscrepancyType.CASH_MISMATCH)

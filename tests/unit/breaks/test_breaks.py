@@ -7,7 +7,7 @@ from reconciliation.break_policy import BreakPolicy, SeverityRule
 from reconciliation.break_states import BreakEventKind, BreakState
 from reconciliation.errors import InvalidInputError
 from reconciliation.models import DiscrepancySeverity, DiscrepancyType
-from tests.unit.breaks.builders import Life, after, failed_run, finding, kinds, run
+from tests.ledger_builders import Life, after, failed_run, finding, kinds, run
 
 CASH = DiscrepancyType.CASH_MISMATCH
 

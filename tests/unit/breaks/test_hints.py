@@ -6,7 +6,7 @@ import pytest
 
 from reconciliation.hints import GUESSES, Finding, HintFacts, explain, plain_name
 from reconciliation.models import AssetType, DiscrepancySeverity, DiscrepancyType, OrderFill
-from tests.unit.breaks.builders import T0, after, finding, run
+from tests.ledger_builders import T0, after, finding, run
 
 CASH, COST = DiscrepancyType.CASH_MISMATCH, DiscrepancyType.COST_MISMATCH
 MISSING_LOCAL, MISSING_BROKER = DiscrepancyType.MISSING_LOCAL, DiscrepancyType.MISSING_BROKER

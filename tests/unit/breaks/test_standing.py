@@ -3,7 +3,7 @@ from typing import Any
 
 from reconciliation.models import Fence, ReconciliationResult
 from reconciliation.standing import Condition, Standing, after_missed_slot, after_run, why_not_applied
-from tests.unit.breaks.builders import after, failed_run, run
+from tests.ledger_builders import after, failed_run, run
 
 
 class Account:

@@ -1,0 +1,97 @@
+"""The rows that serialise all that happens to the breaks of an account, and the events that are told of it.
+
+Whoever changes breaks locks the standings of its accounts first, in the order of their ids: two workers wait for each
+other, and never in a circle. On SQLite the write transaction itself is the lock.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_sqlite
+
+from reconciliation.break_case import Break, BreakChange
+from reconciliation.break_states import UNTOLD
+from reconciliation.event_payloads import account_event_payload, break_event_payload
+from reconciliation.standing import AccountEvent, Standing
+from reconciliation.storage.ledger_rows import standing_of, standing_row
+from reconciliation.storage.ledger_tables import OutboxRow, StandingRow
+
+#: The same on both databases: `on_conflict_do_...`.
+UPSERTS: Mapping[str, Any] = {"postgresql": insert_postgresql, "sqlite": insert_sqlite}
+
+
+@dataclass
+class LockedAccount:
+    """An account whose lock this transaction holds: its standing, and what is to be told."""
+
+    standing: Standing
+    sequence: int
+    confirm_at: datetime | None
+    outbox: list[dict[str, Any]] = field(default_factory=list)
+
+    def tell_change(self, case: Break, change: BreakChange) -> None:
+        """Note a change of a break for telling, unless its kind is told to nobody."""
+        if change.kind not in UNTOLD:
+            self._tell(break_event_payload(case, change, self.sequence + 1), change.at)
+
+    def tell(self, events: Iterable[AccountEvent]) -> None:
+        for event in events:
+            self._tell(account_event_payload(event, self.sequence + 1), event.at)
+
+    def _tell(self, payload: dict[str, Any], at: datetime) -> None:
+        self.sequence += 1
+        self.outbox.append(
+            {
+                "event_id": UUID(payload["event_id"]),
+                "account_id": self.standing.account_id,
+                "sequence": self.sequence,
+                "kind": payload["kind"],
+                "payload": payload,
+                "created_at": at,
+            }
+        )
+
+
+def lock_accounts(connection: Connection, account_ids: Iterable[str]) -> dict[str, LockedAccount]:
+    """Lock the accounts and return how they stand; one that was never seen stands at the beginning."""
+    ordered = sorted(set(account_ids))
+    new = [{**standing_row(Standing(account_id=account_id)), "sequence": 0} for account_id in ordered]
+    upsert = UPSERTS[connection.dialect.name](StandingRow).values(new).on_conflict_do_nothing()
+    connection.execute(upsert)
+    table = StandingRow.__table__
+    rows = connection.execute(
+        select(table).where(table.c.account_id.in_(ordered)).order_by(table.c.account_id).with_for_update()
+    ).mappings()
+    return {
+        row["account_id"]: LockedAccount(
+            standing=standing_of(row), sequence=row["sequence"], confirm_at=row["confirm_at"]
+        )
+        for row in rows
+    }
+
+
+def save_accounts(connection: Connection, accounts: Sequence[LockedAccount]) -> None:
+    """Write the standings and what is to be told, in two statements."""
+    changes = [
+        {
+            **{f"new_{name}": value for name, value in standing_row(account.standing).items()},
+            "new_sequence": account.sequence,
+            "new_confirm_at": account.confirm_at,
+        }
+        for account in accounts
+    ]
+    columns = [name.removeprefix("new_") for name in changes[0] if name != "new_account_id"]
+    connection.execute(
+        update(StandingRow)
+        .where(StandingRow.account_id == bindparam("new_account_id"))
+        .values({name: bindparam(f"new_{name}") for name in columns}),
+        changes,
+    )
+    outbox = [row for account in accounts for row in account.outbox]
+    if outbox:
+        connection.execute(insert(OutboxRow), outbox)

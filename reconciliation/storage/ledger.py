@@ -1,0 +1,161 @@
+"""The ledger in our own tables: the runs of a sweep, and all that follows from them, in one transaction.
+
+The number of statements does not depend on the number of accounts or findings.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from reconciliation.break_case import Break, BreakChange, BreakKey
+from reconciliation.break_policy import BreakPolicy
+from reconciliation.break_states import BreakState
+from reconciliation.breaks import RunFacts, advance
+from reconciliation.ledger import RecordedRun, Recording
+from reconciliation.standing import Condition, after_run, why_not_applied
+from reconciliation.storage.account_lock import UPSERTS, LockedAccount, lock_accounts, save_accounts
+from reconciliation.storage.engine import write_transaction
+from reconciliation.storage.ledger_rows import break_of, break_row, change_row, discrepancy_row, run_row
+from reconciliation.storage.ledger_tables import BreakEventRow, BreakRow, DiscrepancyRow, RunRow
+
+#: Breaks asked for in one statement: well below what either database takes as parameters.
+_KEYS_PER_STATEMENT = 10_000
+
+
+@dataclass
+class _Sweep:
+    """What one call of `record` gathers before it writes."""
+
+    accounts: dict[str, LockedAccount]
+    #: By account.
+    breaks: dict[str, dict[BreakKey, Break]]
+    touched: dict[BreakKey, Break] = field(default_factory=dict)
+    changes: list[tuple[BreakKey, BreakChange]] = field(default_factory=list)
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    not_applied: list[tuple[str, str]] = field(default_factory=list)
+
+
+class SqlLedger:
+    """Implements `reconciliation.ledger.RunLedger` on SQLite and PostgreSQL."""
+
+    def __init__(self, engine: Engine, *, policy: BreakPolicy, could_not_run_after: int = 3) -> None:
+        self._engine = engine
+        self._policy = policy
+        self._could_not_run_after = could_not_run_after
+
+    def record(self, runs: Sequence[RecordedRun]) -> Recording:
+        """Record every run, advance the breaks of its account, and note the events to tell: all or nothing.
+
+        Raises:
+            StorageError: the database cannot be reached; nothing was recorded.
+        """
+        if not runs:
+            return Recording()
+        with write_transaction(self._engine) as connection:
+            accounts = lock_accounts(connection, (run.result.account_id for run in runs))
+            known = _recorded(connection, [run.result.run_id for run in runs])
+            sweep = _Sweep(accounts=accounts, breaks=_load_breaks(connection, runs))
+            for run in runs:
+                if run.result.run_id in known:
+                    sweep.not_applied.append((run.result.account_id, "repeated"))
+                else:
+                    known.add(run.result.run_id)
+                    self._apply(sweep, run)
+            _write(connection, sweep)
+        return Recording(
+            to_confirm=tuple(name for name, account in sweep.accounts.items() if account.confirm_at is not None),
+            to_tell=tuple(name for name, account in sweep.accounts.items() if account.outbox),
+            not_applied=tuple(sweep.not_applied),
+        )
+
+    def _apply(self, sweep: _Sweep, run: RecordedRun) -> None:
+        result = run.result
+        account = sweep.accounts[result.account_id]
+        reason = why_not_applied(account.standing, result, run.fence)
+        sweep.runs.append(run_row(run, reason))
+        sweep.findings.extend(discrepancy_row(result.run_id, found) for found in result.discrepancies)
+        flood_size = 0
+        if reason is None:
+            flood_size = self._advance(sweep, account, run)
+        else:
+            sweep.not_applied.append((result.account_id, reason))
+        account.standing, events = after_run(
+            account.standing,
+            result,
+            fence=run.fence,
+            not_applied=reason,
+            flood_size=flood_size,
+            could_not_run_after=self._could_not_run_after,
+        )
+        account.tell(events)
+
+    def _advance(self, sweep: _Sweep, account: LockedAccount, run: RecordedRun) -> int:
+        result = run.result
+        facts = RunFacts(
+            fills_before=run.fills_before,
+            fills_after=run.fills_after,
+            in_flood=account.standing.has(Condition.FLOOD),
+            hints=run.hints,
+        )
+        known = sweep.breaks.setdefault(result.account_id, {})
+        done = advance(known.values(), result, self._policy, facts)
+        after = {case.key: case for case in done.breaks}
+        known |= after
+        sweep.touched |= after
+        sweep.changes.extend(done.changes)
+        for key, change in done.changes:
+            account.tell_change(after[key], change)
+        delay = timedelta(seconds=self._policy.confirmation_delay_seconds)
+        account.confirm_at = result.timestamp + delay if done.needs_confirmation else None
+        return done.flood_size
+
+
+def _recorded(connection: Connection, run_ids: Sequence[UUID]) -> set[UUID]:
+    return set(connection.execute(select(RunRow.run_id).where(RunRow.run_id.in_(run_ids))).scalars())
+
+
+def _load_breaks(connection: Connection, runs: Sequence[RecordedRun]) -> dict[str, dict[BreakKey, Break]]:
+    """Return the live breaks of the accounts, and the resolved ones that a run shows again."""
+    account_ids = sorted({run.result.account_id for run in runs})
+    seen = sorted({BreakKey.of(found).break_id for run in runs for found in run.result.discrepancies})
+    table = BreakRow.__table__
+    live = table.c.account_id.in_(account_ids) & (table.c.state != BreakState.RESOLVED.value)
+    rows = [*connection.execute(select(table).where(live)).mappings()]
+    for start in range(0, len(seen), _KEYS_PER_STATEMENT):
+        again = table.c.break_id.in_(seen[start : start + _KEYS_PER_STATEMENT]) & (
+            table.c.state == BreakState.RESOLVED.value
+        )
+        rows.extend(connection.execute(select(table).where(again)).mappings())
+    breaks: dict[str, dict[BreakKey, Break]] = {}
+    for row in rows:
+        case = break_of(row)
+        breaks.setdefault(case.key.account_id, {})[case.key] = case
+    return breaks
+
+
+def _write(connection: Connection, sweep: _Sweep) -> None:
+    _insert(connection, RunRow, sweep.runs)
+    _insert(connection, DiscrepancyRow, sweep.findings)
+    save_breaks(connection, sweep.touched.values())
+    _insert(connection, BreakEventRow, [change_row(key.break_id, change) for key, change in sweep.changes])
+    save_accounts(connection, list(sweep.accounts.values()))
+
+
+def save_breaks(connection: Connection, breaks: Iterable[Break]) -> None:
+    """Write breaks, new or known, in one statement."""
+    rows = [break_row(case) for case in breaks]
+    if not rows:
+        return
+    statement = UPSERTS[connection.dialect.name](BreakRow)
+    changed = {name: statement.excluded[name] for name in rows[0] if name != "break_id"}
+    connection.execute(statement.on_conflict_do_update(index_elements=["break_id"], set_=changed), rows)
+
+
+def _insert(connection: Connection, table: Any, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(insert(table), rows)
