@@ -75,7 +75,8 @@ def _newest(statements: Sequence[Statement], source: StatementSource) -> Stateme
             f"holds two statements of account {account_id} for {ordered[-1].as_of:%Y-%m-%d}; "
             "neither is the newer: keep one of them"
         )
-    return ordered[-1]
+    note = f"the newest of {len(statements)} statements of the account in this file"
+    return replace(ordered[-1], notes=(*ordered[-1].notes, note))
 
 
 def _age(statement: Statement) -> tuple[float, float]:

@@ -10,7 +10,10 @@ from reconciliation.cli.boundary import spoken_errors
 
 #: Sections of `reconcile --help`: command name to "module:attribute". A new command adds one line here.
 SECTIONS: Mapping[str, Mapping[str, str]] = {
-    "On files, without any server": {},
+    "On files, without any server": {
+        "compare": "reconciliation.cli.compare:compare",
+        "show": "reconciliation.cli.show:show",
+    },
     "Runs": {},
     "Accounts and the local book": {
         "import": "reconciliation.cli.database:import_",

@@ -32,8 +32,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, title
 
     In a pipe no column is cut or wrapped and no colour is sent, so that grep and awk work.
     """
+    rows = list(rows)
     cells = [[_text(cell) for cell in row] for row in rows]
-    right = [_is_right(index, cells) for index in range(len(columns))]
+    right = [_is_number_column(row[index] for row in rows) for index in range(len(columns))]
     if sys.stdout.isatty():
         _print_rich(columns, cells, right, title)
         return
@@ -80,13 +81,9 @@ def _text(cell: Cell) -> str:
     return printable(str(cell))
 
 
-def _is_right(index: int, cells: list[list[str]]) -> bool:
-    filled = [row[index] for row in cells if row[index] != "-"]
-    return bool(filled) and all(_is_number(cell) for cell in filled)
-
-
-def _is_number(cell: str) -> bool:
-    return cell.lstrip("+-").replace(".", "", 1).isdigit()
+def _is_number_column(cells: Iterable[Cell]) -> bool:
+    filled = [cell for cell in cells if cell is not None]
+    return bool(filled) and all(isinstance(cell, (int, float, Decimal)) for cell in filled)
 
 
 def _print_rich(columns: Sequence[str], cells: list[list[str]], right: list[bool], title: str | None) -> None:

@@ -1,0 +1,164 @@
+"""`reconcile compare`: a local book in CSV files against a statement file, without any server."""
+
+import asyncio
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciliation.broker.query import BrokerSnapshot
+from reconciliation.broker.statement import Statement
+from reconciliation.cli.boundary import ExitStatus
+from reconciliation.cli.output import print_json, print_line, print_table
+from reconciliation.cli.statement_file import FILE, StatementFile, accounts_in, statement_options
+from reconciliation.errors import InvalidInputError, ReadError
+from reconciliation.local.csv import CsvBook
+from reconciliation.local.provider import LocalSnapshot
+from reconciliation.models import (
+    Discrepancy,
+    Outcome,
+    ReconciliationConfig,
+    ReconciliationResult,
+    RunRequest,
+    Trigger,
+)
+from reconciliation.payloads import discrepancy_payload, result_payload
+from reconciliation.run import RunStart, conclude
+from reconciliation.tolerance import Tolerance, ToleranceRule
+from reconciliation.values import EXACT, exact_decimal
+
+_EXIT_STATUS = {
+    Outcome.CLEAN: ExitStatus.OK,
+    Outcome.DISCREPANCIES: ExitStatus.DISCREPANCIES,
+    Outcome.INCOMPLETE: ExitStatus.INCOMPLETE,
+}
+
+
+class Amount(click.ParamType[Decimal]):
+    """An exact number that is not negative."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        try:
+            number = exact_decimal(value, "value")
+        except InvalidInputError:
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        if number < 0:
+            self.fail(f"{value} is negative.", param, ctx)
+        return number
+
+
+@click.command()
+@click.option(
+    "--local", "positions", type=FILE, required=True, help="CSV: account_id,symbol,asset_type,quantity,avg_cost."
+)
+@click.option("--balances", type=FILE, help="CSV: account_id,cash,equity. Without it neither is compared.")
+@click.option("--broker", "statement", type=FILE, required=True, help="The broker's statement: Flex, OFX or CSV.")
+@statement_options
+@click.option("--cash-tolerance", type=Amount(), default="1.00", show_default=True, help="Absolute, inclusive.")
+@click.option(
+    "--equity-tolerance-pct",
+    type=Amount(),
+    default="0.1",
+    show_default=True,
+    help="Percent of local equity, inclusive.",
+)
+@click.option("--cost-tolerance", type=Amount(), default="0.0001", show_default=True, help="Relative: 0.0001 is 1 bp.")
+@click.option("--json", "as_json", is_flag=True, help='One object: {"result": …, "discrepancies": […]}.')
+@click.pass_context
+def compare(
+    ctx: click.Context,
+    /,
+    positions: Path,
+    balances: Path | None,
+    statement: Path,
+    *,
+    cash_tolerance: Decimal,
+    equity_tolerance_pct: Decimal,
+    cost_tolerance: Decimal,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Compare your own book in CSV files with a broker's statement.
+
+    Exit status: 0 clean, 1 discrepancies, 2 wrong usage or bad input, 3 incomplete (the statement tells only a part).
+    """
+    start = RunStart.now()
+    file = StatementFile(path=statement, **options)
+    theirs = _the_only_one(file.read(), statement)
+    config = ReconciliationConfig(
+        theirs.account_id,
+        cash_tolerance=cash_tolerance,
+        equity_tolerance_pct=equity_tolerance_pct,
+        tolerances=(ToleranceRule(measure="cost", tolerance=Tolerance(relative=cost_tolerance)),),
+    )
+    request = RunRequest(account_id=theirs.account_id, context={"trigger": Trigger.ON_DEMAND.value})
+    local = _read_local(CsvBook(positions, balances), theirs.account_id)
+    result = conclude(request, config, start, local, _snapshot(theirs, file))
+    if as_json:
+        found = [discrepancy_payload(result.run_id, one) for one in result.discrepancies]
+        print_json({"result": result_payload(result), "discrepancies": found})
+    else:
+        _print_result(result, theirs, f"{positions} against {statement}")
+    ctx.exit(_EXIT_STATUS[result.outcome])
+
+
+def _the_only_one(statements: Sequence[Statement], path: Path) -> Statement:
+    if len(statements) > 1:
+        raise InvalidInputError(
+            f"{path} holds {len(statements)} accounts: choose one with --account; it holds: {accounts_in(statements)}"
+        )
+    return statements[0]
+
+
+def _read_local(book: CsvBook, account_id: str) -> LocalSnapshot:
+    """The caller named these files: what is wrong with them is bad input, not a read that failed."""
+    try:
+        answer = asyncio.run(book.get_snapshots([account_id]))[account_id]
+    except ReadError as error:
+        raise InvalidInputError(str(error)) from error
+    if isinstance(answer, ReadError):
+        raise InvalidInputError(str(answer)) from answer
+    return answer
+
+
+def _print_result(result: ReconciliationResult, theirs: Statement, files: str) -> None:
+    as_of = f", broker as of {result.broker_as_of:%Y-%m-%d %H:%M} UTC" if result.broker_as_of else ""
+    print_line(f"Account {result.account_id}: {files}{as_of}", style="bold")
+    if result.discrepancies:
+        print_line()
+        print_table(
+            ["severity", "type", "symbol", "asset type", "local", "broker", "difference"],
+            [_finding(found) for found in result.discrepancies],
+        )
+    print_line()
+    for note in theirs.notes:
+        print_line(f"Note: {note}.", style="yellow")
+    if result.not_compared:
+        print_line(f"Not compared, for a side has no figure: {', '.join(result.not_compared)}.", style="yellow")
+    if result.error is not None:
+        print_line(f"incomplete, nothing was compared: {result.error.message}", style="bold yellow")
+        return
+    checked = f"{result.positions_checked} position{'' if result.positions_checked == 1 else 's'} checked"
+    if result.is_clean:
+        print_line(f"clean: {checked}", style="green")
+    else:
+        count = len(result.discrepancies)
+        print_line(f"{count} discrepanc{'y' if count == 1 else 'ies'}: {checked}", style="bold red")
+
+
+def _finding(found: Discrepancy) -> list[str | Decimal | None]:
+    local, broker = found.local_value, found.broker_value
+    difference = None if local is None or broker is None else EXACT.subtract(broker, local)
+    kind = None if found.asset_type is None else found.asset_type.value
+    return [found.severity.value, found.type.value, found.symbol, kind, local, broker, difference]
+
+
+def _snapshot(statement: Statement, file: StatementFile) -> BrokerSnapshot | ReadError:
+    try:
+        return statement.snapshot(file.source)
+    except ReadError as error:
+        return error
