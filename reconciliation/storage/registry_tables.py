@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Integer, String, true
+from sqlalchemy import BigInteger, Double, ForeignKey, Integer, String, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reconciliation.storage.column_types import ExactDecimal, UtcDateTime
@@ -20,13 +20,13 @@ class AccountRow(Base):
     connection: Mapped[str] = mapped_column(String(128), index=True)
     broker_account_id: Mapped[str | None] = mapped_column(String(128))
     enabled: Mapped[bool] = mapped_column(server_default=true())
-    interval_seconds: Mapped[float | None]
+    interval_seconds: Mapped[float | None] = mapped_column(Double)
     cash_tolerance: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     equity_tolerance_pct: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     tolerances: Mapped[list[dict[str, Any]] | None] = mapped_column(Json)
-    post_fill_delay_seconds: Mapped[float | None]
-    post_fill_max_wait_seconds: Mapped[float | None]
-    read_timeout_seconds: Mapped[float | None]
+    post_fill_delay_seconds: Mapped[float | None] = mapped_column(Double)
+    post_fill_max_wait_seconds: Mapped[float | None] = mapped_column(Double)
+    read_timeout_seconds: Mapped[float | None] = mapped_column(Double)
     currency: Mapped[str | None] = mapped_column(String(16))
     #: The revision of the registry in which this row was last written.
     revision: Mapped[int] = mapped_column(BigInteger, index=True)
@@ -54,7 +54,7 @@ class ConnectionRow(Base):
     broker: Mapped[str] = mapped_column(String(128))
     options: Mapped[dict[str, Any]] = mapped_column(Json)
     secrets: Mapped[dict[str, str]] = mapped_column(Json)
-    requests_per_second: Mapped[float | None]
+    requests_per_second: Mapped[float | None] = mapped_column(Double)
     concurrency: Mapped[int | None]
     revision: Mapped[int] = mapped_column(BigInteger)
 

@@ -6,7 +6,7 @@ from alembic import op
 from reconciliation.storage.column_types import ExactDecimal, UtcDateTime
 
 revision = "0003_ledger"
-down_revision = "0001_local_book"
+down_revision = "0002_registry"
 branch_labels = None
 depends_on = None
 
