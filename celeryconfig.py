@@ -29,7 +29,12 @@ event_serializer = "json"
 
 # --- Which tasks there are, and where they wait -------------------------------------------------------------------
 # Explicit: a list of files that somebody forgot to import fails in production, a list of names fails in tests.
-imports = ("tasks.reconcile",)
+imports = (
+    "tasks.reconcile",
+    "tasks.run_after_fills",
+    "tasks.sweep_fill_windows",
+    "tasks.take_fill",
+)
 task_default_queue = "reconciliation"
 # Four queues, so that a wave of one kind doesn't delay another; one worker may serve all of them or each its own.
 # Each has an exchange of its own name, as plain Celery's `send_task(queue=...)` makes it: one message, one queue.
@@ -42,6 +47,9 @@ _QUEUES = (
 task_queues = tuple(Queue(name, Exchange(name, type="direct"), routing_key=name) for name in _QUEUES)
 task_routes = {
     "reconciliation.reconcile_account": {"queue": "reconciliation"},
+    "reconciliation.run_after_fills": {"queue": "reconciliation.fills"},
+    "reconciliation.sweep_fill_windows": {"queue": "reconciliation.control"},
+    "reconciliation.take_fill": {"queue": "reconciliation.fills"},
 }
 # A misspelt queue is an error at the sender, not a queue that nobody reads.
 task_create_missing_queues = False
@@ -125,6 +133,9 @@ worker_redirect_stdouts = False
 # number of beats may run at once.
 beat_scheduler = "celery.beat:Scheduler"
 beat_max_loop_interval = 1
-beat_schedule: dict[str, dict[str, object]] = {}
+beat_schedule: dict[str, dict[str, object]] = {
+    # Expires: ticks that waited while workers were away are one tick.
+    "sweep fill windows": {"task": "reconciliation.sweep_fill_windows", "schedule": 1.0, "options": {"expires": 5}},
+}
 timezone = "UTC"
 enable_utc = True

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import redis
 from sqlalchemy import Engine
@@ -17,16 +18,22 @@ from reconciliation.broker.query import BrokerQuery, ClosableBroker
 from reconciliation.broker.reader import ConnectionReader
 from reconciliation.broker.registry import open_broker
 from reconciliation.coordination.connection import connect
+from reconciliation.coordination.fill_window import FillWindows, WindowTimes
 from reconciliation.errors import ConfigurationError, ReadError
 from reconciliation.ledger import RecordedRun, Recording
 from reconciliation.local.csv import CsvBook
 from reconciliation.local.provider import LocalBook
 from reconciliation.local.sql import SqlBook
 from reconciliation.models import ReconciliationConfig
+from reconciliation.post_fill import FillIntake, PostFillRuns
 from reconciliation.publishing.channels import ChannelPublisher
 from reconciliation.settings import Settings
 from reconciliation.storage.engine import build_engine
 from reconciliation.sweep import AccountPlan, Reconciler
+
+if TYPE_CHECKING:
+    from reconciliation.publishing.countdown_sender import CountdownSender
+    from reconciliation.publishing.task_sender import TaskSender
 
 #: The connection of accounts that name none: the broker of the settings.
 DEFAULT_CONNECTION = "default"
@@ -78,7 +85,43 @@ class Bootstrap:
             ledger=NoLedger(),
             publisher=ChannelPublisher(self.redis, self.settings.redis_address),
             local_timeout_seconds=self.settings.read_timeout_seconds,
+            fill_counters=self.fill_windows,
         )
+
+    @cached_property
+    def task_sender(self) -> "TaskSender":
+        from reconciliation.publishing.task_sender import TaskSender  # noqa: PLC0415 - imports Celery, which is slow
+
+        sender = TaskSender(self.settings)
+        self._closing.callback(sender.close)
+        return sender
+
+    @cached_property
+    def countdown_sender(self) -> "CountdownSender":
+        from reconciliation.publishing.countdown_sender import CountdownSender  # noqa: PLC0415 - the same
+
+        # Half of the time-out: a message is acknowledged long before it would be delivered again.
+        return CountdownSender(self.task_sender, longest_wait_ms=self.settings.visibility_timeout_seconds * 500)
+
+    @cached_property
+    def fill_windows(self) -> FillWindows:
+        settings = self.settings
+        times = WindowTimes(
+            delay_ms=round(settings.post_fill_delay_seconds * 1000),
+            max_wait_ms=round(settings.post_fill_max_wait_seconds * 1000),
+            lease_ms=settings.run_lease_seconds * 1000,
+            backoff_ms=round(settings.post_fill_backoff_seconds * 1000),
+            max_backoff_ms=round(settings.post_fill_max_backoff_seconds * 1000),
+        )
+        return FillWindows(self.redis, address=settings.redis_address, key_prefix=settings.key_prefix, times=times)
+
+    @cached_property
+    def fill_intake(self) -> FillIntake:
+        return FillIntake(self.fill_windows, self.countdown_sender)
+
+    @cached_property
+    def post_fill_runs(self) -> PostFillRuns:
+        return PostFillRuns(self.fill_windows, self.countdown_sender, self.reconciler)
 
     async def aclose(self) -> None:
         """Close what holds asyncio resources. To be called in the event loop that used them, before `close`."""

@@ -46,6 +46,11 @@ class Settings(BaseSettings):
     read_timeout_seconds: float = Field(30.0, gt=0, description="For one side of one account; then `incomplete`.")
     post_fill_delay_seconds: float = Field(5.0, ge=0, description="Quiet time after a burst of fills.")
     post_fill_max_wait_seconds: float = Field(60.0, gt=0, description="Longest wait after a burst's first fill.")
+    post_fill_backoff_seconds: float = Field(
+        5.0, gt=0, description="Wait after an incomplete post-fill run; doubled after each further one."
+    )
+    post_fill_max_backoff_seconds: float = Field(300.0, gt=0, description="Longest wait after incomplete runs.")
+    fill_sweep_limit: int = Field(500, ge=1, description="Overdue fill windows that one tick of beat wakes at most.")
 
     task_time_limit_seconds: int = Field(100, ge=5, description="A task that runs for longer is killed.")
     run_lease_seconds: int = Field(120, description="Afterwards a run's lock may be taken by somebody else.")

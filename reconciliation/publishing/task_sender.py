@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+import redis
 from celery import Celery
 from celery.result import AsyncResult
 from kombu.exceptions import OperationalError
@@ -95,6 +96,19 @@ class TaskSender:
     def result_of(self, task_id: str) -> AsyncResult:
         """Return Celery's own view of a task: waiting, started, failed, done."""
         return self._app.AsyncResult(task_id)
+
+    def count_queued(self, queue: str) -> int:
+        """Return how many messages of a queue no worker has fetched yet.
+
+        Raises:
+            CoordinationError: Redis cannot be reached.
+        """
+        try:
+            with self._app.connection_or_acquire() as connection:
+                channel = connection.default_channel
+                return int(self._app.amqp.queues[queue].bind(channel).queue_declare().message_count)
+        except (OperationalError, redis.RedisError, OSError) as error:
+            raise CoordinationError(f"Redis at {self._address} cannot be reached ({_reason(error)})") from error
 
     def count_workers(self, timeout_seconds: float) -> int:
         """Return how many workers answer within `timeout_seconds`.

@@ -1,0 +1,15 @@
+"""`reconciliation.run_after_fills`: the countdown of a fill window; it runs the account if the window is due."""
+
+from typing import Any
+
+from reconciliation.logs import log_context
+from tasks.base import require_schema
+from tasks.celery import app
+from tasks.runtime import runtime
+
+
+@app.task(name="reconciliation.run_after_fills")  # type: ignore[untyped-decorator]
+def run_after_fills(account_id: str, token: str, schema: int = 1) -> dict[str, Any]:
+    require_schema(schema)
+    with log_context(account_id=account_id):
+        return runtime().run(runtime().parts.post_fill_runs.run(account_id, token))

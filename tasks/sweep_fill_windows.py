@@ -1,0 +1,16 @@
+"""`reconciliation.sweep_fill_windows`: beat's tick that wakes the windows whose worker or message was lost."""
+
+from reconciliation.post_fill import sweep_fill_windows as sweep
+from reconciliation.publishing.countdown_sender import QUEUE
+from tasks.base import require_schema
+from tasks.celery import app
+from tasks.runtime import runtime
+
+
+@app.task(name="reconciliation.sweep_fill_windows", max_retries=0)  # type: ignore[untyped-decorator]
+def sweep_fill_windows(schema: int = 1) -> dict[str, int]:
+    require_schema(schema)
+    parts = runtime().parts
+    queued = parts.task_sender.count_queued(QUEUE)
+    limit = parts.settings.fill_sweep_limit
+    return {"woken": sweep(parts.fill_windows, parts.countdown_sender, limit=limit, queued=queued)}
