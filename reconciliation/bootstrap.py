@@ -22,6 +22,8 @@ from reconciliation.coordination.fill_window import FillWindows, WindowTimes
 from reconciliation.errors import ConfigurationError, ReadError
 from reconciliation.ledger import RecordedRun, Recording
 from reconciliation.local.csv import CsvBook
+from reconciliation.local.own_options import Mode
+from reconciliation.local.own_tables import OwnTablesBook
 from reconciliation.local.provider import LocalBook
 from reconciliation.local.sql import SqlBook
 from reconciliation.models import ReconciliationConfig
@@ -70,7 +72,20 @@ class Bootstrap:
                 )
             balances = options.get("balances")
             return CsvBook(Path(options["positions"]), Path(balances) if balances else None)
-        raise ConfigurationError(f"RECONCILIATION_LOCAL is {self.settings.local!r}: it must be one of sql, csv")
+        if self.settings.local in ("table", "query"):
+            return self.own_tables
+        raise ConfigurationError(
+            f"RECONCILIATION_LOCAL is {self.settings.local!r}: it must be one of sql, csv, table, query"
+        )
+
+    @cached_property
+    def own_tables(self) -> OwnTablesBook:
+        """The users' own tables; whoever asks for it has looked at `settings.local`."""
+        mode: Mode = "table" if self.settings.local == "table" else "query"
+        url = self.settings.local_url or self.settings.database_url
+        book = OwnTablesBook.of(mode, self.settings.local_options, url.get_secret_value())
+        self._closing.callback(book.close)
+        return book
 
     @cached_property
     def connections(self) -> "SettingsConnections":

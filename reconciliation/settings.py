@@ -37,7 +37,13 @@ class Settings(BaseSettings):
         "paper", description="Broker of accounts without a connection: a `reconciliation.brokers` name."
     )
     broker_options: dict[str, Any] = Field(default_factory=dict, description="Options of that broker, as JSON.")
-    local: str = Field("sql", description="Where the local book lives: `sql` (our own tables) or `csv`.")
+    local: str = Field(
+        "sql",
+        description="Where the local book lives: `sql`, `csv`, or your own tables by `table` or `query`.",
+    )
+    local_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL of your own tables, read-only; default: the same as database_url."
+    )
     local_options: dict[str, Any] = Field(default_factory=dict, description="Options of the local book, as JSON.")
 
     interval_seconds: float = Field(300.0, gt=0, description="Between two periodic runs of an account.")

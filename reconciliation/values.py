@@ -25,10 +25,13 @@ def exact_decimal(value: Decimal | float | str, what: str) -> Decimal:
     elif isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise InvalidInputError(f"{what}: {value!r} is not a number but a {type(value).__name__}")
     else:
+        text = str(value).strip()
         try:
-            number = Decimal(str(value).strip())
+            number = Decimal(text)
         except InvalidOperation:
             raise InvalidInputError(f"{what}: {value!r} is not a number") from None
+        if "_" in text:  # Python's own way to group digits; in a book it is a fault
+            raise InvalidInputError(f"{what}: {value!r} is not a number")
     if not number.is_finite():
         raise InvalidInputError(f"{what}: {value!r} is not a finite number")
     if len(number.as_tuple().digits) > MAX_DIGITS or abs(number.adjusted()) > MAX_DIGITS:

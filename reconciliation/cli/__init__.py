@@ -17,6 +17,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Runs": {},
     "Accounts and the local book": {
         "import": "reconciliation.cli.database:import_",
+        "check-book": "reconciliation.cli.check_book:check_book",
     },
     "Breaks and reports": {},
     "Operation": {

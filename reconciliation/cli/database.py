@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Engine
 
+from reconciliation.bootstrap import Bootstrap
 from reconciliation.cli.output import print_json, print_line
 from reconciliation.local.csv_import import Imported, import_book
 from reconciliation.settings import Settings
-from reconciliation.storage.engine import build_engine
 from reconciliation.storage.migrate import pending, upgrade
 
 
@@ -64,9 +64,8 @@ def _import_with_bar(engine: Engine, positions: Path, balances: Path | None) -> 
 
 @contextmanager
 def _own_database() -> Iterator[tuple[Engine, str]]:
-    settings = Settings()
-    engine = build_engine(settings.database_url.get_secret_value())
+    bootstrap = Bootstrap(Settings())
     try:
-        yield engine, settings.database_address
+        yield bootstrap.engine, bootstrap.settings.database_address
     finally:
-        engine.dispose()
+        bootstrap.close()

@@ -7,14 +7,14 @@ A balances file with several rows for an account, each in its own currency, give
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
-from reconciliation.errors import BadData, ConfigurationError, InvalidInputError, ReadError
+from reconciliation.errors import BadData, InvalidInputError, ReadError
 from reconciliation.local.csv_table import CsvRow, read_rows
+from reconciliation.local.figures import FigureRow, join_figures
 from reconciliation.local.provider import LocalBook, LocalPosition, LocalSnapshot, PositionLike, PositionProvider
 from reconciliation.models import AssetType
 
@@ -32,21 +32,6 @@ class CsvBook(LocalBook, PositionProvider):
     def __init__(self, positions_path: str | PathLike[str], balances_path: str | PathLike[str] | None = None) -> None:
         self._positions_path = Path(positions_path)
         self._balances_path = None if balances_path is None else Path(balances_path)
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> "CsvBook":
-        """Make the book of `local_options`: `positions`, and perhaps `balances`, each a path.
-
-        Raises:
-            ConfigurationError: an option is missing, unknown or not a path.
-        """
-        known = ("positions", "balances")
-        for name, value in options.items():
-            if name not in known or not isinstance(value, str):
-                raise ConfigurationError(f"local_options of a csv book: {name!r} must be a path and one of {known}")
-        if "positions" not in options:
-            raise ConfigurationError("local_options of a csv book: 'positions', the path of a CSV file, is missing")
-        return cls(options["positions"], options.get("balances"))
 
     async def get_snapshots(self, account_ids: Sequence[str]) -> Mapping[str, LocalSnapshot | ReadError]:
         """Return an entry for each asked account.
@@ -121,7 +106,10 @@ def read_balances(path: Path) -> dict[str, LocalSnapshot]:
     Raises:
         InvalidInputError: the file is not as it should be; the message names file, line and column.
     """
-    return {account_id: _figures(account_id, rows) for account_id, rows in _balances(path).items()}
+    figures: dict[str, list[FigureRow]] = {}
+    for row in read_rows(path, BALANCE_COLUMNS):
+        figures.setdefault(row.text("account_id"), []).append(_figure_row(row))
+    return {account_id: join_figures(account_id, rows) for account_id, rows in figures.items()}
 
 
 def _position(row: CsvRow) -> LocalPosition:
@@ -139,46 +127,10 @@ def _position(row: CsvRow) -> LocalPosition:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Balance:
-    """One row of a balances file."""
-
-    row: CsvRow
-    cash: Decimal | None
-    equity: Decimal | None
-    currency: str | None
-
-
-def _balances(path: Path) -> dict[str, list[_Balance]]:
-    balances: dict[str, list[_Balance]] = {}
-    for row in read_rows(path, BALANCE_COLUMNS):
-        account_id, currency = row.text("account_id"), row.optional_text("currency")
-        others = balances.setdefault(account_id, [])
-        for other in others:
-            if currency is None or other.currency in (None, currency):
-                raise row.fault("account_id", f"{account_id!r} is there already, in line {other.row.line}")
-        cash, equity = row.optional_number("cash"), row.optional_number("equity")
-        others.append(_Balance(row=row, cash=cash, equity=equity, currency=currency))
-    return balances
-
-
-def _figures(account_id: str, balances: Sequence[_Balance]) -> LocalSnapshot:
-    # Amounts in several currencies don't add up to one cash; equity is one figure, in the currency of its row.
-    by_currency = {one.currency: one.cash for one in balances if one.currency and one.cash is not None}
-    main = balances[0] if len(balances) == 1 else _with_equity(account_id, balances)
-    return LocalSnapshot(
-        account_id=account_id,
-        positions=(),
-        cash=main.cash if main and len(balances) == 1 else None,
-        equity=main.equity if main else None,
-        currency=main.currency if main else None,
-        cash_by_currency=by_currency,
+def _figure_row(row: CsvRow) -> FigureRow:
+    return FigureRow(
+        cash=row.optional_number("cash"),
+        equity=row.optional_number("equity"),
+        currency=row.optional_text("currency"),
+        place=f"{row.path}, line {row.line}",
     )
-
-
-def _with_equity(account_id: str, balances: Sequence[_Balance]) -> _Balance | None:
-    found = [one for one in balances if one.equity is not None]
-    if len(found) > 1:
-        before = found[0].row.line
-        raise found[1].row.fault("equity", f"account {account_id!r} has an equity already, in line {before}")
-    return found[0] if found else None

@@ -43,9 +43,6 @@ class CsvRow:
     def number(self, column: str) -> Decimal:
         """Return the value as a number, which must be there."""
         value = self.text(column)
-        # Python would take 1_000; a book that holds it holds a fault.
-        if "_" in value:
-            raise self.fault(column, f"{value!r} is not a number")
         try:
             return exact_decimal(value, "it")
         except InvalidInputError as error:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciliation.errors import BadData, ConfigurationError, InvalidInputError
+from reconciliation.errors import BadData, InvalidInputError
 from reconciliation.local import csv_table
 from reconciliation.local.csv import CsvBook, read_book
 from reconciliation.local.provider import LocalBook, LocalSnapshot, PositionProvider
@@ -135,13 +135,13 @@ def test_a_missing_and_a_huge_file_are_refused(tmp_path: Path, monkeypatch: pyte
         (
             "account_id,cash,equity\n",
             ["A,1,1", "A,1,1"],
-            "line 3, column 'account_id': 'A' is there already",
+            "line 3: account 'A' has figures already",
         ),
-        ("account_id,currency,cash,equity\n", ["A,USD,1,1", "A,USD,1,"], "line 3, column 'account_id'"),
+        ("account_id,currency,cash,equity\n", ["A,USD,1,1", "A,USD,1,"], "line 3: account 'A' has figures already"),
         (
             "account_id,currency,cash,equity\n",
             ["A,USD,1,1", "A,EUR,1,1"],
-            "line 3, column 'equity': account 'A'",
+            "line 3: account 'A' has an equity already",
         ),
         ("account_id,cash,equity\n", ["A,x,1"], "line 2, column 'cash': 'x' is not a number"),
     ],
@@ -177,14 +177,9 @@ async def test_the_file_is_read_anew_and_its_faults_are_bad_data(tmp_path: Path)
         await book.get_equity("A")
 
 
-def test_it_is_both_a_book_and_a_provider_and_is_made_of_options(tmp_path: Path) -> None:
-    path = positions(tmp_path, "A,AAPL,stock,1,1")
-    book = CsvBook.of({"positions": str(path)})
+def test_it_is_both_a_book_and_a_provider(tmp_path: Path) -> None:
+    book = CsvBook(positions(tmp_path, "A,AAPL,stock,1,1"))
 
     assert isinstance(book, LocalBook)
     assert isinstance(book, PositionProvider)
     assert list(book.read()) == ["A"]
-    with pytest.raises(ConfigurationError, match="'positions', the path of a CSV file, is missing"):
-        CsvBook.of({})
-    with pytest.raises(ConfigurationError, match="'position' must be a path and one of"):
-        CsvBook.of({"position": str(path)})

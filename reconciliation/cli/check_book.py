@@ -1,0 +1,109 @@
+"""`reconcile check-book`: what the local book says of one account, and for your own tables, how it was read."""
+
+import asyncio
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+import click
+
+from reconciliation.bootstrap import Bootstrap
+from reconciliation.cli.output import print_json, print_line, print_table
+from reconciliation.errors import ReadError
+from reconciliation.local.own_tables import PreviewRow
+from reconciliation.local.provider import LocalSnapshot
+from reconciliation.settings import Settings
+
+
+@click.command("check-book")
+@click.argument("account")
+@click.option("--json", "as_json", is_flag=True, help="Print rows and snapshot as JSON.")
+def check_book(account: str, as_json: bool) -> None:
+    """Show how the local book of ACCOUNT is read: the first rows of your own tables, and what they became."""
+    bootstrap = Bootstrap(Settings())
+    try:
+        rows = bootstrap.own_tables.preview(account) if bootstrap.settings.local in ("table", "query") else []
+        if not as_json:
+            _print_rows(rows)
+        snapshot = asyncio.run(_read(bootstrap, account))
+    finally:
+        bootstrap.close()
+    if as_json:
+        print_json({"rows": [_row_json(row) for row in rows], "snapshot": _snapshot_json(snapshot)})
+    else:
+        _print_snapshot(snapshot)
+
+
+async def _read(bootstrap: Bootstrap, account: str) -> LocalSnapshot:
+    answer = (await bootstrap.local_book.get_snapshots([account]))[account]
+    if isinstance(answer, ReadError):
+        raise answer
+    return answer
+
+
+def _print_rows(rows: list[PreviewRow]) -> None:
+    for row in rows:
+        print_line(f"{row.part}: {_pairs(row.read)}")
+        if row.fault is not None:
+            print_line(f"    fault: {row.fault}", style="bold red")
+        else:
+            print_line(f"    became: {_pairs(row.became or {})}")
+
+
+def _print_snapshot(snapshot: LocalSnapshot) -> None:
+    print_table(
+        ("symbol", "asset type", "quantity", "avg cost"),
+        [(row.symbol, row.asset_type.value, row.quantity, row.avg_cost) for row in snapshot.positions],
+        title=f"{snapshot.account_id}: {len(snapshot.positions)} rows of positions",
+    )
+    print_line(f"cash {_figure(snapshot.cash)}, equity {_figure(snapshot.equity)}, currency {snapshot.currency or '-'}")
+    for currency, cash in sorted(snapshot.cash_by_currency.items()):
+        print_line(f"cash in {currency}: {cash:f}")
+
+
+def _figure(value: Decimal | None) -> str:
+    return "not kept" if value is None else f"{value:f}"
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={_plain(value)!r}" for name, value in values.items())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    return f"{value:f}" if isinstance(value, Decimal) else value
+
+
+def _row_json(row: PreviewRow) -> dict[str, Any]:
+    became = None if row.became is None else {name: _plain(value) for name, value in row.became.items()}
+    return {
+        "part": row.part,
+        "read": {name: _plain(value) for name, value in row.read.items()},
+        "became": became,
+        "fault": row.fault,
+    }
+
+
+def _snapshot_json(snapshot: LocalSnapshot) -> dict[str, Any]:
+    return {
+        "account_id": snapshot.account_id,
+        "cash": _optional(snapshot.cash),
+        "equity": _optional(snapshot.equity),
+        "currency": snapshot.currency,
+        "cash_by_currency": {currency: f"{cash:f}" for currency, cash in snapshot.cash_by_currency.items()},
+        "positions": [
+            {
+                "symbol": row.symbol,
+                "asset_type": row.asset_type.value,
+                "quantity": f"{row.quantity:f}",
+                "avg_cost": _optional(row.avg_cost),
+            }
+            for row in snapshot.positions
+        ],
+    }
+
+
+def _optional(value: Decimal | None) -> str | None:
+    return None if value is None else f"{value:f}"
