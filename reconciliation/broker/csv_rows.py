@@ -15,6 +15,7 @@ from reconciliation.models import AssetType
 from reconciliation.values import EXACT
 
 _FIGURES = ("cash", "equity", "buying_power", "margin_used")
+_NAMES = ("account", "symbol")
 _IDENTIFIERS = ("isin", "cusip", "figi", "conid")
 
 
@@ -33,6 +34,11 @@ class CsvRow:
     @property
     def is_cash(self) -> bool:
         return self._cells.get("symbol") in self._mapping.cash_symbols
+
+    @property
+    def is_of_the_account_only(self) -> bool:
+        """Whether the row has figures of the account and none of a position."""
+        return bool(self.figures) and self.text("symbol") is None and self.text("quantity") is None
 
     @property
     def account_id(self) -> str:
@@ -67,7 +73,9 @@ class CsvRow:
     def text(self, name: str) -> str | None:
         """Return the cell, or the constant; None where nothing stands."""
         cell = self._cells.get(name, "")
-        return self._mapping.constants.get(name) if cell in self._mapping.layout.empty else cell
+        # "-" and "null" are nothing as a figure, but may well be somebody's name for something.
+        is_empty = not cell if name in _NAMES else cell in self._mapping.layout.empty
+        return self._mapping.constants.get(name) if is_empty else cell
 
     def required(self, name: str) -> str:
         text = self.text(name)
@@ -136,7 +144,7 @@ class CsvAccounts:
         if row.is_cash:
             currency = row.text("currency")
             account.cash[currency] = EXACT.add(account.cash.get(currency, Decimal(0)), row.cash_amount())
-        elif row.text("symbol") is not None or not row.figures:
+        elif not row.is_of_the_account_only:
             account.positions.append(row.position())
 
     def conclude(self, notes: tuple[str, ...]) -> Iterator[Statement]:

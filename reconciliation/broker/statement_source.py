@@ -54,8 +54,8 @@ class StatementSource:
             Unavailable: the file cannot be opened or read.
             BadData: it is empty, binary, too large or no file at all.
         """
-        if self.path.is_dir():
-            raise self.bad("is a directory, not a statement file")
+        if self.path.exists() and not self.path.is_file():
+            raise self.bad("is not a regular file (a directory or a pipe)")
         read = 0
         try:
             with self.path.open("rb") as file:
