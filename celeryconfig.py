@@ -31,6 +31,7 @@ event_serializer = "json"
 # Explicit: a list of files that somebody forgot to import fails in production, a list of names fails in tests.
 imports = (
     "tasks.reconcile",
+    "tasks.relay",
     "tasks.run_after_fills",
     "tasks.sweep_fill_windows",
     "tasks.take_fill",
@@ -50,6 +51,7 @@ task_routes = {
     "reconciliation.run_after_fills": {"queue": "reconciliation.fills"},
     "reconciliation.sweep_fill_windows": {"queue": "reconciliation.control"},
     "reconciliation.take_fill": {"queue": "reconciliation.fills"},
+    "reconciliation.relay_events": {"queue": "reconciliation.control"},
 }
 # A misspelt queue is an error at the sender, not a queue that nobody reads.
 task_create_missing_queues = False
@@ -136,6 +138,7 @@ beat_max_loop_interval = 1
 beat_schedule: dict[str, dict[str, object]] = {
     # Expires: ticks that waited while workers were away are one tick.
     "sweep fill windows": {"task": "reconciliation.sweep_fill_windows", "schedule": 1.0, "options": {"expires": 5}},
+    "relay events": {"task": "reconciliation.relay_events", "schedule": 1.0, "options": {"expires": 5}},
 }
 timezone = "UTC"
 enable_utc = True

@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING
 import redis
 from sqlalchemy import Engine
 
+from reconciliation.break_policy import BreakPolicy, SeverityRule
 from reconciliation.broker.query import BrokerQuery, ClosableBroker
 from reconciliation.broker.reader import ConnectionReader
 from reconciliation.broker.registry import open_broker
+from reconciliation.confirmation import RunFollowUp
 from reconciliation.coordination.connection import connect
+from reconciliation.coordination.due_queue import DueQueue
 from reconciliation.coordination.fill_window import FillWindows, WindowTimes
+from reconciliation.coordination.open_windows import OpenWindows
 from reconciliation.errors import ConfigurationError, ReadError
-from reconciliation.ledger import RecordedRun, Recording
 from reconciliation.local.csv import CsvBook
 from reconciliation.local.own_options import Mode
 from reconciliation.local.own_tables import OwnTablesBook
@@ -29,8 +32,11 @@ from reconciliation.local.sql import SqlBook
 from reconciliation.models import ReconciliationConfig
 from reconciliation.post_fill import FillIntake, PostFillRuns
 from reconciliation.publishing.channels import ChannelPublisher
+from reconciliation.publishing.relay import OutboxRelay
 from reconciliation.settings import Settings
 from reconciliation.storage.engine import build_engine
+from reconciliation.storage.ledger import SqlLedger
+from reconciliation.storage.wanted_confirmations import SqlWantedConfirmations
 from reconciliation.sweep import AccountPlan, Reconciler
 
 if TYPE_CHECKING:
@@ -92,12 +98,41 @@ class Bootstrap:
         return SettingsConnections(self.settings)
 
     @cached_property
+    def break_policy(self) -> BreakPolicy:
+        return break_policy(self.settings)
+
+    @cached_property
+    def ledger(self) -> SqlLedger:
+        after = self.settings.could_not_run_after
+        return SqlLedger(self.engine, policy=self.break_policy, could_not_run_after=after)
+
+    @cached_property
+    def due_queue(self) -> DueQueue:
+        return DueQueue(self.redis, prefix=self.settings.key_prefix, address=self.settings.redis_address)
+
+    @cached_property
+    def outbox_relay(self) -> OutboxRelay:
+        address, events = self.settings.redis_address, self.settings.event_stream_max_events
+        return OutboxRelay(self.engine, self.redis, address=address, stream_max_events=events)
+
+    @cached_property
+    def run_follow_up(self) -> RunFollowUp:
+        settings = self.settings
+        return RunFollowUp(
+            relay=self.outbox_relay,
+            queue=self.due_queue,
+            fill_watch=OpenWindows(self.redis, key_prefix=settings.key_prefix, address=settings.redis_address),
+            wanted=SqlWantedConfirmations(self.engine),
+        )
+
+    @cached_property
     def reconciler(self) -> Reconciler:
         return Reconciler(
             directory=SettingsDirectory(self.settings),
             local_book=self.local_book,
             broker_reader=ConnectionReader(self.connections),
-            ledger=NoLedger(),
+            ledger=self.ledger,
+            follow_up=self.run_follow_up,
             publisher=ChannelPublisher(self.redis, self.settings.redis_address),
             local_timeout_seconds=self.settings.read_timeout_seconds,
             fill_counters=self.fill_windows,
@@ -191,11 +226,24 @@ class SettingsDirectory:
         }
 
 
-class NoLedger:
-    """Records nothing."""
+def break_policy(settings: Settings) -> BreakPolicy:
+    """Return the rules of breaks that the settings describe.
 
-    def record(self, runs: Sequence[RecordedRun]) -> Recording:  # noqa: ARG002 - the port's signature
-        return Recording()
+    Raises:
+        ConfigurationError: a severity rule cannot work as written.
+    """
+    try:
+        rules = tuple(SeverityRule(**rule) for rule in settings.severity_rules)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"RECONCILIATION_SEVERITY_RULES cannot work as written: {error}") from error
+    return BreakPolicy(
+        confirmations=settings.break_confirmations,
+        confirmation_delay_seconds=settings.confirmation_delay_seconds,
+        suspicion_max_seconds=settings.suspicion_max_seconds,
+        flood_cap=settings.flood_cap,
+        material_change_pct=Decimal(settings.material_change_pct),
+        severity_rules=rules,
+    )
 
 
 def default_config(settings: Settings, account_id: str) -> ReconciliationConfig:

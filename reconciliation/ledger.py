@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from reconciliation.hints import HintFacts
@@ -24,11 +25,19 @@ class RecordedRun:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Confirmation:
+    """A confirmation run that is wanted."""
+
+    account_id: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recording:
     """What the caller does after the commit; each of it is repaired from the database if the caller dies first."""
 
-    #: Accounts that need a confirmation run `confirmation_delay_seconds` from now.
-    to_confirm: tuple[str, ...] = ()
+    #: Confirmation runs that are needed, and when.
+    to_confirm: tuple[Confirmation, ...] = ()
     #: Accounts with events that wait to be published.
     to_tell: tuple[str, ...] = ()
     #: Runs that were recorded and changed nothing, as (account_id, why): incomplete, lease_lost, older_read, repeated.

@@ -58,6 +58,32 @@ class Settings(BaseSettings):
     post_fill_max_backoff_seconds: float = Field(300.0, gt=0, description="Longest wait after incomplete runs.")
     fill_sweep_limit: int = Field(500, ge=1, description="Overdue fill windows that one tick of beat wakes at most.")
 
+    break_confirmations: int = Field(2, ge=1, description="Sightings before a break is open; 1 opens it at once.")
+    confirmation_delay_seconds: float = Field(
+        5.0, ge=0, description="Between two sightings that count; longer than a fill is in flight."
+    )
+    suspicion_max_seconds: float = Field(
+        600.0, gt=0, description="A suspicion that every run sees for this long is opened, though fills go on."
+    )
+    flood_cap: int = Field(50, ge=1, description="More breaks than this opened by one run are one systemic event.")
+    material_change_pct: str = Field(
+        "10", description="Percent by which a difference in money must move to be told again, and to end a snooze."
+    )
+    severity_rules: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="Rules that raise a severity, as JSON: severity, type, min_difference, min_age_seconds.",
+    )
+    could_not_run_after: int = Field(3, ge=1, description="Runs in a row that failed before `could_not_run` is told.")
+    missed_slot_intervals: float = Field(
+        1.5, gt=1, le=2, description="Intervals without a run before `missed_slot` is told."
+    )
+    event_stream_max_events: int = Field(
+        100_000, ge=1000, description="The stream reconciliation:events forgets older ones, roughly beyond this."
+    )
+    prune_after_days: float | None = Field(
+        None, gt=0, description="Once a day, runs and resolved breaks older than this are deleted; default: never."
+    )
+
     task_time_limit_seconds: int = Field(100, ge=5, description="A task that runs for longer is killed.")
     run_lease_seconds: int = Field(120, description="Afterwards a run's lock may be taken by somebody else.")
     visibility_timeout_seconds: int = Field(

@@ -9,13 +9,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select
 
 from reconciliation.break_case import Break, BreakChange, BreakKey
 from reconciliation.break_policy import BreakPolicy
 from reconciliation.break_states import BreakState
 from reconciliation.breaks import RunFacts, advance
-from reconciliation.ledger import RecordedRun, Recording
+from reconciliation.ledger import Confirmation, RecordedRun, Recording
+from reconciliation.models import Outcome
 from reconciliation.standing import Condition, after_run, why_not_applied
 from reconciliation.storage.account_lock import UPSERTS, LockedAccount, lock_accounts, save_accounts
 from reconciliation.storage.engine import write_transaction
@@ -37,7 +38,10 @@ class _Sweep:
     changes: list[tuple[BreakKey, BreakChange]] = field(default_factory=list)
     runs: list[dict[str, Any]] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
+    #: Rows of runs that were incomplete before and are made anew under the same id.
+    replaced: set[UUID] = field(default_factory=set)
     not_applied: list[tuple[str, str]] = field(default_factory=list)
+    to_confirm: dict[str, Confirmation] = field(default_factory=dict)
 
 
 class SqlLedger:
@@ -58,17 +62,19 @@ class SqlLedger:
             return Recording()
         with write_transaction(self._engine) as connection:
             accounts = lock_accounts(connection, (run.result.account_id for run in runs))
-            known = _recorded(connection, [run.result.run_id for run in runs])
+            known, failed = _recorded(connection, [run.result.run_id for run in runs])
             sweep = _Sweep(accounts=accounts, breaks=_load_breaks(connection, runs))
             for run in runs:
                 if run.result.run_id in known:
                     sweep.not_applied.append((run.result.account_id, "repeated"))
-                else:
-                    known.add(run.result.run_id)
-                    self._apply(sweep, run)
+                    continue
+                known.add(run.result.run_id)
+                if run.result.run_id in failed:
+                    sweep.replaced.add(run.result.run_id)
+                self._apply(sweep, run)
             _write(connection, sweep)
         return Recording(
-            to_confirm=tuple(name for name, account in sweep.accounts.items() if account.confirm_at is not None),
+            to_confirm=tuple(sweep.to_confirm.values()),
             to_tell=tuple(name for name, account in sweep.accounts.items() if account.outbox),
             not_applied=tuple(sweep.not_applied),
         )
@@ -84,6 +90,8 @@ class SqlLedger:
             flood_size = self._advance(sweep, account, run)
         else:
             sweep.not_applied.append((result.account_id, reason))
+        if reason == "incomplete":
+            account.confirm_at = None  # the next run in turn confirms: a broker that is away is not asked every second
         account.standing, events = after_run(
             account.standing,
             result,
@@ -110,13 +118,24 @@ class SqlLedger:
         sweep.changes.extend(done.changes)
         for key, change in done.changes:
             account.tell_change(after[key], change)
-        delay = timedelta(seconds=self._policy.confirmation_delay_seconds)
-        account.confirm_at = result.timestamp + delay if done.needs_confirmation else None
+        self._ask_to_confirm(sweep, account, run, wanted=done.needs_confirmation)
         return done.flood_size
 
+    def _ask_to_confirm(self, sweep: _Sweep, account: LockedAccount, run: RecordedRun, *, wanted: bool) -> None:
+        account_id = run.result.account_id
+        account.confirm_at = None
+        sweep.to_confirm.pop(account_id, None)
+        if wanted:
+            delay = timedelta(seconds=self._policy.confirmation_delay_seconds)
+            account.confirm_at = run.result.timestamp + delay
+            sweep.to_confirm[account_id] = Confirmation(account_id=account_id, due_at=account.confirm_at)
 
-def _recorded(connection: Connection, run_ids: Sequence[UUID]) -> set[UUID]:
-    return set(connection.execute(select(RunRow.run_id).where(RunRow.run_id.in_(run_ids))).scalars())
+
+def _recorded(connection: Connection, run_ids: Sequence[UUID]) -> tuple[set[UUID], set[UUID]]:
+    """Return which of the runs are recorded as complete, and which as incomplete: only these may be made again."""
+    rows = connection.execute(select(RunRow.run_id, RunRow.outcome).where(RunRow.run_id.in_(run_ids))).all()
+    failed = {run_id for run_id, outcome in rows if outcome == Outcome.INCOMPLETE.value}
+    return {run_id for run_id, _ in rows} - failed, failed
 
 
 def _load_breaks(connection: Connection, runs: Sequence[RecordedRun]) -> dict[str, dict[BreakKey, Break]]:
@@ -139,6 +158,8 @@ def _load_breaks(connection: Connection, runs: Sequence[RecordedRun]) -> dict[st
 
 
 def _write(connection: Connection, sweep: _Sweep) -> None:
+    if sweep.replaced:
+        connection.execute(delete(RunRow).where(RunRow.run_id.in_(sweep.replaced)))
     _insert(connection, RunRow, sweep.runs)
     _insert(connection, DiscrepancyRow, sweep.findings)
     save_breaks(connection, sweep.touched.values())

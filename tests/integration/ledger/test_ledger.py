@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from reconciliation.break_case import Sightings, replay
 from reconciliation.break_policy import BreakPolicy
+from reconciliation.ledger import Confirmation
 from reconciliation.models import AssetType, DiscrepancyType, Fence, ReconciliationConfig
 from reconciliation.storage.engine import read_transaction, write_transaction
 from reconciliation.storage.ledger_rows import break_of, break_row, change_of
@@ -87,6 +88,21 @@ def test_the_same_run_twice_is_one_run(book: Book) -> None:
     assert book.rows("SELECT count(*) FROM discrepancies") == [(1,)]
 
 
+def test_a_run_that_was_incomplete_may_be_made_again_under_its_id(book: Book) -> None:
+    failed = failed_run(0)
+    book.record(failed)
+    again = replace(run(5, finding()), run_id=failed.run_id)
+    assert book.record(again).not_applied == ()
+    assert book.rows("SELECT outcome FROM runs") == [("discrepancies",)]
+    assert book.record(replace(failed_run(6), run_id=failed.run_id)).not_applied == (("A", "repeated"),)
+
+
+def test_an_incomplete_run_ends_the_waiting_for_a_confirmation(book: Book) -> None:
+    book.record(run(0, finding()))
+    assert book.record(failed_run(5)).to_confirm == ()
+    assert book.rows("SELECT count(*) FROM account_standings WHERE confirm_at IS NOT NULL") == [(0,)]
+
+
 def test_an_older_read_and_a_lost_lease_are_recorded_and_change_nothing(book: Book) -> None:
     book.record(run(0, finding()), fence=Fence(scope="fills", number=5))
     book.record(run(10, finding()))
@@ -97,7 +113,7 @@ def test_an_older_read_and_a_lost_lease_are_recorded_and_change_nothing(book: Bo
 
 
 def test_a_suspicion_asks_for_a_confirmation_run_and_a_confirmed_break_does_not(book: Book) -> None:
-    assert book.record(run(0, finding())).to_confirm == ("A",)
+    assert book.record(run(0, finding())).to_confirm == (Confirmation(account_id="A", due_at=after(5)),)
     assert book.rows("SELECT confirm_at IS NOT NULL FROM account_standings") in ([(True,)], [(1,)])
     recording = book.record(run(5, finding()))
     assert (recording.to_confirm, recording.to_tell) == ((), ("A",))

@@ -1,0 +1,106 @@
+"""What follows a commit: events are published, confirmation runs are asked for; and what a crash left is repaired."""
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import NAMESPACE_URL, uuid5
+
+from reconciliation.errors import CoordinationError, StorageError
+from reconciliation.ledger import Confirmation, Recording
+from reconciliation.models import RunRequest, Trigger
+from reconciliation.run import utc_now
+
+logger = logging.getLogger(__name__)
+
+_NAMESPACE = uuid5(NAMESPACE_URL, "urn:reconciliation-workers:confirmation")
+
+#: A confirmation that is late by this was lost with its worker: it is asked for again, under the same run id.
+OVERDUE_SECONDS = 10.0
+REPAIRS_PER_CALL = 1000
+
+
+class AskedRuns(Protocol):
+    """The due-queue, as far as it is needed here."""
+
+    def ask(self, requests: Sequence[RunRequest], *, delay_ms: int = 0) -> int:
+        """Note runs, due after `delay_ms`; a run id that is noted already is not noted again."""
+        ...
+
+
+class FillWatch(Protocol):
+    """The fill windows, as far as they are needed here."""
+
+    def open_windows(self, account_ids: Sequence[str]) -> Collection[str]:
+        """Return which of these have fills that no run has covered yet."""
+        ...
+
+
+class EventRelay(Protocol):
+    """The outbox's relay."""
+
+    def publish_waiting(self, account_ids: Sequence[str] | None = None) -> int: ...
+
+
+class WantedConfirmations(Protocol):
+    """The confirmation runs that the database still waits for."""
+
+    def overdue(self, before: datetime, limit: int) -> Sequence[Confirmation]: ...
+
+
+class RunFollowUp:
+    """Does what follows a commit, at once and again from beat."""
+
+    def __init__(
+        self,
+        *,
+        relay: EventRelay,
+        queue: AskedRuns,
+        fill_watch: FillWatch,
+        wanted: WantedConfirmations,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._relay = relay
+        self._queue = queue
+        self._fill_watch = fill_watch
+        self._wanted = wanted
+        self._now = now
+
+    def follow_up(self, recording: Recording) -> None:
+        """Publish the waiting events and ask for confirmation runs. A Redis that is away is logged."""
+        try:
+            if recording.to_tell:
+                self._relay.publish_waiting(recording.to_tell)
+            self._ask(recording.to_confirm)
+        except (CoordinationError, StorageError) as error:
+            logger.warning("events and confirmations wait for the relay: %s", error)
+
+    def repair(self) -> int:
+        """Publish whatever waits, and ask again for confirmations that never came; return how many events went out.
+
+        Raises:
+            CoordinationError: Redis cannot be reached.
+            StorageError: the database cannot be reached.
+        """
+        published = self._relay.publish_waiting()
+        self._ask(self._wanted.overdue(self._now() - timedelta(seconds=OVERDUE_SECONDS), REPAIRS_PER_CALL))
+        return published
+
+    def _ask(self, confirmations: Sequence[Confirmation]) -> None:
+        if not confirmations:
+            return
+        # The run at the end of an open fill window confirms by itself, and better: after the last fill.
+        covered = self._fill_watch.open_windows([wanted.account_id for wanted in confirmations])
+        alone = [wanted for wanted in confirmations if wanted.account_id not in covered]
+        if not alone:
+            return
+        wait = max(wanted.due_at for wanted in alone) - self._now()
+        delay_ms = max(0, round(wait.total_seconds() * 1000))
+        self._queue.ask([_request(wanted) for wanted in alone], delay_ms=delay_ms)
+
+
+def _request(wanted: Confirmation) -> RunRequest:
+    # The same id whoever asks, and however often: one confirmation is one run.
+    run_id = uuid5(_NAMESPACE, f"{wanted.account_id}/{wanted.due_at.isoformat()}")
+    context = {"trigger": Trigger.CONFIRMATION.value}
+    return RunRequest(account_id=wanted.account_id, context=context, run_id=run_id)
