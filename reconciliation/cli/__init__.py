@@ -14,13 +14,18 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "compare": "reconciliation.cli.compare:compare",
         "show": "reconciliation.cli.show:show",
     },
-    "Runs": {},
+    "Runs": {
+        "run": "reconciliation.cli.run:run",
+        "watch": "reconciliation.cli.watch:watch",
+    },
     "Accounts and the local book": {
         "import": "reconciliation.cli.database:import_",
         "check-book": "reconciliation.cli.check_book:check_book",
     },
     "Breaks and reports": {},
     "Operation": {
+        "up": "reconciliation.cli.up:up",
+        "check": "reconciliation.cli.check:check",
         "migrate": "reconciliation.cli.database:migrate",
     },
 }

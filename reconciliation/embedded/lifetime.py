@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from queue import SimpleQueue
@@ -15,6 +16,7 @@ from reconciliation.embedded import bound_exec, pipe_watch
 
 #: The kernel kills the child for us on Linux; elsewhere a watcher process does.
 KERNEL_BINDS = sys.platform == "linux"
+PARENT_POLL_SECONDS = 0.5
 
 
 def start_bound(
@@ -90,9 +92,18 @@ class PipeGuard:
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies. For a forked child; does nothing outside Linux."""
+    """Let this process, a forked child, end when its parent does, however that ends."""
     if KERNEL_BINDS:
         ctypes.CDLL(None).prctl(bound_exec.PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        return
+    parent_pid = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent_pid:
+            time.sleep(PARENT_POLL_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent watch", daemon=True).start()
 
 
 def stop_process(child: "subprocess.Popen[bytes]", grace_seconds: float) -> int:

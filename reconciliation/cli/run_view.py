@@ -1,0 +1,50 @@
+"""How a run is shown: from the payloads of the channels, whether they came over Redis or not."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reconciliation.cli.boundary import ExitStatus
+from reconciliation.cli.output import print_line, print_table
+from reconciliation.models import Outcome
+
+COLUMNS = ("severity", "type", "symbol", "local", "broker")
+EXIT_STATUS: Mapping[str, ExitStatus] = {
+    Outcome.CLEAN.value: ExitStatus.OK,
+    Outcome.DISCREPANCIES.value: ExitStatus.DISCREPANCIES,
+    Outcome.INCOMPLETE.value: ExitStatus.INCOMPLETE,
+}
+OUTCOME_STYLES: Mapping[str, str] = {"clean": "green", "discrepancies": "bold red", "incomplete": "bold yellow"}
+
+
+def print_run(result: Mapping[str, Any], discrepancies: Sequence[Mapping[str, Any]]) -> None:
+    """Print the findings as a table, then one sentence about the run."""
+    if discrepancies:
+        print_table(COLUMNS, [_row(found) for found in discrepancies])
+    print_line(sentence(result), style=OUTCOME_STYLES[result["outcome"]])
+    if result["not_compared"]:
+        print_line(f"not compared, for a side has no figure: {', '.join(result['not_compared'])}")
+
+
+def sentence(result: Mapping[str, Any]) -> str:
+    """Return what a run ended with, in one line."""
+    about = f"{result['account_id']}: {result['outcome']}"
+    if result["error"]:
+        error = result["error"]
+        return f"{about}, {error['side']} side could not be read ({error['kind']}): {error['message']}"
+    count = result["discrepancy_count"]
+    findings = f"{count} finding{'' if count == 1 else 's'}, " if count else ""
+    return f"{about}, {findings}{result['positions_checked']} positions checked in {result['duration_ms']:.0f} ms"
+
+
+def finding_line(found: Mapping[str, Any]) -> str:
+    """Return one finding in one line."""
+    severity, kind, symbol, local, broker = (_text(cell) for cell in _row(found))
+    return f"{found['account_id']}: {severity} {kind} {symbol} local={local} broker={broker}"
+
+
+def _row(found: Mapping[str, Any]) -> tuple[Any, ...]:
+    return found["severity"], found["type"], found["symbol"], found["local_value"], found["broker_value"]
+
+
+def _text(cell: Any) -> str:
+    return "-" if cell is None else str(cell)

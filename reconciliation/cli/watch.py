@@ -1,0 +1,88 @@
+"""`reconcile watch`: findings and results as they are published."""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from reconciliation.bootstrap import Bootstrap
+from reconciliation.cli.output import print_json, print_line
+from reconciliation.cli.run_view import OUTCOME_STYLES, finding_line, sentence
+from reconciliation.errors import CoordinationError
+from reconciliation.payloads import DISCREPANCY_CHANNEL, RESULT_CHANNEL
+from reconciliation.publishing.listener import ChannelListener, ChannelMessage
+from reconciliation.settings import load_settings
+
+LISTEN_SECONDS = 1.0
+RECONNECT_WAIT_SECONDS = 1.0
+SEVERITY_STYLES: Mapping[str, str] = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
+
+
+@click.command()
+@click.option("--account", help="Only this account.")
+@click.option("--findings-only", is_flag=True, help="Leave out the line of each run.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: channel and payload. For a pipe.")
+@click.option("--count", type=click.IntRange(min=1), help="End after so many runs. Default: never.")
+def watch(account: str | None, findings_only: bool, as_json: bool, count: int | None) -> None:
+    """Show findings and results live, until Ctrl-C.
+
+    A lost connection is said on stderr and made again; what was published meanwhile is not shown. Breaks that must
+    not be missed are in the stream `reconciliation:events`.
+    """
+    parts = Bootstrap(load_settings())
+    listener = ChannelListener(parts.redis, parts.settings.redis_address, (RESULT_CHANNEL, DISCREPANCY_CHANNEL))
+    runs = 0
+    try:
+        _connect(listener)
+        while count is None or runs < count:
+            message = _next(listener)
+            if message is None or (account is not None and message.payload.get("account_id") != account):
+                continue
+            is_run = message.channel == RESULT_CHANNEL
+            runs += is_run
+            if not (is_run and findings_only):
+                _show(message, as_json)
+    finally:
+        listener.close()
+        parts.close()
+
+
+def _next(listener: ChannelListener) -> ChannelMessage | None:
+    try:
+        return listener.listen(LISTEN_SECONDS)
+    except CoordinationError as error:
+        _say(f"{error}; trying again")
+        _connect(listener)
+        return None
+
+
+def _connect(listener: ChannelListener) -> None:
+    """Subscribe; while Redis is away, say so once and try again for ever."""
+    said = False
+    while True:
+        try:
+            listener.reconnect()
+        except CoordinationError as error:
+            if not said:
+                _say(f"{error}; trying again until it can")
+                said = True
+            time.sleep(RECONNECT_WAIT_SECONDS)
+        else:
+            _say("Listening")
+            return
+
+
+def _say(text: str) -> None:
+    print_line(text, stream=sys.stderr)
+
+
+def _show(message: ChannelMessage, as_json: bool) -> None:
+    payload: Mapping[str, Any] = message.payload
+    if as_json:
+        print_json({"channel": message.channel, "payload": payload})
+    elif message.channel == RESULT_CHANNEL:
+        print_line(f"{payload['timestamp']} {sentence(payload)}", style=OUTCOME_STYLES.get(payload["outcome"]))
+    else:
+        print_line(f"{payload['timestamp']} {finding_line(payload)}", style=SEVERITY_STYLES.get(payload["severity"]))

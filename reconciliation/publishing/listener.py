@@ -1,0 +1,99 @@
+"""Listening to the channels: each run's findings and result, as they are published."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import redis
+
+from reconciliation.errors import CoordinationError
+
+SUBSCRIBE_TIMEOUT_SECONDS = 5.0
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelMessage:
+    """One message: the channel's name and what was said."""
+
+    channel: str
+    payload: dict[str, Any]
+
+
+class ChannelListener:
+    """Subscribed to channels from `__enter__` on: what is published afterwards is heard.
+
+    Args:
+        client: of the Redis that the workers publish to; it is not closed here.
+        address: the same, without secrets.
+        channels: their names.
+    """
+
+    def __init__(self, client: redis.Redis, address: str, channels: Sequence[str]) -> None:
+        self._client = client
+        self._address = address
+        self._channels = list(channels)
+        self._pubsub: Any = None
+
+    def __enter__(self) -> Self:
+        self.reconnect()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def reconnect(self) -> None:
+        """Subscribe anew, and return when Redis has confirmed every channel.
+
+        Raises:
+            CoordinationError: Redis cannot be reached.
+        """
+        self.close()
+        self._pubsub = self._client.pubsub()  # type: ignore[no-untyped-call]
+        confirmed: set[str] = set()
+        deadline = time.monotonic() + SUBSCRIBE_TIMEOUT_SECONDS
+        try:
+            self._pubsub.subscribe(*self._channels)
+            while confirmed < set(self._channels):
+                if time.monotonic() > deadline:
+                    raise CoordinationError(f"Redis at {self._address} did not confirm the subscription in time")
+                message = self._pubsub.get_message(timeout=POLL_SECONDS)
+                if message and message["type"] == "subscribe":
+                    confirmed.add(message["channel"])
+        except redis.RedisError as error:
+            raise self._lost(error) from error
+
+    def listen(self, timeout_seconds: float) -> ChannelMessage | None:
+        """Return the next message, or None when there was none within `timeout_seconds`.
+
+        Raises:
+            CoordinationError: the connection was lost; what is published until `reconnect` is not heard.
+        """
+        try:
+            message = self._pubsub.get_message(timeout=timeout_seconds)
+        except redis.RedisError as error:
+            raise self._lost(error) from error
+        if message and message["type"] == "subscribe":
+            # redis-py has connected again by itself: a gap that nobody would know of.
+            raise CoordinationError(f"Redis at {self._address} closed the connection")
+        if not message or message["type"] != "message":
+            return None
+        try:
+            payload = json.loads(message["data"])
+        except ValueError:
+            return None  # somebody else's message on our channel
+        return ChannelMessage(channel=message["channel"], payload=payload) if isinstance(payload, dict) else None
+
+    def close(self) -> None:
+        """Stop listening; the client stays open."""
+        if self._pubsub is not None:
+            self._pubsub.close()
+            self._pubsub = None
+
+    def _lost(self, error: redis.RedisError) -> CoordinationError:
+        return CoordinationError(f"Redis at {self._address} cannot be listened to ({error})")

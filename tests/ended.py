@@ -1,0 +1,15 @@
+"""Whether a process has ended."""
+
+from pathlib import Path
+
+from reconciliation.embedded.pipe_watch import is_alive
+
+
+def is_gone(pid: int) -> bool:
+    """Ended; a zombie that its new parent has not reaped yet has ended too."""
+    if not is_alive(pid):
+        return True
+    try:
+        return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return Path("/proc/self").exists()
