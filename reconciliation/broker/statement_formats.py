@@ -7,15 +7,19 @@ from pathlib import Path
 
 from reconciliation.broker.csv_file import mapping_from, read_csv
 from reconciliation.broker.flex import read_flex
+from reconciliation.broker.mt535 import read_mt535
 from reconciliation.broker.ofx import read_ofx
+from reconciliation.broker.semt002 import REPORT, read_semt002
 from reconciliation.broker.statement import Statement
 from reconciliation.broker.statement_source import StatementSource
 from reconciliation.errors import InvalidInputError
 
-FORMATS = ("flex", "ofx", "csv")
+FORMATS = ("flex", "ofx", "csv", "mt535", "semt002")
 
 _FLEX = re.compile(r"<(FlexQueryResponse|FlexStatementResponse)\b")
 _OFX = re.compile(r"OFXHEADER|<\?OFX\b|<OFX>", re.IGNORECASE)
+_SEMT_002 = re.compile(rf"\bsemt\.002\.|<(\w+:)?{REPORT}\b")
+_MT_535 = re.compile(r"\{1:F|:16R:GENL")
 _SNIFFED_BYTES = 4096
 
 
@@ -32,8 +36,12 @@ def sniff_format(source: StatementSource) -> str:
         return "flex"
     if _OFX.search(text):
         return "ofx"
+    if _SEMT_002.search(text):
+        return "semt002"
+    if _MT_535.match(text):
+        return "mt535"
     if text.startswith("<"):
-        raise source.bad("is neither Flex nor OFX: begins with " + repr(text[:40]), 1)
+        raise source.bad("is neither Flex, OFX nor semt.002: begins with " + repr(text[:40]), 1)
     return "csv"
 
 
@@ -43,6 +51,7 @@ def read_statements(
     format_name: str | None = None,
     mapping: Path | None = None,
     absent_is_flat: bool = False,
+    basis: str | None = None,
 ) -> Sequence[Statement]:
     """Return the newest statement of each account in a file of any format that is read.
 
@@ -60,5 +69,7 @@ def read_statements(
         "flex": lambda: read_flex(source),
         "ofx": lambda: read_ofx(source, absent_is_flat=absent_is_flat),
         "csv": lambda: read_csv(source, mapping_from(mapping)),
+        "mt535": lambda: read_mt535(source, basis=basis),
+        "semt002": lambda: read_semt002(source, basis=basis),
     }
     return readers[name]()

@@ -73,6 +73,7 @@ class Unsaid:
     """What a medium has no field for, so that the adapter must answer None."""
 
     avg_cost: bool = False
+    cash: bool = False
     equity: bool = False
     multiplier: bool = False
 

@@ -14,7 +14,7 @@ _REQ_SUMMARY, _CANCEL_SUMMARY, _REQ_ACCOUNT_UPDATES = "62", "63", "6"
 _MAX_SUMMARIES = 2
 
 
-class Fault(Enum):
+class TwsFault(Enum):
     """How the server misbehaves, from now on."""
 
     NO_POSITION_END = auto()
@@ -92,7 +92,7 @@ class FakeTws:
 
     def __init__(self, books: Books) -> None:
         self.books = books
-        self.faults: set[Fault] = set()
+        self.faults: set[TwsFault] = set()
         self.port = 0
         self.logins: list[int] = []
         self.active_ids: set[int] = set()
@@ -171,13 +171,13 @@ class Client:
         self._position_requests = 0
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
-        if Fault.HTML in self._tws.faults:
+        if TwsFault.HTML in self._tws.faults:
             self._writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n<html></html>")
             await self._writer.drain()
             return
         await reader.readexactly(4)  # "API" and a zero byte
         await self._message(reader)  # the versions that it speaks
-        if Fault.SILENT not in self._tws.faults:
+        if TwsFault.SILENT not in self._tws.faults:
             self._send(str(SERVER_VERSION), "20261122 10:00:00 UTC")
         while True:
             kind, *fields = await self._message(reader)
@@ -215,7 +215,7 @@ class Client:
         self._send("15", "1", ",".join(self._tws.books.accounts))
         self._send("9", "1", "1")
         self.error(-1, 2104, "Market data farm connection is OK:usfarm")
-        if Fault.CUT_OFF in self._tws.faults:
+        if TwsFault.CUT_OFF in self._tws.faults:
             self.error(-1, 2110, "Connectivity between Trader Workstation and server is broken.")
         return True
 
@@ -224,27 +224,27 @@ class Client:
         self._position_requests += 1
         logging_in = self._position_requests == 1
         rows = [row.position(account) for account, held in self._tws.books.positions.items() for row in held]
-        if Fault.STRANGE_ACCOUNT in faults:
+        if TwsFault.STRANGE_ACCOUNT in faults:
             rows.append(Row(con_id=1, symbol="X", quantity="1", avg_cost="1").position("U0000000"))
         if logging_in:
             self._rows(rows)
-            if Fault.NO_LOGIN_END not in faults:
+            if TwsFault.NO_LOGIN_END not in faults:
                 self._send("62", "1")
             return True
-        if Fault.GARBLED in faults:
+        if TwsFault.GARBLED in faults:
             rows = [[*row, "surplus"] for row in rows]
-        if Fault.NO_QUANTITY in faults:
+        if TwsFault.NO_QUANTITY in faults:
             rows = [[*row[:-2], "", row[-1]] for row in rows]
-        if faults & {Fault.DROPPED, Fault.TRUNCATED}:
+        if faults & {TwsFault.DROPPED, TwsFault.TRUNCATED}:
             self._rows(rows[:1])
-            if Fault.TRUNCATED in faults:
+            if TwsFault.TRUNCATED in faults:
                 self._writer.write(struct.pack(">I", 500) + b"61\x003\x00U1")
             return False
-        if Fault.RATE_EXCEEDED in faults:
+        if TwsFault.RATE_EXCEEDED in faults:
             self.error(-1, 100, "Max rate of messages per second has been exceeded:max=50 rec=51")
             return True
         self._rows(rows)
-        if Fault.NO_POSITION_END in faults:
+        if TwsFault.NO_POSITION_END in faults:
             self._tws.unanswered += 1
         else:
             self._send("62", "1")
@@ -253,21 +253,21 @@ class Client:
     def _summary(self, request_id: str) -> None:
         faults = self._tws.faults
         for fault, code, text in (
-            (Fault.REFUSED, 321, "Error validating request.-'bW' : cause - Group is not known"),
-            (Fault.DISCLAIMER, 10141, "Paper trading disclaimer must first be accepted for API connection."),
+            (TwsFault.REFUSED, 321, "Error validating request.-'bW' : cause - Group is not known"),
+            (TwsFault.DISCLAIMER, 10141, "Paper trading disclaimer must first be accepted for API connection."),
         ):
             if fault in faults:
                 self.error(request_id, code, text)
                 return
         self._summaries.add(request_id)
-        if Fault.SUMMARY_LIMIT in faults or len(self._summaries) > _MAX_SUMMARIES:
+        if TwsFault.SUMMARY_LIMIT in faults or len(self._summaries) > _MAX_SUMMARIES:
             self.error(request_id, 322, "Error processing request.-'bW' : Maximum number of account summary requests")
             return
-        if Fault.NO_SUMMARY_ROWS not in faults:
+        if TwsFault.NO_SUMMARY_ROWS not in faults:
             for account, values in self._tws.books.summary.items():
                 for tag, value, currency in values:
                     self._send("63", "1", request_id, account, tag, value, currency)
-        if Fault.NO_SUMMARY_END not in faults:
+        if TwsFault.NO_SUMMARY_END not in faults:
             self._send("64", "1", request_id)
 
     def _rows(self, rows: Iterable[list[str]]) -> None:

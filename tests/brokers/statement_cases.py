@@ -23,6 +23,8 @@ class FileCase(BrokerCase):
 
     suffix = ".txt"
     options: ClassVar[Mapping[str, Any]] = {}
+    #: Where a cut-off file ends: amid the only position.
+    cut_before = "15500.00"
 
     def text(self, book: Book, account_id: str = ACCOUNT) -> str:
         raise NotImplementedError
@@ -44,7 +46,7 @@ class FileCase(BrokerCase):
         whole = self.text(one)
         broken = {
             Fault.OTHER_ACCOUNT: self.text(one, OTHER_ACCOUNT),
-            Fault.CUT_OFF: whole[: whole.index("15500.00")],
+            Fault.CUT_OFF: whole[: whole.index(self.cut_before)],
             Fault.NOTHING: "",
             Fault.GARBAGE: "<html><body>504 Gateway Time-out</body></html>\n",
             Fault.NOT_A_NUMBER: self.without_quantity(whole, "NaN"),

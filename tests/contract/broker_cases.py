@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from tests.brokers.cases import BrokerCase
+from tests.brokers.custody_cases import Mt535Case, Semt002Case
+from tests.brokers.ibkr_case import IbkrCase
 from tests.brokers.statement_cases import CsvCase, FlexCase, OfxSgmlCase, OfxXmlCase, PaperFileCase
 
 BROKER_CASES: Mapping[str, type[BrokerCase]] = {
@@ -11,4 +13,7 @@ BROKER_CASES: Mapping[str, type[BrokerCase]] = {
     "ofx 2 (XML)": OfxXmlCase,
     "csv": CsvCase,
     "paper file": PaperFileCase,
+    "mt535": Mt535Case,
+    "semt.002": Semt002Case,
+    "ibkr": IbkrCase,
 }

@@ -18,7 +18,7 @@ from reconciliation.errors import (
     ReadError,
     Unavailable,
 )
-from tests.brokers.fake_tws import Books, FakeTws, Fault, Row
+from tests.brokers.fake_tws import Books, FakeTws, Row, TwsFault
 from tests.waiting import wait_for
 
 pytest.importorskip("ib_async", reason="needs the extra ibkr")
@@ -61,18 +61,18 @@ async def snapshot(broker, account_id: str = "U1") -> BrokerSnapshot:
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
-        (Fault.NO_POSITION_END, Incomplete),
-        (Fault.NO_SUMMARY_END, Incomplete),
-        (Fault.NO_SUMMARY_ROWS, Incomplete),
-        (Fault.SUMMARY_LIMIT, RateLimited),
-        (Fault.RATE_EXCEEDED, RateLimited),
-        (Fault.REFUSED, BadData),
-        (Fault.DISCLAIMER, AuthError),
-        (Fault.DROPPED, Unavailable),
-        (Fault.TRUNCATED, Unavailable),
-        (Fault.GARBLED, BadData),
-        (Fault.NO_QUANTITY, BadData),
-        (Fault.STRANGE_ACCOUNT, BadData),
+        (TwsFault.NO_POSITION_END, Incomplete),
+        (TwsFault.NO_SUMMARY_END, Incomplete),
+        (TwsFault.NO_SUMMARY_ROWS, Incomplete),
+        (TwsFault.SUMMARY_LIMIT, RateLimited),
+        (TwsFault.RATE_EXCEEDED, RateLimited),
+        (TwsFault.REFUSED, BadData),
+        (TwsFault.DISCLAIMER, AuthError),
+        (TwsFault.DROPPED, Unavailable),
+        (TwsFault.TRUNCATED, Unavailable),
+        (TwsFault.GARBLED, BadData),
+        (TwsFault.NO_QUANTITY, BadData),
+        (TwsFault.STRANGE_ACCOUNT, BadData),
     ],
 )
 async def test_a_fault_amid_an_answer_is_an_error_and_the_next_read_is_whole(tws, fault, kind):
@@ -89,7 +89,7 @@ async def test_a_fault_amid_an_answer_is_an_error_and_the_next_read_is_whole(tws
 
 @pytest.mark.parametrize(
     ("fault", "kind"),
-    [(Fault.NO_LOGIN_END, Incomplete), (Fault.HTML, Unavailable), (Fault.SILENT, Unavailable)],
+    [(TwsFault.NO_LOGIN_END, Incomplete), (TwsFault.HTML, Unavailable), (TwsFault.SILENT, Unavailable)],
 )
 async def test_a_login_that_does_not_complete_is_an_error(tws, fault, kind):
     broker = ibkr(tws, connect_timeout_seconds=0.5)
@@ -119,7 +119,7 @@ async def test_cached_data_is_refused_until_the_link_is_restored(tws):
 
 
 async def test_a_gateway_that_is_cut_off_at_login_is_refused(tws):
-    tws.faults = {Fault.CUT_OFF}
+    tws.faults = {TwsFault.CUT_OFF}
     broker = ibkr(tws)
     for _ in range(2):
         with pytest.raises(Incomplete, match="1100"):
@@ -134,7 +134,7 @@ async def test_a_gateway_that_is_cut_off_at_login_is_refused(tws):
 async def test_the_connection_is_lost_amid_a_read_and_the_read_fails_at_once(tws):
     broker = ibkr(tws, answer_timeout_seconds=30)
     await snapshot(broker)
-    tws.faults = {Fault.NO_POSITION_END}
+    tws.faults = {TwsFault.NO_POSITION_END}
     reading = asyncio.create_task(snapshot(broker))
     await asyncio.to_thread(wait_for, lambda: tws.unanswered)
     tws.tell(1100, "Connectivity between IB and Trader Workstation has been lost.")
@@ -189,7 +189,7 @@ async def test_reads_at_the_same_time_take_turns(tws):
 async def test_a_read_that_was_cancelled_does_not_end_the_next_one_early(tws):
     broker = ibkr(tws, answer_timeout_seconds=30)
     await snapshot(broker)
-    tws.faults = {Fault.NO_POSITION_END}
+    tws.faults = {TwsFault.NO_POSITION_END}
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(snapshot(broker), 0.2)
     tws.faults = set()
