@@ -83,7 +83,10 @@ class _CsvLines:
         line = self._layout.skip_lines + 1
         if not self._header.strip():
             raise self._source.bad("there is no header: see file.skip_lines of the mapping", line)
-        names = next(csv.reader([self._header], delimiter=self._delimiter))
+        try:
+            names = next(csv.reader([self._header], delimiter=self._delimiter))
+        except csv.Error as error:
+            raise self._source.bad(f"the header is not CSV: {error}", line) from None
         self._width = len(names)
         return [name.strip() for name in names], line
 

@@ -188,6 +188,7 @@ def test_a_row_that_cannot_be_read_is_an_error_with_its_line(source: StatementSo
         ("account_id,symbol", "no 'quantity'"),
         ("account_id,symbol,quantity,quantity", "'quantity' 2 times"),
         ("   ", "no header"),
+        ("account_id\rsymbol,quantity", "the header is not CSV"),
     ],
 )
 def test_a_header_that_cannot_serve_is_an_error(source: StatementSource, header: str, problem: str) -> None:
