@@ -22,7 +22,11 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "import": "reconciliation.cli.database:import_",
         "check-book": "reconciliation.cli.check_book:check_book",
     },
-    "Breaks and reports": {},
+    "Breaks and reports": {
+        "breaks": "reconciliation.cli.breaks:breaks",
+        "runs": "reconciliation.cli.runs:runs",
+        "report": "reconciliation.cli.report:report",
+    },
     "Operation": {
         "up": "reconciliation.cli.up:up",
         "check": "reconciliation.cli.check:check",
