@@ -36,6 +36,7 @@ from reconciliation.publishing.relay import OutboxRelay
 from reconciliation.settings import Settings
 from reconciliation.storage.engine import build_engine
 from reconciliation.storage.ledger import SqlLedger
+from reconciliation.storage.symbols import StoredSymbols, SymbolStore
 from reconciliation.storage.wanted_confirmations import SqlWantedConfirmations
 from reconciliation.sweep import AccountPlan, Reconciler
 
@@ -136,6 +137,7 @@ class Bootstrap:
             publisher=ChannelPublisher(self.redis, self.settings.redis_address),
             local_timeout_seconds=self.settings.read_timeout_seconds,
             fill_counters=self.fill_windows,
+            symbols=StoredSymbols(SymbolStore(self.engine)),
         )
 
     @cached_property
@@ -221,6 +223,7 @@ class SettingsDirectory:
                 config=default_config(self._settings, account_id),
                 connection=DEFAULT_CONNECTION,
                 broker_account_id=account_id,
+                broker=self._settings.broker,
             )
             for account_id in account_ids
         }

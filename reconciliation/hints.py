@@ -13,7 +13,7 @@ from typing import Literal
 
 from reconciliation.break_case import Amounts, BreakKey
 from reconciliation.broker.query import BrokerPosition, BrokerSnapshot
-from reconciliation.local.provider import LocalPosition, LocalSnapshot
+from reconciliation.local.provider import BookRow, LocalPosition, LocalSnapshot
 from reconciliation.models import (
     AssetType,
     DiscrepancySeverity,
@@ -57,7 +57,7 @@ def facts_of(local: LocalSnapshot, broker: BrokerSnapshot) -> HintFacts:
     sides: Mapping[Side, Sequence[object]] = {"local": local.positions, "broker": broker.positions}
     for side, rows in sides.items():
         for row in rows:
-            if not isinstance(row, (LocalPosition, BrokerPosition)):
+            if not isinstance(row, (LocalPosition, BookRow, BrokerPosition)):
                 continue
             key = (row.symbol, row.asset_type)
             if row.multiplier is not None:

@@ -100,6 +100,8 @@ class Discrepancy:
     account_id: str
     asset_type: AssetType | None = None
     currency: str | None = None
+    #: Of a holding that the broker seems to have under a name of its own: that name.
+    other_symbol: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "timestamp", aware_utc(self.timestamp))

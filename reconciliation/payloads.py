@@ -38,6 +38,7 @@ def discrepancy_payload(run_id: UUID, discrepancy: Discrepancy) -> dict[str, Any
         "symbol": discrepancy.symbol,
         "asset_type": None if discrepancy.asset_type is None else discrepancy.asset_type.value,
         "currency": discrepancy.currency,
+        "other_symbol": discrepancy.other_symbol,
         "local_value": _text(discrepancy.local_value),
         "broker_value": _text(discrepancy.broker_value),
         "timestamp": discrepancy.timestamp.isoformat(),

@@ -1,15 +1,24 @@
 """One run, decided: two snapshots in, a result out. Pure; who gathers and who publishes is elsewhere."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
 
 from reconciliation.broker.query import BrokerSnapshot
-from reconciliation.comparator import Comparator
+from reconciliation.comparator import Comparator, Comparison
 from reconciliation.errors import BadData, ReadError, UnusableFigureError
 from reconciliation.local.provider import LocalSnapshot
-from reconciliation.models import ReconciliationConfig, ReconciliationResult, RunError, RunRequest
+from reconciliation.models import (
+    AssetType,
+    Discrepancy,
+    DiscrepancyType,
+    ReconciliationConfig,
+    ReconciliationResult,
+    RunError,
+    RunRequest,
+)
+from reconciliation.symbols import Key, SymbolResolver
 
 
 def utc_now() -> datetime:
@@ -32,14 +41,27 @@ class RunStart:
         return round((self.clock() - self.started) * 1000, 3)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Naming:
+    """How symbols of both sides are told to be the same."""
+
+    resolver: SymbolResolver
+    #: The names under which mappings speak of this account's broker.
+    brokers: Sequence[str]
+
+
 def conclude(
     request: RunRequest,
     config: ReconciliationConfig,
     start: RunStart,
     local: LocalSnapshot | ReadError,
     broker: BrokerSnapshot | ReadError,
+    *,
+    naming: Naming | None = None,
 ) -> ReconciliationResult:
     """Return the result of a run whose sides were read, or failed to be.
+
+    With a `naming`, both sides are brought under common symbols first.
 
     The broker's error is named before the local one: it is the one that an operator can't see elsewhere.
     """
@@ -51,7 +73,7 @@ def conclude(
         wrong = BadData(f"asked for account {request.account_id!r}, got {broker.account.account_id!r}")
         return incomplete(request, start, wrong, "broker")
     try:
-        comparison = Comparator(config, now=lambda: start.timestamp).compare(local, broker)
+        comparison = _compare(Comparator(config, now=lambda: start.timestamp), start, local, broker, naming)
     except UnusableFigureError as error:
         return incomplete(request, start, BadData(str(error)), error.side)
     return ReconciliationResult(
@@ -67,6 +89,41 @@ def conclude(
         local_as_of=local.as_of or start.timestamp,
         broker_as_of=broker.as_of or start.timestamp,
     )
+
+
+def _compare(
+    comparator: Comparator, start: RunStart, local: LocalSnapshot, broker: BrokerSnapshot, naming: Naming | None
+) -> Comparison:
+    if naming is None:
+        return comparator.compare(local, broker)
+    day = (broker.as_of or start.timestamp).date()
+    try:
+        aligned = naming.resolver.align(local.positions, broker.positions, brokers=naming.brokers, day=day)
+    except (
+        ArithmeticError,
+        AttributeError,
+        TypeError,
+        ValueError,
+    ):  # a row that cannot be read: the comparator says which
+        return comparator.compare(local, broker)
+    comparison = comparator.compare(replace(local, positions=aligned.local), replace(broker, positions=aligned.broker))
+    if not aligned.unresolved:
+        return comparison
+    return replace(comparison, discrepancies=list(_joined(comparison.discrepancies, aligned.unresolved)))
+
+
+def _joined(findings: Iterable[Discrepancy], unresolved: Mapping[Key, str]) -> Iterator[Discrepancy]:
+    """Make one finding of a holding that each side has under a name of its own."""
+    names: dict[tuple[str | None, AssetType | None], str] = dict(unresolved.items())
+    theirs = {(symbol, asset_type) for (_, asset_type), symbol in unresolved.items()}
+    for found in findings:
+        key = (found.symbol, found.asset_type)
+        if found.type is DiscrepancyType.MISSING_LOCAL and key in theirs:
+            continue
+        if found.type is DiscrepancyType.MISSING_BROKER and key in names:
+            yield replace(found, other_symbol=names[key])
+        else:
+            yield found
 
 
 def incomplete(request: RunRequest, start: RunStart, error: ReadError, side: str) -> ReconciliationResult:

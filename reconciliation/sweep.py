@@ -17,7 +17,8 @@ from reconciliation.hints import HintFacts, facts_of
 from reconciliation.ledger import FillCounters, FollowUp, RecordedRun, RunLedger
 from reconciliation.local.provider import LocalBook, LocalSnapshot
 from reconciliation.models import ReconciliationConfig, ReconciliationResult, RunRequest
-from reconciliation.run import RunStart, conclude, incomplete
+from reconciliation.run import Naming, RunStart, conclude, incomplete
+from reconciliation.symbols import SymbolResolver
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class AccountPlan:
     config: ReconciliationConfig
     connection: str
     broker_account_id: str
+    #: The kind of broker behind the connection, for symbol mappings that speak of it.
+    broker: str = ""
 
 
 class AccountDirectory(Protocol):
@@ -42,6 +45,14 @@ class BrokerReader(Protocol):
 
     async def read(self, plans: Sequence[AccountPlan]) -> Mapping[str, BrokerSnapshot | ReadError]:
         """Return an entry for each plan, by our account id; the snapshot's account carries our account id too."""
+        ...
+
+
+class SymbolSource(Protocol):
+    """Where the knowledge of symbols comes from. Blocking."""
+
+    def get_resolver(self) -> SymbolResolver:
+        """Return the resolver of this moment."""
         ...
 
 
@@ -65,6 +76,7 @@ class Reconciler:
         local_timeout_seconds: float,
         follow_up: FollowUp | None = None,
         fill_counters: FillCounters | None = None,
+        symbols: SymbolSource | None = None,
     ) -> None:
         self._directory = directory
         self._local_book = local_book
@@ -74,6 +86,7 @@ class Reconciler:
         self._local_timeout_seconds = local_timeout_seconds
         self._follow_up = follow_up
         self._fill_counters = fill_counters
+        self._symbols = symbols
 
     async def reconcile(self, requests: Sequence[RunRequest]) -> list[ReconciliationResult]:
         """Make every asked run and return the results in the order of the requests.
@@ -88,7 +101,8 @@ class Reconciler:
         known = {account_id: plan for account_id, plan in plans.items() if isinstance(plan, AccountPlan)}
         fills_before = await asyncio.to_thread(self._count_fills, account_ids)
         local, broker = await asyncio.gather(self._read_local(list(known)), self._broker_reader.read([*known.values()]))
-        runs = [self._conclude(request, start, plans, local, broker) for request in requests]
+        resolver = await asyncio.to_thread(self._symbols.get_resolver) if self._symbols else None
+        runs = [self._conclude(request, start, plans, local, broker, resolver=resolver) for request in requests]
         fills_after = await asyncio.to_thread(self._count_fills, account_ids)
         runs = [
             replace(
@@ -144,6 +158,8 @@ class Reconciler:
         plans: Mapping[str, AccountPlan | ReadError],
         local: Mapping[str, LocalSnapshot | ReadError],
         broker: Mapping[str, BrokerSnapshot | ReadError],
+        *,
+        resolver: SymbolResolver | None,
     ) -> RecordedRun:
         account_id = request.account_id
         plan = of_account(plans, "registry", account_id)
@@ -151,6 +167,7 @@ class Reconciler:
             return RecordedRun(result=incomplete(request, start, plan, "registry"), fence=request.fence)
         ours = of_account(local, "local book", account_id)
         theirs = of_account(broker, "broker", account_id)
-        result = conclude(request, plan.config, start, ours, theirs)
+        naming = None if resolver is None else Naming(resolver=resolver, brokers=(plan.connection, plan.broker))
+        result = conclude(request, plan.config, start, ours, theirs, naming=naming)
         facts = HintFacts() if isinstance(ours, ReadError) or isinstance(theirs, ReadError) else facts_of(ours, theirs)
         return RecordedRun(result=result, config=plan.config, fence=request.fence, hints=facts)

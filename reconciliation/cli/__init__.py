@@ -21,12 +21,9 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Accounts and the local book": {
         "import": "reconciliation.cli.database:import_",
         "check-book": "reconciliation.cli.check_book:check_book",
+        "symbols": "reconciliation.cli.symbols:symbols",
     },
-    "Breaks and reports": {
-        "breaks": "reconciliation.cli.breaks:breaks",
-        "runs": "reconciliation.cli.runs:runs",
-        "report": "reconciliation.cli.report:report",
-    },
+    "Breaks and reports": {},
     "Operation": {
         "up": "reconciliation.cli.up:up",
         "check": "reconciliation.cli.check:check",

@@ -25,7 +25,8 @@ from reconciliation.models import (
     Trigger,
 )
 from reconciliation.payloads import discrepancy_payload, result_payload
-from reconciliation.run import RunStart, conclude
+from reconciliation.run import Naming, RunStart, conclude
+from reconciliation.symbols import SymbolResolver
 from reconciliation.tolerance import Tolerance, ToleranceRule
 from reconciliation.values import EXACT, exact_decimal
 
@@ -97,7 +98,8 @@ def compare(
     )
     request = RunRequest(account_id=theirs.account_id, context={"trigger": Trigger.ON_DEMAND.value})
     local = _read_local(CsvBook(positions, balances), theirs.account_id)
-    result = conclude(request, config, start, local, _snapshot(theirs, file))
+    naming = Naming(resolver=SymbolResolver(), brokers=())
+    result = conclude(request, config, start, local, _snapshot(theirs, file), naming=naming)
     if as_json:
         found = [discrepancy_payload(result.run_id, one) for one in result.discrepancies]
         print_json({"result": result_payload(result), "discrepancies": found})

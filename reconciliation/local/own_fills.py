@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from decimal import Context, Decimal
 
-from reconciliation.local.sql import BookRow
+from reconciliation.local.provider import BookRow
 from reconciliation.models import AssetType
 from reconciliation.values import EXACT
 

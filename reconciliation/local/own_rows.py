@@ -12,7 +12,7 @@ from reconciliation.errors import InvalidInputError
 from reconciliation.local.figures import FigureRow
 from reconciliation.local.own_database import exact_json
 from reconciliation.local.own_options import IDENTIFIERS, Source
-from reconciliation.local.sql import BookRow
+from reconciliation.local.provider import BookRow
 from reconciliation.models import AssetType
 from reconciliation.values import EXACT, exact_decimal
 

@@ -17,8 +17,7 @@ from reconciliation.local.own_fills import add_up
 from reconciliation.local.own_options import ACCOUNT_NAMES, BALANCE_NAMES, Mode, OwnTables, Source, parse_options
 from reconciliation.local.own_query import SourceQuery
 from reconciliation.local.own_rows import OwnRow
-from reconciliation.local.provider import LocalBook, LocalSnapshot, PositionProvider
-from reconciliation.local.sql import BookRow
+from reconciliation.local.provider import BookRow, LocalBook, LocalSnapshot, PositionProvider
 
 #: Rows of each part that a preview shows.
 PREVIEW_ROWS = 5

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from reconciliation.errors import ReadError
 from reconciliation.models import AssetType
@@ -45,6 +45,18 @@ class LocalPosition:
         for name in ("avg_cost", "multiplier"):
             object.__setattr__(self, name, optional_decimal(getattr(self, name), f"{where}: {name}"))
         object.__setattr__(self, "asset_type", AssetType(self.asset_type))
+
+
+class BookRow(NamedTuple):
+    """The same as `LocalPosition`, unchecked and as light as can be: a sweep reads thousands of them."""
+
+    symbol: str
+    quantity: Decimal
+    avg_cost: Decimal | None
+    asset_type: AssetType
+    currency: str | None = None
+    multiplier: Decimal | None = None
+    identifiers: Mapping[str, str] = {}
 
 
 @runtime_checkable

@@ -4,13 +4,13 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import ARRAY, ColumnElement, Connection, Engine, String, any_, bindparam, select, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute
 
 from reconciliation.errors import BadData, InvalidInputError, ReadError, StorageError, Unavailable
-from reconciliation.local.provider import LocalBook, LocalSnapshot, PositionProvider
+from reconciliation.local.provider import BookRow, LocalBook, LocalSnapshot, PositionProvider
 from reconciliation.models import AssetType
 from reconciliation.storage.engine import read_transaction
 from reconciliation.storage.tables import Account, Position
@@ -35,18 +35,6 @@ _POSITIONS = select(
     Position.multiplier,
     Position.identifiers,
 )
-
-
-class BookRow(NamedTuple):
-    """One row of `Position`, as light as it can be: a sweep reads thousands of them."""
-
-    symbol: str
-    quantity: Decimal
-    avg_cost: Decimal | None
-    asset_type: AssetType
-    currency: str | None = None
-    multiplier: Decimal | None = None
-    identifiers: Mapping[str, str] = {}
 
 
 class SqlBook(LocalBook, PositionProvider):

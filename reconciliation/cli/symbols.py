@@ -1,0 +1,170 @@
+"""`reconcile symbols ...`: which symbol of a broker is which of ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+
+from reconciliation.bootstrap import Bootstrap
+from reconciliation.cli.output import print_json, print_line, print_table
+from reconciliation.errors import InvalidInputError
+from reconciliation.local.csv_table import CsvRow, read_rows
+from reconciliation.models import AssetType
+from reconciliation.settings import Settings
+from reconciliation.storage.symbols import SymbolStore
+from reconciliation.symbol_forms import common_form
+from reconciliation.symbols import ANY_BROKER, SymbolMapping, SymbolResolver
+
+_KINDS = click.Choice([kind.value for kind in AssetType])
+_COLUMNS = ("broker", "broker_symbol", "local_symbol")
+
+
+class Day(click.ParamType[date]):
+    """A day as 2026-01-31."""
+
+    name = "day"
+
+    def convert(self, value: str | date, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a day: write it as 2026-01-31", param, ctx)
+
+
+@click.group()
+def symbols() -> None:
+    """Say which symbol of a broker is which of ours."""
+
+
+@symbols.command()
+@click.argument("broker")
+@click.argument("broker_symbol")
+@click.argument("local_symbol")
+@click.option("--asset-type", type=_KINDS, help="Only positions of this kind.")
+@click.option("--from", "valid_from", type=Day(), help="First day, as 2026-01-31; default: since ever.")
+@click.option("--to", "valid_to", type=Day(), help="Last day, included; default: for ever.")
+def add(
+    broker: str,
+    broker_symbol: str,
+    local_symbol: str,
+    *,
+    asset_type: str | None,
+    valid_from: date | None,
+    valid_to: date | None,
+) -> None:
+    """Say that BROKER_SYMBOL of BROKER is our LOCAL_SYMBOL.
+
+    BROKER is the name of a connection, or of a kind of broker such as alpaca; '*' means any.
+    """
+    mapping = SymbolMapping(
+        broker=broker,
+        broker_symbol=broker_symbol,
+        local_symbol=local_symbol,
+        asset_type=AssetType(asset_type) if asset_type else None,
+        valid_from=valid_from,
+        valid_to=valid_to,
+    )
+    with _store() as store:
+        added = store.add([mapping])
+    print_line(f"{broker_symbol} of {broker} is {local_symbol}" + ("" if added else ": that was known"))
+
+
+@symbols.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+def import_(file: Path) -> None:
+    """Add the mappings of FILE, a CSV: broker,broker_symbol,local_symbol[,asset_type,valid_from,valid_to]."""
+    mappings = [_mapping(row) for row in read_rows(file, _COLUMNS)]
+    with _store() as store:
+        added = store.add(mappings)
+    print_line(f"added {added} of {len(mappings)} mappings; the others were known")
+
+
+@symbols.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+def list_(as_json: bool) -> None:
+    """List every mapping with its number."""
+    with _store() as store:
+        found = store.all()
+    columns = ("number", "broker", "broker_symbol", "local_symbol", "asset_type", "valid_from", "valid_to")
+    rows = [
+        (
+            number,
+            one.broker,
+            one.broker_symbol,
+            one.local_symbol,
+            one.asset_type.value if one.asset_type else None,
+            one.valid_from.isoformat() if one.valid_from else None,
+            one.valid_to.isoformat() if one.valid_to else None,
+        )
+        for number, one in found
+    ]
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_table(columns, rows)
+
+
+@symbols.command()
+@click.argument("number", type=int)
+def remove(number: int) -> None:
+    """Remove the mapping with this NUMBER."""
+    with _store() as store:
+        store.remove(number)
+    print_line(f"removed {number}")
+
+
+@symbols.command()
+@click.argument("symbol")
+@click.option("--broker", "brokers", multiple=True, help="Connection or kind of broker; may be given twice.")
+@click.option("--asset-type", type=_KINDS, default=AssetType.STOCK.value, show_default=True)
+@click.option("--on", "day", type=Day(), help="The day, as 2026-01-31; default: today.")
+def resolve(symbol: str, brokers: tuple[str, ...], asset_type: str, day: date | None) -> None:
+    """Show what SYMBOL of a broker is to us: by a mapping, or by its form."""
+    kind = AssetType(asset_type)
+    with _store() as store:
+        resolver = SymbolResolver(mapping for _, mapping in store.all())
+    told = resolver.mapped(symbol, kind, brokers or (ANY_BROKER,), day or datetime.now(UTC).date())
+    if told is not None:
+        print_line(f"{symbol} is {told}, by the mapping table")
+    else:
+        print_line(f"{symbol} is whatever of ours has the form {common_form(symbol, kind)}; no mapping speaks of it")
+
+
+def _mapping(row: CsvRow) -> SymbolMapping:
+    kind = row.optional_text("asset_type")
+    if kind is not None and kind not in AssetType.__members__.values():
+        raise row.fault("asset_type", f"{kind!r} is not one of {', '.join(AssetType)}")
+    try:
+        return SymbolMapping(
+            broker=row.text("broker"),
+            broker_symbol=row.text("broker_symbol"),
+            local_symbol=row.text("local_symbol"),
+            asset_type=AssetType(kind) if kind else None,
+            valid_from=_day(row, "valid_from"),
+            valid_to=_day(row, "valid_to"),
+        )
+    except InvalidInputError as error:
+        if str(row.path) in str(error):
+            raise
+        raise row.fault("valid_to", str(error)) from None
+
+
+def _day(row: CsvRow, column: str) -> date | None:
+    value = row.optional_text(column)
+    try:
+        return None if value is None else date.fromisoformat(value)
+    except ValueError:
+        raise row.fault(column, f"{value!r} is not a day: write it as 2026-01-31") from None
+
+
+@contextmanager
+def _store() -> Iterator[SymbolStore]:
+    bootstrap = Bootstrap(Settings())
+    try:
+        yield SymbolStore(bootstrap.engine)
+    finally:
+        bootstrap.close()
