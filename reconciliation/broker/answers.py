@@ -4,7 +4,7 @@ Stdlib only, and open to brokers in other packages.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 
@@ -17,8 +17,8 @@ MAX_QUOTED_CHARACTERS = 40
 Choice = TypeVar("Choice")
 
 
-def decode_json(body: bytes | str, who: str) -> Any:
-    """Return the JSON value of `body`, numbers with a point as exact Decimals.
+def decode_json(body: bytes | str, who: str, number: Callable[[str], Any] = Decimal) -> Any:
+    """Return the JSON value of `body`; a number with a point becomes what `number` makes of its digits.
 
     Raises:
         Incomplete: the body is empty or cut off.
@@ -36,7 +36,7 @@ def decode_json(body: bytes | str, who: str) -> Any:
         raise BadData(f"{who} answered with {name}, which is not a number")
 
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=refuse_constant)
+        return json.loads(text, parse_float=number, parse_constant=refuse_constant)
     except (ValueError, RecursionError):
         if text[0] in "{[" and text[-1] not in "}]":
             raise Incomplete(f"{who} answered with JSON that is cut off after {len(text)} characters") from None

@@ -56,6 +56,15 @@ class BrokerOptions:
             raise self.wrong(name, "an object")
         return value
 
+    def items(self, name: str) -> list[Any] | None:
+        """Return a list, None if it was not given."""
+        if not self.has(name):
+            return None
+        value = self._options[name]
+        if not isinstance(value, (list, tuple)):
+            raise self.wrong(name, "a list")
+        return list(value)
+
     def has(self, name: str) -> bool:
         """Say whether the option was given; None counts as not given."""
         self._read.add(name)

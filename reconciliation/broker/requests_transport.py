@@ -4,6 +4,7 @@ An SDK of its own accord waits for ever, retries 429 in its thread, or takes an 
 Mounted on the SDK's session, this adapter ends all of that before the SDK sees the answer.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any
@@ -118,6 +119,8 @@ class GuardedAdapter(HTTPAdapter):
 
 def guard(session: Session, adapter: GuardedAdapter) -> None:
     """Send everything of the session through the adapter."""
+    # Its DEBUG lines hold whole URLs, and some exchanges want key and signature in the URL.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
 

@@ -75,6 +75,8 @@ class BrokerServer:
         self.route = route
         self.faults: dict[str, Fault] = {}
         self.asked: list[Asked] = []
+        #: How many requests a fault has met.
+        self.failed = 0
         self.closing = threading.Event()
         owner = self
 
@@ -121,7 +123,9 @@ class BrokerServer:
 
     def _fault_of(self, asked: Asked, path: str) -> Fault:
         line = f"{asked.method} {path} {asked.body.decode(errors='replace')}"
-        return next((fault for marker, fault in self.faults.items() if marker in line), Fault())
+        met = [fault for marker, fault in self.faults.items() if marker in line]
+        self.failed += len(met)
+        return met[0] if met else Fault()
 
     def _send(self, handler: BaseHTTPRequestHandler, reply: Reply, fault: Fault) -> None:
         if fault.hangs:

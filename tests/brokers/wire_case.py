@@ -10,7 +10,7 @@ from reconciliation.models import AssetType
 from tests.brokers.http_server import BrokerServer
 
 #: Long enough for a busy machine to answer, short enough to wait for in a test.
-TIMEOUT_SECONDS = 0.7
+TIMEOUT_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,11 @@ class WireCase(ABC):
     has_shorts: bool = True
     has_costs: bool = True
     has_identity: bool = True
+    #: Whether it tells cash apart, and lists one symbol in several rows.
+    has_cash: bool = True
+    has_lots: bool = True
+    #: Whether a row may lack its cost; where it may not, such a row must not be lost in silence.
+    may_lack_costs: bool = True
     #: Changes one row so that a word which the sign of the quantity depends on is a new one; None: there is no such.
     unknown_side: Callable[[dict[str, Any]], None] | None = None
     secrets: Mapping[str, str]

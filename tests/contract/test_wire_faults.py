@@ -82,21 +82,21 @@ async def test_a_wait_until_a_date_is_handed_on_in_seconds(wire, wire_broker):
 
 async def test_one_refusal_is_one_request(wire, wire_broker):
     await wire_broker.get_positions(wire.account_id)
-    wire.server.asked.clear()
+    wire.server.failed = 0
     wire.server.faults[wire.positions_marker] = Fault(reply=Reply({}, 429, {"Retry-After": "1"}))
     with pytest.raises(RateLimited):
         await wire_broker.get_positions(wire.account_id)
-    assert len(wire.server.asked) == 1
+    assert wire.server.failed == 1
 
 
-async def test_another_account_s_answer_is_refused(wire, wire_broker):
-    if not wire.has_identity:
+async def test_another_account_s_answer_is_refused(own_wire, own_broker):
+    if not own_wire.has_identity:
         pytest.skip("this broker's answers don't say whose they are")
-    wire.hold(Holding(wire.symbols[0], "7"))
-    wire.become_another_account()
-    for read in (wire_broker.get_positions, wire_broker.get_account):
+    own_wire.hold(Holding(own_wire.symbols[0], "7"))
+    own_wire.become_another_account()
+    for read in (own_broker.get_positions, own_broker.get_account):
         with pytest.raises(BadData):
-            await read(wire.account_id)
+            await read(own_wire.account_id)
 
 
 async def test_an_account_of_another_connection_is_refused(wire, wire_broker):
@@ -105,12 +105,12 @@ async def test_an_account_of_another_connection_is_refused(wire, wire_broker):
             await read("SOME-OTHER-ACCOUNT")
 
 
-async def test_an_empty_list_beside_figures_that_hold_something_is_incomplete(wire, wire_broker):
-    if not wire.contradicts_flat():
+async def test_an_empty_list_beside_figures_that_hold_something_is_incomplete(own_wire, own_broker):
+    if not own_wire.contradicts_flat():
         pytest.skip("this broker's figures don't tell what is held")
-    wire.hold()
+    own_wire.hold()
     with pytest.raises(Incomplete):
-        await wire_broker.get_positions(wire.account_id)
+        await own_broker.get_positions(own_wire.account_id)
 
 
 async def test_after_a_fault_the_next_read_is_whole_again(wire, wire_broker):
@@ -123,18 +123,18 @@ async def test_after_a_fault_the_next_read_is_whole_again(wire, wire_broker):
     assert row.quantity == 7
 
 
-async def test_a_closed_broker_refuses_and_closes_twice(wire):
-    broker = wire.open()
+async def test_a_closed_broker_refuses_and_closes_twice(own_wire):
+    broker = own_wire.open()
     assert isinstance(broker, ClosableBroker)
     await broker.close()
     await broker.close()
     with pytest.raises(Unavailable):
-        await broker.get_positions(wire.account_id)
+        await broker.get_positions(own_wire.account_id)
 
 
-async def test_nobody_at_the_address_is_unavailable(wire):
-    broker = wire.open()
-    wire.server.close()
+async def test_nobody_at_the_address_is_unavailable(own_wire):
+    broker = own_wire.open()
+    own_wire.server.close()
     with pytest.raises(Unavailable):
-        await broker.get_positions(wire.account_id)
+        await broker.get_positions(own_wire.account_id)
     await broker.close()

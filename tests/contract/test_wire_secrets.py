@@ -21,9 +21,9 @@ def every_text_of(error):
 
 
 @pytest.fixture
-def echo(wire):
+def echo(own_wire):
     """A server that quotes the credentials back in all that it says."""
-    quoted = " ".join(wire.secrets.values())
+    quoted = " ".join(own_wire.secrets.values())
     return {
         "401": Fault(reply=Reply({"code": 40110000, "msg": quoted, "message": quoted}, 401)),
         "400": Fault(reply=Reply({"code": -2014, "msg": quoted, "message": quoted}, 400)),
@@ -42,23 +42,23 @@ def echo(wire):
     }
 
 
-async def test_no_secret_is_in_any_message_log_or_repr(wire, echo, caplog, capfd):
+async def test_no_secret_is_in_any_message_log_or_repr(own_wire, echo, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     told = []
-    wire.hold(Holding(wire.symbols[0], "7"))
-    broker = wire.open()
-    told += [repr(broker), str(broker), repr(await broker.get_positions(wire.account_id))]
-    told.append(repr(await broker.get_account(wire.account_id)))
+    own_wire.hold(Holding(own_wire.symbols[0], "7"))
+    broker = own_wire.open()
+    told += [repr(broker), str(broker), repr(await broker.get_positions(own_wire.account_id))]
+    told.append(repr(await broker.get_account(own_wire.account_id)))
     for fault in echo.values():
-        wire.server.faults = {wire.positions_marker: fault, wire.account_marker: fault}
+        own_wire.server.faults = {own_wire.positions_marker: fault, own_wire.account_marker: fault}
         for read in (broker.get_positions, broker.get_account):
             with pytest.raises(ReadError) as caught:
-                await read(wire.account_id)
+                await read(own_wire.account_id)
             told.append(every_text_of(caught.value))
     await broker.close()
     told += [f"{record.getMessage()} {record.args} {vars(record)}" for record in caplog.records]
     told += capfd.readouterr()
     everything = "\n".join(told)
     # Basic authentication sends them in this form.
-    planted = [*wire.secrets.values(), b64encode(":".join(wire.secrets.values()).encode()).decode()]
+    planted = [*own_wire.secrets.values(), b64encode(":".join(own_wire.secrets.values()).encode()).decode()]
     assert not [value for value in planted if value in everything]

@@ -1,0 +1,89 @@
+"""Kraken on a local port: a wallet with margin positions beside it."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from reconciliation.models import AssetType
+from tests.brokers.exchange_server import ExchangeWire
+from tests.brokers.http_server import Asked, Reply
+from tests.brokers.wire_case import Holding
+
+
+def pair(base: str) -> dict[str, Any]:
+    return {
+        "altname": f"{base}USDT",
+        "wsname": f"{base}/USDT",
+        "base": base,
+        "quote": "USDT",
+        "pair_decimals": 5,
+        "lot_decimals": 8,
+        "leverage_buy": [2],
+        "leverage_sell": [2],
+        "fees": [[0, 0.26]],
+        "fees_maker": [[0, 0.16]],
+        "ordermin": "5",
+        "tick_size": "0.00001",
+        "status": "online",
+    }
+
+
+def asset(name: str) -> dict[str, Any]:
+    return {"aclass": "currency", "altname": name, "decimals": 8, "display_decimals": 5, "status": "enabled"}
+
+
+class KrakenMarginWire(ExchangeWire):
+    exchange = "kraken"
+    apis: ClassVar[Mapping[str, Any]] = {"public": "", "private": ""}
+    options: ClassVar[Mapping[str, Any]] = {"holds": "both", "currency": "USDT"}
+    secrets: ClassVar[Mapping[str, Any]] = {
+        "apiKey": "planted-kraken-key-0001",
+        "secret": "cGxhbnRlZC1rcmFrZW4tc2VjcmV0LTAwMDE=",
+    }
+    positions_marker = "/0/private/OpenPositions"
+    account_marker = "/0/private/BalanceEx"
+    symbols = ("ADA/USDT", "ETH/USDT")
+    asset_type = AssetType.CRYPTO
+    has_costs = has_identity = False
+
+    def __init__(self) -> None:
+        self.open_positions: list[dict[str, Any]] = []
+        self.wallet: dict[str, Any] = {"USDT": {"balance": "25435.2100", "hold_trade": "8249.76"}}
+        self.answers: dict[str, Any] = {
+            "/0/public/Assets": {name: asset(name) for name in ("ADA", "ETH", "USDT")},
+            "/0/public/AssetPairs": {f"{base}USDT": pair(base) for base in ("ADA", "ETH")},
+            self.positions_marker: self.open_positions,
+            self.account_marker: self.wallet,
+        }
+        super().__init__()
+
+    def route(self, asked: Asked) -> Reply:
+        if asked.path not in self.answers:
+            return Reply({"error": ["EGeneral:Unknown method"]})
+        return Reply({"error": [], "result": self.answers[asked.path]})
+
+    def hold(self, *holdings: Holding) -> None:
+        self.open_positions[:] = [
+            {
+                "pair": one.symbol.replace("/", ""),
+                "positions": "1",
+                "type": "sell" if one.quantity.startswith("-") else "buy",
+                "leverage": "4.00000000",
+                "cost": "6.07505000",
+                "vol": one.quantity.lstrip("-"),
+                "vol_closed": "0",
+                "margin": "1.51876250",
+                "value": "6.08527000",
+                "net": "-0.01022000",
+            }
+            for one in holdings
+        ]
+
+    def rows(self) -> list[dict[str, Any]]:
+        return self.open_positions
+
+    def become_another_account(self) -> None:
+        raise NotImplementedError
+
+    @staticmethod
+    def unknown_side(row: dict[str, Any]) -> None:
+        row["type"] = "borrow"
