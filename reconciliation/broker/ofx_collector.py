@@ -45,6 +45,9 @@ _READ: Mapping[str, frozenset[str]] = {
 #: Aggregates all of whose children are aggregates: POSSTOCK and its like, STOCKINFO and its like, vendors' own too.
 _LISTS: Mapping[str, frozenset[str]] = {"INVPOSLIST": frozenset(), "SECLIST": frozenset({"SHPERCTRCT"})}
 
+#: Of the aggregates that are followed; a whole file has eight.
+_MAX_DEPTH = 50
+
 _CODES_OF_CREDENTIALS = {"15500", "15501", "15502", "15503"}
 
 
@@ -80,6 +83,8 @@ class OfxCollector:
         parent = self._stack[-1].name if self._stack else None
         if self._closed or (parent is None) != (name == "OFX"):
             raise self._source.bad(f"<{name}> stands outside of <OFX>", line)
+        if len(self._stack) >= _MAX_DEPTH:
+            raise self._source.bad(f"<{name}>: elements are nested more than {_MAX_DEPTH} deep", line)
         reads = _LISTS.get(parent or "") or _READ.get(name, frozenset())
         self._stack.append(_Frame(name, line, reads))
         if name == "INVSTMTRS":
@@ -121,11 +126,9 @@ class OfxCollector:
             Incomplete: it ends before </OFX>.
             BadData: it holds no investment statement.
         """
-        if self._stack:
-            frame = self._stack[-1]
-            raise self._source.cut(f"the file ends inside <{frame.name}>", frame.line)
         if not self._closed:
-            raise self._source.cut("holds no <OFX>")
+            inside = self._stack[-1] if self._stack else _Frame("OFX", 1)
+            raise self._source.cut(f"the file ends before </{inside.name}>", inside.line)
         if not self.statements:
             raise self._source.bad("holds no investment statement (<INVSTMTRS>); bank statements are not read")
 

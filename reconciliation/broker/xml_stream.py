@@ -14,6 +14,11 @@ from reconciliation.broker.statement_source import StatementSource
 #: What expat says when the text ends inside something: no element, token, character, CDATA section.
 _EXPAT_CODES_OF_AN_EARLY_END = {3, 5, 6, 20}
 
+#: Statements are nested some ten deep; each open element costs memory that no file size bounds well.
+MAX_DEPTH = 100
+#: Of the text in one element.
+MAX_TEXT_CHARACTERS = 1024 * 1024
+
 
 class ElementHandler(Protocol):
     """What a format does with the elements of its file."""
@@ -25,22 +30,39 @@ class ElementHandler(Protocol):
 
 
 class _Forwarder(ContentHandler):
-    def __init__(self, handler: ElementHandler, parser: DefusedExpatParser) -> None:
+    def __init__(self, source: StatementSource, handler: ElementHandler, parser: DefusedExpatParser) -> None:
         super().__init__()
+        self._source = source
         self._handler = handler
         self._parser = parser
+        self._depth = 0
         self._text: list[str] = []
+        self._characters = 0
 
     def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802 - SAX's name
-        self._text.clear()
-        self._handler.start(name, dict(attrs.items()), self._parser.getLineNumber())
+        self._depth += 1
+        line = self._parser.getLineNumber()
+        if self._depth > MAX_DEPTH:
+            raise self._source.bad(f"elements are nested more than {MAX_DEPTH} deep", line)
+        self._forget_text()
+        self._handler.start(name, dict(attrs.items()), line)
 
     def endElement(self, name: str) -> None:  # noqa: N802 - SAX's name
-        self._handler.end(name, "".join(self._text), self._parser.getLineNumber())
-        self._text.clear()
+        self._depth -= 1
+        text = "".join(self._text)
+        self._forget_text()
+        self._handler.end(name, text, self._parser.getLineNumber())
 
     def characters(self, content: str) -> None:
+        self._characters += len(content)
+        if self._characters > MAX_TEXT_CHARACTERS:
+            line = self._parser.getLineNumber()
+            raise self._source.bad(f"the text of one element is longer than {MAX_TEXT_CHARACTERS} characters", line)
         self._text.append(content)
+
+    def _forget_text(self) -> None:
+        self._text.clear()
+        self._characters = 0
 
 
 def parse_xml(source: StatementSource, handler: ElementHandler) -> None:
@@ -51,7 +73,7 @@ def parse_xml(source: StatementSource, handler: ElementHandler) -> None:
         BadData: it is not well-formed, or carries a DOCTYPE or entities; or what `handler` raises.
     """
     parser = DefusedExpatParser(forbid_dtd=True)
-    parser.setContentHandler(_Forwarder(handler, parser))
+    parser.setContentHandler(_Forwarder(source, handler, parser))
     try:
         for chunk in source.chunks():
             parser.feed(chunk)

@@ -100,6 +100,27 @@ def test_a_doctype_is_refused_with_its_line(source: StatementSource, read: Read,
         read(source)
 
 
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (read_flex, "<FlexQueryResponse>" + "<a>" * 300_000),
+        (read_flex, "<FlexQueryResponse><a>" + "x" * 3 * MEGABYTE),
+        (read_ofx, '<?xml version="1.0"?><OFX>' + "<a>" * 300_000),
+        (read_ofx, "<OFX><INVSTMTMSGSRSV1>" + "<INVSTMTRS>" * 300_000),
+    ],
+)
+def test_nesting_and_text_without_end_are_refused_early(source: StatementSource, read: Read, text: str) -> None:
+    source.path.write_text(text)
+
+    tracemalloc.start()
+    with pytest.raises(BadData, match=r"more than|longer than"):
+        read(source)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 4 * MEGABYTE
+
+
 def test_a_doctype_in_sgml_is_refused(source: StatementSource) -> None:
     text = OfxSgmlCase().text(Situation.ONE_POSITION.value)
     source.path.write_text(text.replace("<OFX>", '<!DOCTYPE OFX SYSTEM "ofx160.dtd">\n<OFX>'))

@@ -84,6 +84,30 @@ def test_a_flat_account_is_said_to_be_flat(tmp_path: Path) -> None:
     assert "No positions: the account is flat." in show(path).stdout
 
 
+@pytest.mark.parametrize(
+    ("content", "status", "reason"),
+    [
+        (DEMO.read_bytes()[:3000], 3, "ends too early"),
+        (b"", 2, "is empty"),
+        (b"\x1f\x8b\x08\x00\x00", 2, "is binary"),
+        (b'<!DOCTYPE FlexQueryResponse [<!ENTITY a "b">]><FlexQueryResponse/>', 2, "DOCTYPE"),
+        (b"<FlexQueryResponse>\n<FlexStatements></FlexQueryResponse>", 2, "line 2: not well-formed"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told_with_its_place_and_reason(
+    tmp_path: Path, content: bytes, status: int, reason: str
+) -> None:
+    path = tmp_path / "statement.xml"
+    path.write_bytes(content)
+
+    result = show(path)
+
+    assert result.exit_code == status
+    assert result.stderr.startswith(f"Error: {path}: ")
+    assert reason in result.stderr
+    assert result.stdout == ""
+
+
 def test_a_mapping_for_what_is_not_csv_is_wrong_usage(tmp_path: Path) -> None:
     mapping = tmp_path / "m.toml"
     mapping.write_text("")
