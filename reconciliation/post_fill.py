@@ -5,7 +5,6 @@ sent after its window was written, so a message that is lost or cannot be sent c
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -160,24 +159,28 @@ class FillIntake:
         Raises:
             CoordinationError: Redis did not answer. Report the fills again: a fill noted twice costs nothing.
         """
-        if not messages:
-            return []
-        notices = self._notices(messages, call_id or uuid4().hex)
-        noted = dict(zip(notices, self._windows.note(list(notices.values())), strict=True))
-        send_or_leave_to_sweep(self._sender, [found.countdown for found in noted.values() if found.countdown])
-        return [noted[message.account_id].outcome for message in messages]
-
-    def _notices(self, messages: Sequence[FillMessage], call_id: str) -> dict[str, FillNotice]:
-        counts: dict[str, int] = {}
+        call_id = call_id or uuid4().hex
+        notices: dict[str, FillNotice] = {}
         for message in messages:
-            counts[message.account_id] = counts.get(message.account_id, 0) + 1
-        last = {message.account_id: message for message in messages}
-        return {
-            account_id: FillNotice(
-                account_id=account_id, fill_count=count, last_fill=last[account_id].summary(), call_id=call_id
-            )
-            for account_id, count in counts.items()
-        }
+            earlier = notices.get(message.account_id)
+            notices[message.account_id] = _notice(message, call_id, (earlier.fill_count if earlier else 0) + 1)
+        outcomes = dict(zip(notices, self._note(list(notices.values())), strict=True))
+        return [outcomes[message.account_id] for message in messages]
+
+    def take_each(self, reports: Sequence[tuple[FillMessage, str]]) -> list[FillOutcome]:
+        """As `take`, for reports that have each their own `call_id`."""
+        return self._note([_notice(message, call_id, 1) for message, call_id in reports])
+
+    def _note(self, notices: Sequence[FillNotice]) -> list[FillOutcome]:
+        noted = self._windows.note(notices) if notices else []
+        send_or_leave_to_sweep(self._sender, [answer.countdown for answer in noted if answer.countdown])
+        return [answer.outcome for answer in noted]
+
+
+def _notice(message: FillMessage, call_id: str, fill_count: int) -> FillNotice:
+    return FillNotice(
+        account_id=message.account_id, fill_count=fill_count, last_fill=message.summary(), call_id=call_id
+    )
 
 
 class PostFillRuns:
@@ -200,33 +203,40 @@ class PostFillRuns:
         if isinstance(decision, Countdown):
             await self._send(decision)
             return {"did": "waited on", "wait_ms": decision.wait_ms}
+        request = decision.request()
         try:
-            result = await self._reconcile(decision.request())
-        except BaseException:  # cancelled at the time limit, or a bug: either way nothing was compared
+            result = await self._reconcile(request)
+        except BaseException as error:  # cancelled at the time limit, or a bug: either way nothing was compared
+            is_late = isinstance(error, asyncio.CancelledError)
+            await self._tell(request, "the run was given up at its time limit" if is_late else "the worker failed")
             await self._end(self._windows.incomplete, decision)
             raise
         is_complete = result is not None and result.outcome is not Outcome.INCOMPLETE
         window = await self._end(self._windows.complete if is_complete else self._windows.incomplete, decision)
-        outcome = Outcome.INCOMPLETE if result is None else result.outcome
         return {
             "did": "ran",
-            "run_id": str(decision.request().run_id),
-            "outcome": outcome.value,
+            "run_id": str(request.run_id),
+            "outcome": Outcome.INCOMPLETE.value if result is None else result.outcome.value,
             "fill_count": decision.fill_count,
             "window": window,
         }
 
     async def _reconcile(self, request: RunRequest) -> ReconciliationResult | None:
-        """Return the run's result; None where not even an incomplete one could be told to anybody."""
+        """Return the run's result; None for one that could not be recorded or published."""
         try:
             [result] = await self._reconciler.reconcile([request])
         except ReconciliationError as error:
             log.error("run %s of account %s failed: %s", request.run_id, request.account_id, error)  # noqa: TRY400
-            with contextlib.suppress(CoordinationError):
-                [result] = await self._reconciler.give_up([request], str(error))
-                return result
+            await self._tell(request, str(error))
             return None
         return result
+
+    async def _tell(self, request: RunRequest, reason: str) -> None:
+        """Record and publish that the run could not be made, as far as that can be done now: it will be made again."""
+        try:
+            await self._reconciler.give_up([request], reason)
+        except ReconciliationError as error:
+            log.warning("run %s of account %s: nobody could be told: %s", request.run_id, request.account_id, error)
 
     async def _end(self, how: Callable[[str, str], Finish], run: StartedRun) -> str:
         """End the run and return what became of its window."""

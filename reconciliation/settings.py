@@ -56,6 +56,7 @@ class Settings(BaseSettings):
         5.0, gt=0, description="Wait after an incomplete post-fill run; doubled after each further one."
     )
     post_fill_max_backoff_seconds: float = Field(300.0, gt=0, description="Longest wait after incomplete runs.")
+    fill_stream: str = Field("reconciliation:fills", description="Redis Stream that `reconcile fills consume` reads.")
     fill_sweep_limit: int = Field(500, ge=1, description="Overdue fill windows that one tick of beat wakes at most.")
 
     break_confirmations: int = Field(2, ge=1, description="Sightings before a break is open; 1 opens it at once.")

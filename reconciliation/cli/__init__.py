@@ -17,6 +17,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Runs": {
         "run": "reconciliation.cli.run:run",
         "watch": "reconciliation.cli.watch:watch",
+        "fills": "reconciliation.cli.fills:fills",
     },
     "Accounts and the local book": {
         "import": "reconciliation.cli.database:import_",
