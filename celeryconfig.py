@@ -5,6 +5,7 @@ Every number that an operator may change comes from `reconciliation.settings`; t
 
 import ssl
 
+from celery.schedules import crontab as _crontab
 from kombu import Exchange, Queue
 
 from reconciliation.settings import load_settings
@@ -31,6 +32,8 @@ event_serializer = "json"
 # Explicit: a list of files that somebody forgot to import fails in production, a list of names fails in tests.
 imports = (
     "tasks.reconcile",
+    "tasks.missed_slots",
+    "tasks.prune",
     "tasks.relay",
     "tasks.run_after_fills",
     "tasks.sweep_fill_windows",
@@ -51,6 +54,8 @@ task_routes = {
     "reconciliation.run_after_fills": {"queue": "reconciliation.fills"},
     "reconciliation.sweep_fill_windows": {"queue": "reconciliation.control"},
     "reconciliation.take_fill": {"queue": "reconciliation.fills"},
+    "reconciliation.check_missed_slots": {"queue": "reconciliation.control"},
+    "reconciliation.prune": {"queue": "reconciliation.sweeps"},
     "reconciliation.relay_events": {"queue": "reconciliation.control"},
 }
 # A misspelt queue is an error at the sender, not a queue that nobody reads.
@@ -138,6 +143,9 @@ beat_max_loop_interval = 1
 beat_schedule: dict[str, dict[str, object]] = {
     # Expires: ticks that waited while workers were away are one tick.
     "sweep fill windows": {"task": "reconciliation.sweep_fill_windows", "schedule": 1.0, "options": {"expires": 5}},
+    "check missed slots": {"task": "reconciliation.check_missed_slots", "schedule": 5.0, "options": {"expires": 5}},
+    # By the clock: beat keeps nothing on disk, so "every 24 h" would begin anew with each restart.
+    "prune": {"task": "reconciliation.prune", "schedule": _crontab(minute=17), "options": {"expires": 3600}},
     "relay events": {"task": "reconciliation.relay_events", "schedule": 1.0, "options": {"expires": 5}},
 }
 timezone = "UTC"

@@ -36,6 +36,7 @@ from reconciliation.publishing.relay import OutboxRelay
 from reconciliation.settings import Settings
 from reconciliation.storage.engine import build_engine
 from reconciliation.storage.ledger import SqlLedger
+from reconciliation.storage.missed_slots import SqlMissedSlots
 from reconciliation.storage.symbols import StoredSymbols, SymbolStore
 from reconciliation.storage.wanted_confirmations import SqlWantedConfirmations
 from reconciliation.sweep import AccountPlan, Reconciler
@@ -124,6 +125,15 @@ class Bootstrap:
             queue=self.due_queue,
             fill_watch=OpenWindows(self.redis, key_prefix=settings.key_prefix, address=settings.redis_address),
             wanted=SqlWantedConfirmations(self.engine),
+        )
+
+    @cached_property
+    def missed_slots(self) -> SqlMissedSlots:
+        return SqlMissedSlots(
+            self.engine,
+            interval_seconds=self.settings.interval_seconds,
+            missed_slot_intervals=self.settings.missed_slot_intervals,
+            flood_cap=self.settings.flood_cap,
         )
 
     @cached_property

@@ -94,7 +94,8 @@ def explain(result: ReconciliationResult, facts: HintFacts) -> dict[BreakKey, Fi
     for found in result.discrepancies:
         key = BreakKey.of(found)
         amounts = Amounts(local_value=found.local_value, broker_value=found.broker_value)
-        findings.setdefault(key, Finding(key=key, severity=found.severity, amounts=amounts))
+        hints = () if found.other_symbol is None else (_other_name(found.other_symbol),)
+        findings.setdefault(key, Finding(key=key, severity=found.severity, amounts=amounts, hints=hints))
     findings = _fold_names(findings, facts)
     scene = _Scene(findings=findings, facts=facts, at=result.timestamp, broker_as_of=result.broker_as_of)
     return {key: replace(found, hints=found.hints + _guesses(found, scene)) for key, found in findings.items()}
@@ -124,9 +125,12 @@ def _fold_names(findings: dict[BreakKey, Finding], facts: HintFacts) -> dict[Bre
             continue
         del folded[twin.key]
         amounts = Amounts(local_value=ours.amounts.local_value, broker_value=twin.amounts.broker_value)
-        sentence = f"the broker holds this as {twin.key.symbol!r}: map the symbol"
-        folded[key] = replace(ours, amounts=amounts, hints=(("other_name", sentence),))
+        folded[key] = replace(ours, amounts=amounts, hints=(_other_name(twin.key.symbol or ""),))
     return folded
+
+
+def _other_name(symbol: str) -> tuple[str, str]:
+    return ("other_name", f"the broker holds this as {symbol!r}: map the symbol")
 
 
 def _same_instrument(ours: BreakKey, theirs: BreakKey, facts: HintFacts) -> bool:

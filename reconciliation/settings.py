@@ -81,8 +81,9 @@ class Settings(BaseSettings):
     event_stream_max_events: int = Field(
         100_000, ge=1000, description="The stream reconciliation:events forgets older ones, roughly beyond this."
     )
+    actor: str | None = Field(None, description="Your name, kept with every change that you make to a break by hand.")
     prune_after_days: float | None = Field(
-        None, gt=0, description="Once a day, runs and resolved breaks older than this are deleted; default: never."
+        None, gt=0, description="Every hour, runs and resolved breaks older than this are deleted; default: never."
     )
 
     task_time_limit_seconds: int = Field(100, ge=5, description="A task that runs for longer is killed.")

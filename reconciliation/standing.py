@@ -1,9 +1,9 @@
 """Where an account stands as a whole: which reads were applied last, and what is wrong beyond single breaks. Pure.
 
-Three conditions concern a whole account. Each is told once when it begins and once when it is over.
+Three things can be wrong with a whole account. Each is told once when it begins and once when it is over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
@@ -19,13 +19,21 @@ class Condition(str, Enum):
     FLOOD = "flood"  # one run shows more new breaks than an operator can work: something systemic
     COULD_NOT_RUN = "could_not_run"  # several runs in a row were incomplete, or read older figures than before
     MISSED_SLOT = "missed_slot"  # no run ended for longer than its interval allows
+    #: The same, told for many accounts at once under the empty account id.
+    MISSED_TOGETHER = "missed_slot_together"
 
+
+#: The account id of events that concern the whole system.
+SYSTEM = ""
+#: How many accounts an event about many names.
+SAMPLE_ACCOUNTS = 5
 
 #: The word of the event that tells the end of a condition.
 RECOVERY: Mapping[Condition, str] = {
     Condition.FLOOD: "flood_over",
     Condition.COULD_NOT_RUN: "runs_again",
     Condition.MISSED_SLOT: "on_schedule_again",
+    Condition.MISSED_TOGETHER: "on_schedule_again",
 }
 
 
@@ -94,6 +102,7 @@ def after_run(
     """Return the account's standing after a run, and what is to be told of the account as a whole."""
     watch = _Watch(standing, result)
     watch.ends(Condition.MISSED_SLOT)
+    watch.conditions.pop(Condition.MISSED_TOGETHER, None)
     if not_applied is None:
         watch.failed_runs = 0
         watch.ends(Condition.COULD_NOT_RUN)
@@ -118,18 +127,46 @@ def after_run(
     return after, watch.events
 
 
-def after_missed_slot(standing: Standing, at: datetime, interval_seconds: float) -> tuple[Standing, list[AccountEvent]]:
-    """Return the standing of an account whose run is overdue; told once."""
-    if standing.has(Condition.MISSED_SLOT):
+def after_missed_slot(
+    standing: Standing, at: datetime, interval_seconds: float, *, together: bool = False
+) -> tuple[Standing, list[AccountEvent]]:
+    """Return the standing of an account whose run is overdue; told once, and not by itself where it is one of many."""
+    if standing.has(Condition.MISSED_SLOT) or standing.has(Condition.MISSED_TOGETHER):
         return standing, []
+    condition = Condition.MISSED_TOGETHER if together else Condition.MISSED_SLOT
+    after = replace(standing, conditions={**standing.conditions, condition: at})
+    if together:
+        return after, []
     last = None if standing.last_run_at is None else standing.last_run_at.isoformat()
-    event = AccountEvent(
-        account_id=standing.account_id,
-        kind=Condition.MISSED_SLOT.value,
-        at=at,
-        details={"last_run_at": last, "interval_seconds": interval_seconds},
-    )
-    return replace(standing, conditions={**standing.conditions, Condition.MISSED_SLOT: at}), [event]
+    details = {"last_run_at": last, "interval_seconds": interval_seconds}
+    return after, [
+        AccountEvent(account_id=standing.account_id, kind=Condition.MISSED_SLOT.value, at=at, details=details)
+    ]
+
+
+def after_missed_slots(
+    system: Standing, at: datetime, *, missed: Sequence[str], some_left: bool
+) -> tuple[Standing, list[AccountEvent]]:
+    """Return the standing of the whole system, where many accounts missed their slots at once.
+
+    Args:
+        system: the standing under the empty account id.
+        at: when it was looked at.
+        missed: the accounts that are told together now.
+        some_left: whether accounts of an earlier telling still have not run.
+    """
+    since = system.conditions.get(Condition.MISSED_TOGETHER)
+    others = dict(system.conditions)
+    others.pop(Condition.MISSED_TOGETHER, None)
+    if missed and since is None:
+        details: dict[str, Any] = {"accounts": len(missed), "some": list(missed[:SAMPLE_ACCOUNTS])}
+        event = AccountEvent(account_id=SYSTEM, kind=Condition.MISSED_SLOT.value, at=at, details=details)
+        return replace(system, conditions={**others, Condition.MISSED_TOGETHER: at}), [event]
+    if since is not None and not missed and not some_left:
+        kind = RECOVERY[Condition.MISSED_TOGETHER]
+        over = AccountEvent(account_id=SYSTEM, kind=kind, at=at, details={"since": since.isoformat()})
+        return replace(system, conditions=others), [over]
+    return system, []
 
 
 class _Watch:

@@ -24,7 +24,12 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "check-book": "reconciliation.cli.check_book:check_book",
         "symbols": "reconciliation.cli.symbols:symbols",
     },
-    "Breaks and reports": {},
+    "Breaks and reports": {
+        "breaks": "reconciliation.cli.breaks:breaks",
+        "runs": "reconciliation.cli.runs:runs",
+        "report": "reconciliation.cli.report:report",
+        "prune": "reconciliation.cli.prune:prune",
+    },
     "Operation": {
         "up": "reconciliation.cli.up:up",
         "check": "reconciliation.cli.check:check",

@@ -17,6 +17,7 @@ class Book:
     """One database, and the ledger on it."""
 
     def __init__(self, url: str, policy: BreakPolicy | None = None) -> None:
+        self.url = url
         self.engine = build_engine(url)
         self.ledger = SqlLedger(self.engine, policy=policy or BreakPolicy())
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -74,6 +75,11 @@ def test_one_instrument_under_two_names_is_one_finding(theirs: str) -> None:
     assert found.severity is DiscrepancySeverity.CRITICAL
     assert (found.amounts.difference, found.hints[0][0]) == (Decimal(0), "other_name")
     assert repr(theirs) in found.hints[0][1]
+
+
+def test_a_finding_that_was_joined_before_keeps_the_other_name() -> None:
+    joined = replace(finding("BRK.B", "7", None, kind=MISSING_BROKER), other_symbol="BRK B")
+    assert the_only(joined).hints == (("other_name", "the broker holds this as 'BRK B': map the symbol"),)
 
 
 def test_names_that_differ_but_share_a_strong_identifier_are_one_finding() -> None:

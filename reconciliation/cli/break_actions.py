@@ -1,0 +1,96 @@
+"""`reconcile breaks ack|assign|snooze|accept|resolve|note`: what a person does, under a name that is kept."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import click
+
+from reconciliation.break_actions import BreakAction
+from reconciliation.break_states import BreakEventKind
+from reconciliation.cli.output import print_json, print_line
+from reconciliation.cli.own_parts import Moment, own_parts, tell_now
+from reconciliation.errors import InvalidInputError
+from reconciliation.event_payloads import break_payload
+from reconciliation.storage.break_store import SqlBreaks
+
+
+def _action_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what every action takes: the break, who it is, a note, JSON."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print the changed break as JSON."),
+        click.option("--note", "note", help="Why; kept in the history."),
+        click.option("--by", "actor", help="Your name; default: RECONCILIATION_ACTOR."),
+        click.argument("break_id"),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("ack")
+@_action_options
+def acknowledge(**given: Any) -> None:
+    """Say that you have it: the break is acknowledged and assigned to you."""
+    _act(BreakEventKind.ACKNOWLEDGED, **given)
+
+
+@click.command()
+@_action_options
+@click.argument("assignee")
+def assign(**given: Any) -> None:
+    """Hand a break to ASSIGNEE."""
+    _act(BreakEventKind.ASSIGNED, **given)
+
+
+@click.command()
+@_action_options
+@click.option("--until", required=True, type=Moment(), help="When it wakes: a span such as 8h, or a time (UTC).")
+def snooze(**given: Any) -> None:
+    """Be quiet about a break until a time, or until its amount moves."""
+    _act(BreakEventKind.SNOOZED, **given)
+
+
+@click.command()
+@_action_options
+@click.option("--until", type=Moment(), help="When the acceptance expires: a span such as 30d, or a time (UTC).")
+@click.option("--limit", "change_limit", help="Holds while the difference moves by no more than this.")
+def accept(**given: Any) -> None:
+    """Tolerate a break, with a note that says why, until it expires or its amount moves."""
+    limit = given.pop("change_limit")
+    _act(BreakEventKind.ACCEPTED, change_limit=None if limit is None else _number(limit), **given)
+
+
+@click.command()
+@_action_options
+def resolve(**given: Any) -> None:
+    """Close a break by hand. A run that still sees it opens it again."""
+    _act(BreakEventKind.RESOLVED, **given)
+
+
+@click.command("note")
+@_action_options
+def note(**given: Any) -> None:
+    """Add a note (--note) to a break's history."""
+    _act(BreakEventKind.NOTED, **given)
+
+
+def _act(kind: BreakEventKind, *, break_id: str, actor: str | None, as_json: bool, **values: Any) -> None:
+    with own_parts() as parts:
+        name = actor or parts.settings.actor
+        if not name:
+            raise InvalidInputError("every change of a break needs a name: give --by, or set RECONCILIATION_ACTOR")
+        action = BreakAction(kind=kind, actor=name, at=datetime.now(UTC), **values)
+        case = SqlBreaks(parts.engine).act(break_id, action)
+        tell_now(parts, case.key.account_id)
+    if as_json:
+        print_json(break_payload(case))
+    else:
+        print_line(f"{kind.value}: {case.key}, now {case.state.value}")
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise InvalidInputError(f"--limit {text!r} is not a number") from None

@@ -1,0 +1,59 @@
+"""The parts that commands on our own database share."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from reconciliation.bootstrap import Bootstrap
+from reconciliation.errors import CoordinationError
+from reconciliation.settings import load_settings
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+@contextmanager
+def own_parts() -> Iterator[Bootstrap]:
+    """Give the parts of this process, and close them."""
+    bootstrap = Bootstrap(load_settings())
+    try:
+        yield bootstrap
+    finally:
+        bootstrap.close()
+
+
+def tell_now(parts: Bootstrap, account_id: str) -> None:
+    """Publish what a command committed; where Redis is away, a worker's relay does it later."""
+    with suppress(CoordinationError):
+        parts.outbox_relay.publish_waiting([account_id])
+
+
+class Span(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
+    """A length of time such as 90d, 8h or 30m, as a timedelta."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        number, unit = str(value)[:-1], str(value)[-1:]
+        if unit not in _UNITS or not number.isdigit() or int(number) == 0:
+            self.fail(f"{value!r} is not a length of time: write a number and s, m, h, d or w, such as 90d", param, ctx)
+        return timedelta(seconds=int(number) * _UNITS[unit])
+
+
+class Moment(click.ParamType):  # type: ignore[type-arg]  # the same
+    """A point in time: ISO 8601 (UTC where no offset is given), or a span from now such as 8h."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            return datetime.now(UTC) + Span().convert(value, param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
