@@ -11,7 +11,7 @@ from reconciliation.break_case import Amounts, Break, BreakChange, BreakKey, Sig
 from reconciliation.break_policy import BreakPolicy, had_fill, is_higher
 from reconciliation.break_states import BreakEventKind, BreakState
 from reconciliation.hints import Finding, HintFacts, explain
-from reconciliation.models import DiscrepancySeverity, ReconciliationResult
+from reconciliation.models import DiscrepancySeverity, DiscrepancyType, ReconciliationResult
 
 _OPENING = frozenset({BreakEventKind.OPENED, BreakEventKind.REOPENED})
 #: A run that shows a flood may say these of no break: what it read may be another account's book.
@@ -68,13 +68,27 @@ def advance(
     facts = facts or RunFacts()
     if result.error is not None:
         return Advance()
-    cases = {case.key: case for case in known}
     findings = explain(result, facts.hints)
+    # What was not compared this time is as it was: no figure is not a right figure.
+    cases = {case.key: case for case in known if case.key in findings or _was_compared(case.key, result)}
     keys = sorted(cases.keys() | findings.keys(), key=lambda key: key.order)
     steps = [_propose(cases.get(key) or Break(key=key), findings.get(key), result, policy, facts) for key in keys]
     flood_size = _flood_size(steps, policy, facts)
     steps = _restrain(steps, policy, flooded=flood_size > 0)
     return _conclude(steps, result, policy, facts, flood_size)
+
+
+def _was_compared(key: BreakKey, result: ReconciliationResult) -> bool:
+    measure = {
+        DiscrepancyType.CASH_MISMATCH: "cash",
+        DiscrepancyType.EQUITY_MISMATCH: "equity",
+        DiscrepancyType.COST_MISMATCH: "cost",
+    }.get(key.type)
+    if measure is None:
+        return True
+    # "cash" and "equity: USD against EUR" speak of the account, "cash EUR" and "cost AAPL" of one of its figures.
+    words = {word.partition(":")[0] for word in result.not_compared}
+    return measure not in words and f"{measure} {key.symbol or key.currency}" not in words
 
 
 def read_time(result: ReconciliationResult) -> datetime:

@@ -6,12 +6,13 @@ percent of the absolute local equity; (5) output is sorted. What a side does not
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
+from reconciliation.account_figures import Figures, comparable_figures, figure_pair
 from reconciliation.broker.query import BrokerAccount, BrokerPosition, BrokerSnapshot
-from reconciliation.errors import InvalidInputError, UnusableFigureError
+from reconciliation.errors import UnusableFigureError
 from reconciliation.local.provider import LocalSnapshot, PositionLike
 from reconciliation.lots import add_up
 from reconciliation.models import (
@@ -72,10 +73,11 @@ class Comparator:
         """
         ours, theirs = _index(local.positions, "local"), _index(broker.positions, "broker")
         differing, checked = _differing(ours, theirs)
+        figures = comparable_figures(local, broker.account)
         return Comparison(
-            discrepancies=self._judge(differing) + self.compare_account(local.cash, local.equity, broker.account),
+            discrepancies=self._judge(differing) + self._judge_figures(figures),
             positions_checked=checked,
-            not_compared=_not_compared(local, broker, ours, theirs),
+            not_compared=figures.not_compared + _costs_not_compared(ours, theirs),
         )
 
     def compare_positions(self, local: Iterable[PositionLike], broker: Iterable[BrokerPosition]) -> list[Discrepancy]:
@@ -95,21 +97,25 @@ class Comparator:
         Raises:
             UnusableFigureError: a figure is not a finite number.
         """
-        ours, theirs = _figure(local_cash, "local", "cash"), _figure(broker_account.cash, "broker", "cash")
-        findings = []
-        if ours is not None and theirs is not None:
-            difference = EXACT.abs(EXACT.subtract(ours, theirs))
-            if difference > self._config.cash_tolerance:
-                findings.append(self._finding(DiscrepancyType.CASH_MISMATCH, None, ours, theirs))
-        ours = _figure(local_equity, "local", "equity")
-        theirs = _figure(broker_account.total_equity, "broker", "equity")
-        if (
-            ours is not None
-            and theirs is not None
-            and not within_percent(ours, theirs, self._config.equity_tolerance_pct)
-        ):
-            findings.append(self._finding(DiscrepancyType.EQUITY_MISMATCH, None, ours, theirs))
+        cash = figure_pair(local_cash, broker_account.cash, "cash")
+        equity = figure_pair(local_equity, broker_account.total_equity, "equity")
+        return self._judge_figures(Figures(cash_by_currency={}, cash=cash, equity=equity, not_compared=()))
+
+    def _judge_figures(self, figures: Figures) -> list[Discrepancy]:
+        findings = [
+            replace(self._finding(DiscrepancyType.CASH_MISMATCH, None, *pair), currency=currency)
+            for currency, pair in figures.cash_by_currency.items()
+            if self._cash_differs(*pair)
+        ]
+        # A total that differs because one of its currencies does would tell the same twice.
+        if not findings and figures.cash is not None and self._cash_differs(*figures.cash):
+            findings.append(self._finding(DiscrepancyType.CASH_MISMATCH, None, *figures.cash))
+        if figures.equity is not None and not within_percent(*figures.equity, self._config.equity_tolerance_pct):
+            findings.append(self._finding(DiscrepancyType.EQUITY_MISMATCH, None, *figures.equity))
         return findings
+
+    def _cash_differs(self, ours: Decimal, theirs: Decimal) -> bool:
+        return EXACT.abs(EXACT.subtract(ours, theirs)) > self._config.cash_tolerance
 
     def _judge(self, differing: list[_Pair]) -> list[Discrepancy]:
         if not differing:
@@ -212,30 +218,14 @@ def _holding(key: Key, row: _Row | None, side: str) -> _Holding | None:
     return _Holding(quantity, avg_cost) if quantity else None
 
 
-def _figure(value: Decimal | None, side: str, name: str) -> Decimal | None:
-    try:
-        return optional_decimal(value, name)
-    except InvalidInputError as error:
-        raise UnusableFigureError(side, str(error)) from None
-
-
 def _add_up(holdings: list[_Holding]) -> _Holding:
     return _Holding(*add_up([(holding.quantity, holding.avg_cost) for holding in holdings]))
 
 
-def _not_compared(
-    local: LocalSnapshot, broker: BrokerSnapshot, ours: Mapping[Key, _Row], theirs: Mapping[Key, _Row]
-) -> tuple[str, ...]:
-    words = []
-    if local.cash is None or broker.account.cash is None:
-        words.append("cash")
-    if local.equity is None or broker.account.total_equity is None:
-        words.append("equity")
-    words.extend(
-        sorted(
-            f"cost {key[0]}"
-            for key, row in ours.items()
-            if key in theirs and row.quantity and (row.avg_cost is None or theirs[key].avg_cost is None)
-        )
+def _costs_not_compared(ours: Mapping[Key, _Row], theirs: Mapping[Key, _Row]) -> tuple[str, ...]:
+    words = (
+        f"cost {key[0]}"
+        for key, row in ours.items()
+        if key in theirs and row.quantity and (row.avg_cost is None or theirs[key].avg_cost is None)
     )
-    return tuple(words)
+    return tuple(sorted(words))

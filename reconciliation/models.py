@@ -203,7 +203,7 @@ class ReconciliationResult:
     run_id: UUID = field(default_factory=uuid4)
     #: Why the run is incomplete; None for a complete run.
     error: RunError | None = None
-    #: What could not be compared because a side has no figure, as words: "cash", "equity", "cost AAPL".
+    #: What could not be compared, as words: "cash", "cash EUR", "equity: USD against EUR", "cost AAPL".
     not_compared: tuple[str, ...] = ()
     #: When each side's figures were true, as far as the side says; else when they were asked for.
     local_as_of: datetime | None = None

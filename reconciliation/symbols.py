@@ -30,6 +30,8 @@ _DERIVATIVES = frozenset(
     {AssetType.OPTION, AssetType.FUTURE, AssetType.FUTURE_OPTION, AssetType.SWAP, AssetType.CFD, AssetType.WARRANT}
 )
 
+_CONTRACTS = frozenset({AssetType.OPTION, AssetType.FUTURE, AssetType.FUTURE_OPTION})
+
 #: Two costs of one holding differ by fees and methods, seldom by more.
 _SAME_COST = Decimal("0.01")
 _SAME_NAME = 0.6
@@ -111,7 +113,8 @@ class SymbolResolver:
             day: of the broker's figures.
         """
         ours, theirs = {_key(row) for row in local}, {_key(row) for row in broker}
-        if ours == theirs and not self._has_to_rename(theirs):
+        broker = _apart(local, broker)
+        if ours == theirs and ours == {_key(row) for row in broker} and not self._has_to_rename(theirs):
             return Aligned(local=local, broker=broker)
         names = _Names(local)
         mapped: set[Key] = set()
@@ -131,6 +134,24 @@ class SymbolResolver:
         if any(symbol in self._mappings for symbol, _ in keys):
             return True
         return len({(common_form(symbol, kind), kind) for symbol, kind in keys}) < len(keys)
+
+
+def _apart(local: Sequence[PositionLike], broker: Sequence[BrokerPosition]) -> Sequence[BrokerPosition]:
+    """Give a contract of another size than ours a name of its own: ten of the one are not ten of the other."""
+    if not any(row.multiplier is not None and row.asset_type in _CONTRACTS for row in broker):
+        return broker
+    sizes: defaultdict[Key, set[Decimal]] = defaultdict(set)
+    for row in local:
+        if isinstance(row, (LocalPosition, BookRow)) and row.multiplier is not None and row.asset_type in _CONTRACTS:
+            sizes[common_form(row.symbol, row.asset_type), row.asset_type].add(row.multiplier)
+    return [
+        replace(row, symbol=f"{row.symbol} x{row.multiplier.normalize():f}")
+        if row.multiplier is not None
+        and (ours := sizes.get((common_form(row.symbol, row.asset_type), row.asset_type)))
+        and row.multiplier not in ours
+        else row
+        for row in broker
+    ]
 
 
 class _Names:

@@ -140,7 +140,7 @@ def _print_result(result: ReconciliationResult, theirs: Statement, files: str) -
     for note in theirs.notes:
         print_line(f"Note: {note}.", style="yellow")
     if result.not_compared:
-        print_line(f"Not compared, for a side has no figure: {', '.join(result.not_compared)}.", style="yellow")
+        print_line(f"Not compared: {', '.join(result.not_compared)}.", style="yellow")
     if result.error is not None:
         print_line(f"incomplete, nothing was compared: {result.error.message}", style="bold yellow")
         return

@@ -22,7 +22,7 @@ def print_run(result: Mapping[str, Any], discrepancies: Sequence[Mapping[str, An
         print_table(COLUMNS, [_row(found) for found in discrepancies])
     print_line(sentence(result), style=OUTCOME_STYLES[result["outcome"]])
     if result["not_compared"]:
-        print_line(f"not compared, for a side has no figure: {', '.join(result['not_compared'])}")
+        print_line(f"not compared: {', '.join(result['not_compared'])}")
 
 
 def sentence(result: Mapping[str, Any]) -> str:

@@ -238,3 +238,13 @@ def test_a_book_and_its_respelled_copy_are_clean(symbols: list[str], data: st.Da
         for number, symbol in enumerate(symbols)
     ]
     assert found(compare(local, broker)) == []
+
+
+def test_a_contract_of_another_size_is_another_contract() -> None:
+    call, padded = "AAPL260116C00200000", "AAPL  260116C00200000"
+    ten = theirs(padded, 10, OPTION, 5, multiplier=10)
+    hundred = ours(call, 10, OPTION, 5, multiplier=100)
+    assert found(compare([hundred], [ten])) == [(DiscrepancyType.MISSING_BROKER, call, f"{padded} x10")]
+    assert found(compare([hundred], [theirs(padded, 10, OPTION, 5, multiplier=Decimal("100.0"))])) == []
+    assert found(compare([hundred], [theirs(padded, 10, OPTION, 5)])) == []
+    assert found(compare([ours("AAPL", multiplier=1)], [theirs("AAPL", multiplier=100)])) == []

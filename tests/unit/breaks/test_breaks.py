@@ -206,3 +206,20 @@ def test_a_rule_or_action_that_cannot_work_is_refused() -> None:
     ):
         with pytest.raises(InvalidInputError, match=words):
             BreakAction(**{"kind": kind, "actor": "ann", "at": after(0), **values})
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (finding(None, kind=CASH), ("cash", "equity")),
+        (finding(None, kind=CASH), ("cash: USD against EUR",)),
+        (finding(None, kind=DiscrepancyType.EQUITY_MISMATCH), ("equity",)),
+        (finding(kind=DiscrepancyType.COST_MISMATCH), ("cost AAPL",)),
+    ],
+)
+def test_what_was_not_compared_is_not_resolved(found: object, words: tuple[str, ...]) -> None:
+    life = opened(found)
+    life.run(run(10, not_compared=words))
+    assert life.kinds() == ["suspected", "opened"]
+    life.run(run(15, not_compared=("cost MSFT", "cash EUR")))
+    assert life.kinds() == ["suspected", "opened", "resolved"]
