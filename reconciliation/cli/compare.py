@@ -16,6 +16,7 @@ from reconciliation.cli.statement_file import FILE, StatementFile, accounts_in, 
 from reconciliation.errors import InvalidInputError, ReadError
 from reconciliation.local.csv import CsvBook
 from reconciliation.local.provider import LocalSnapshot
+from reconciliation.local.symbol_file import read_symbol_mappings
 from reconciliation.models import (
     Discrepancy,
     Outcome,
@@ -57,7 +58,7 @@ class Amount(click.ParamType[Decimal]):
     "--local", "positions", type=FILE, required=True, help="CSV: account_id,symbol,asset_type,quantity,avg_cost."
 )
 @click.option("--balances", type=FILE, help="CSV: account_id,cash,equity. Without it neither is compared.")
-@click.option("--broker", "statement", type=FILE, required=True, help="The broker's statement: Flex, OFX or CSV.")
+@click.option("--broker", "statement", type=FILE, required=True, help="The broker's statement, in any format.")
 @statement_options
 @click.option("--cash-tolerance", type=Amount(), default="1.00", show_default=True, help="Absolute, inclusive.")
 @click.option(
@@ -68,6 +69,7 @@ class Amount(click.ParamType[Decimal]):
     help="Percent of local equity, inclusive.",
 )
 @click.option("--cost-tolerance", type=Amount(), default="0.0001", show_default=True, help="Relative: 0.0001 is 1 bp.")
+@click.option("--symbols", type=FILE, help="CSV: broker,broker_symbol,local_symbol; the broker is the format, or *.")
 @click.option("--json", "as_json", is_flag=True, help='One object: {"result": …, "discrepancies": […]}.')
 @click.pass_context
 def compare(
@@ -80,6 +82,7 @@ def compare(
     cash_tolerance: Decimal,
     equity_tolerance_pct: Decimal,
     cost_tolerance: Decimal,
+    symbols: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -98,7 +101,8 @@ def compare(
     )
     request = RunRequest(account_id=theirs.account_id, context={"trigger": Trigger.ON_DEMAND.value})
     local = _read_local(CsvBook(positions, balances), theirs.account_id)
-    naming = Naming(resolver=SymbolResolver(), brokers=())
+    mappings = read_symbol_mappings(symbols) if symbols else ()
+    naming = Naming(resolver=SymbolResolver(mappings), brokers=(file.detect_format(),))
     result = conclude(request, config, start, local, _snapshot(theirs, file), naming=naming)
     if as_json:
         found = [discrepancy_payload(result.run_id, one) for one in result.discrepancies]
@@ -156,7 +160,8 @@ def _finding(found: Discrepancy) -> list[str | Decimal | None]:
     local, broker = found.local_value, found.broker_value
     difference = None if local is None or broker is None else EXACT.subtract(broker, local)
     kind = None if found.asset_type is None else found.asset_type.value
-    return [found.severity.value, found.type.value, found.symbol, kind, local, broker, difference]
+    symbol = f"{found.symbol} (broker: {found.other_symbol}?)" if found.other_symbol else found.symbol
+    return [found.severity.value, found.type.value, symbol, kind, local, broker, difference]
 
 
 def _snapshot(statement: Statement, file: StatementFile) -> BrokerSnapshot | ReadError:

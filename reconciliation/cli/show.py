@@ -21,7 +21,7 @@ _MAX_ACCOUNTS_IN_FULL = 10
 @statement_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
 def show(statement: Path, *, as_json: bool, **options: Any) -> None:
-    """Show what is read of a broker's STATEMENT (Flex, OFX, CSV).
+    """Show what is read of a broker's STATEMENT (Flex, OFX, CSV, MT535, semt.002).
 
     Of several dates in one file the newest counts, per account. Exit status: 0 read, 2 not a statement that can be
     read, 3 only a part of one (cut off).

@@ -19,7 +19,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _OPTIONS = (
     click.option("--format", "format_name", type=click.Choice(FORMATS), help="Default: what the file looks like."),
-    click.option("--mapping", type=FILE, help="How to read a CSV export: a TOML file, see docs/statements.md."),
+    click.option("--mapping", type=FILE, help="How to read a CSV export: a TOML file, see docs/brokers/csv.md."),
+    click.option(
+        "--basis",
+        type=click.Choice(("TRAD", "SETT", "CONT")),
+        help="MT535 and semt.002: refuse statements on another basis (traded, settled, contractual).",
+    ),
     click.option("--account", "account_id", metavar="ID", help="Only this account of the file."),
     click.option(
         "--no-position-list-means-flat",
@@ -44,6 +49,7 @@ class StatementFile:
     path: Path
     format_name: str | None
     mapping: Path | None
+    basis: str | None
     account_id: str | None
     absent_is_flat: bool
     max_file_megabytes: int
@@ -72,6 +78,7 @@ class StatementFile:
                 format_name=self.detect_format(),
                 mapping=self.mapping,
                 absent_is_flat=self.absent_is_flat,
+                basis=self.basis,
             )
         except ReadError as error:
             raise _as_input(error) from error

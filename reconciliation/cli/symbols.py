@@ -9,8 +9,7 @@ import click
 
 from reconciliation.bootstrap import Bootstrap
 from reconciliation.cli.output import print_json, print_line, print_table
-from reconciliation.errors import InvalidInputError
-from reconciliation.local.csv_table import CsvRow, read_rows
+from reconciliation.local.symbol_file import read_symbol_mappings
 from reconciliation.models import AssetType
 from reconciliation.settings import Settings
 from reconciliation.storage.symbols import SymbolStore
@@ -18,7 +17,6 @@ from reconciliation.symbol_forms import common_form
 from reconciliation.symbols import ANY_BROKER, SymbolMapping, SymbolResolver
 
 _KINDS = click.Choice([kind.value for kind in AssetType])
-_COLUMNS = ("broker", "broker_symbol", "local_symbol")
 
 
 class Day(click.ParamType[date]):
@@ -77,7 +75,7 @@ def add(
 @click.argument("file", type=click.Path(path_type=Path))
 def import_(file: Path) -> None:
     """Add the mappings of FILE, a CSV: broker,broker_symbol,local_symbol[,asset_type,valid_from,valid_to]."""
-    mappings = [_mapping(row) for row in read_rows(file, _COLUMNS)]
+    mappings = read_symbol_mappings(file)
     with _store() as store:
         added = store.add(mappings)
     print_line(f"added {added} of {len(mappings)} mappings; the others were known")
@@ -132,33 +130,6 @@ def resolve(symbol: str, brokers: tuple[str, ...], asset_type: str, day: date | 
         print_line(f"{symbol} is {told}, by the mapping table")
     else:
         print_line(f"{symbol} is whatever of ours has the form {common_form(symbol, kind)}; no mapping speaks of it")
-
-
-def _mapping(row: CsvRow) -> SymbolMapping:
-    kind = row.optional_text("asset_type")
-    if kind is not None and kind not in AssetType.__members__.values():
-        raise row.fault("asset_type", f"{kind!r} is not one of {', '.join(AssetType)}")
-    try:
-        return SymbolMapping(
-            broker=row.text("broker"),
-            broker_symbol=row.text("broker_symbol"),
-            local_symbol=row.text("local_symbol"),
-            asset_type=AssetType(kind) if kind else None,
-            valid_from=_day(row, "valid_from"),
-            valid_to=_day(row, "valid_to"),
-        )
-    except InvalidInputError as error:
-        if str(row.path) in str(error):
-            raise
-        raise row.fault("valid_to", str(error)) from None
-
-
-def _day(row: CsvRow, column: str) -> date | None:
-    value = row.optional_text(column)
-    try:
-        return None if value is None else date.fromisoformat(value)
-    except ValueError:
-        raise row.fault(column, f"{value!r} is not a day: write it as 2026-01-31") from None
 
 
 @contextmanager

@@ -12,10 +12,11 @@ from reconciliation.broker.flex import read_flex
 from reconciliation.broker.ofx import read_ofx
 from reconciliation.broker.registry import open_broker
 from reconciliation.broker.statement import Statement
+from reconciliation.broker.statement_broker import StatementBroker
 from reconciliation.broker.statement_formats import read_statements, sniff_format
 from reconciliation.broker.statement_source import MEGABYTE, StatementSource
 from reconciliation.errors import BadData, ConfigurationError, Incomplete, ReadError, Unavailable
-from tests.brokers.cases import Situation
+from tests.brokers.cases import Book, Situation, held
 from tests.brokers.statement_cases import CsvCase, FileCase, FlexCase, OfxSgmlCase, OfxXmlCase
 
 CASES = [FlexCase(), OfxSgmlCase(), OfxXmlCase(), CsvCase()]
@@ -193,6 +194,31 @@ async def test_a_broker_reads_a_file_again_when_it_was_replaced(tmp_path: Path) 
     newer.replace(path)
 
     assert [row.symbol for row in await broker.get_positions("ACC-1")] == ["TSLA"]
+
+
+async def test_a_file_is_read_once_however_often_it_is_asked(source: StatementSource) -> None:
+    source.path.write_text(FlexCase().text(Situation.ONE_POSITION.value))
+    reads: list[StatementSource] = []
+
+    def read(asked: StatementSource) -> list[Statement]:
+        reads.append(asked)
+        return read_flex(asked)
+
+    broker = StatementBroker(source, read)
+    for _ in range(3):
+        await broker.get_snapshots(["ACC-1"])
+
+    assert len(reads) == 1
+
+
+@pytest.mark.parametrize("case", [FlexCase(), OfxSgmlCase(), CsvCase()], ids=["flex", "ofx", "csv"])
+def test_a_position_of_nothing_is_no_position(source: StatementSource, case: FileCase) -> None:
+    rows = (held("AAPL", "0", "1", "0"), held("MSFT", "5", "1", "5"))
+    source.path.write_text(case.text(Book(rows)))
+
+    (read_one,) = read_statements(source)
+
+    assert [row.symbol for row in read_one.positions or ()] == ["MSFT"]
 
 
 async def test_a_file_that_became_unreadable_is_not_answered_from_memory(tmp_path: Path) -> None:

@@ -175,3 +175,30 @@ def test_a_local_row_that_cannot_be_read_is_bad_input_with_its_line(files: Path)
 
     assert result.exit_code == 2
     assert "line 2" in result.stderr
+
+
+def test_a_holding_under_another_name_is_one_finding_until_the_mapping_says_so(files: Path) -> None:
+    (files / "positions.csv").write_text(HEADER + "ACC-1,APPLE,stock,100,150.25\n")
+    (files / "symbols.csv").write_text("broker,broker_symbol,local_symbol\nflex,AAPL,APPLE\nofx,AAPL,OTHER\n")
+
+    unmapped = compare(files)
+    mapped = compare(files, "--symbols", str(files / "symbols.csv"))
+
+    assert unmapped.exit_code == 1
+    assert mapped.exit_code == 0, mapped.output
+
+
+def test_symbols_that_are_only_written_differently_are_one(files: Path) -> None:
+    (files / "positions.csv").write_text(HEADER + "ACC-1,BRK.B,stock,7,400\n")
+    (files / "statement.xml").write_text(FlexCase().text(Book((held("BRK B", "7", "400", "3500"),))))
+
+    assert compare(files).exit_code == 0
+
+
+def test_a_holding_that_seems_to_be_the_brokers_under_another_name_is_shown_so(files: Path) -> None:
+    (files / "positions.csv").write_text(HEADER + "ACC-1,AAPLX,stock,100,150.25\n")
+
+    result = compare(files)
+
+    assert "AAPLX (broker: AAPL?)" in result.stdout
+    assert "1 discrepancy" in result.stdout
