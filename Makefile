@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint format demo clean
+.PHONY: help install test test-docker lint format demo clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ $(STAMP): pyproject.toml
 
 test: install ## Run the whole suite (under 6 minutes on 2 cores)
 	$(BIN)/python -m pytest
+
+test-docker: install ## The tests in containers; a missing Docker engine is a failure here
+	REQUIRE_DOCKER=1 $(BIN)/python -m pytest tests/docker
 
 lint: install ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .

@@ -138,7 +138,7 @@ worker_redirect_stdouts = False
 # --- Beat ---------------------------------------------------------------------------------------------------------
 # A few static ticks; which account is due stands in Redis. So beat has nothing of its own to keep on disk, and any
 # number of beats may run at once.
-beat_scheduler = "celery.beat:Scheduler"
+beat_scheduler = "tasks.beat:HeartbeatScheduler"
 beat_max_loop_interval = 1
 beat_schedule: dict[str, dict[str, object]] = {
     # Expires: ticks that waited while workers were away are one tick.

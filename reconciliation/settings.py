@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -93,6 +94,9 @@ class Settings(BaseSettings):
     )
 
     redis_timeout_seconds: float = Field(5.0, gt=0, description="For one answer of Redis to our own clients.")
+    beat_heartbeat_file: Path | None = Field(
+        None, description="A file that beat touches at each tick, about once a second, for a health check."
+    )
     log_level: str = Field(
         "INFO",
         pattern="^(?i:debug|info|warning|error|critical)$",

@@ -35,8 +35,10 @@ class ManagedProcess:
         directory: Path,
         name: str,
         ready_line: str,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
+        self._variables = variables or {}
         self._argv = argv
         self._settings = settings
         self._directory = directory
@@ -47,7 +49,9 @@ class ManagedProcess:
     def start(self) -> Self:
         """Start it and return at once."""
         with self._log_path.open("ab") as log:
-            self._child = start_bound(self._argv, env=environment(self._settings), cwd=self._directory, output=log)
+            self._child = start_bound(
+                self._argv, env=environment(self._settings) | self._variables, cwd=self._directory, output=log
+            )
         return self
 
     def wait_ready(self, timeout_seconds: float = START_TIMEOUT_SECONDS) -> Self:
@@ -108,13 +112,16 @@ class WorkerProcess(ManagedProcess):
         concurrency: int = 1,
         queues: Sequence[str] = (),
         arguments: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         name = name or f"worker{next(_numbers)}"
         argv = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-n", f"{name}@%h", "-P", pool]
         argv += ["-c", str(concurrency), *(["-Q", ",".join(queues)] if queues else []), *arguments]
         # A second less for each start; what they are for is not needed by one worker.
         argv += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-        super().__init__(argv, settings=settings, directory=directory, name=name, ready_line=" ready.\n")
+        super().__init__(
+            argv, settings=settings, directory=directory, name=name, ready_line=" ready.\n", variables=variables
+        )
 
 
 class BeatProcess(ManagedProcess):

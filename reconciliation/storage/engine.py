@@ -163,6 +163,8 @@ def _postgresql_engine(url: URL, pool_size: int) -> Engine:
     arguments: dict[str, Any] = {
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "application_name": "reconciliation",
+        # A database that was made in the C locale would otherwise answer in bytes.
+        "client_encoding": "utf8",
         # A cable that is cut in the middle of a statement is noticed by the kernel, not by the server's limits.
         "tcp_user_timeout": (STATEMENT_TIMEOUT_SECONDS + CONNECT_TIMEOUT_SECONDS) * 1000,
         "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),

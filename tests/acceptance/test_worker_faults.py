@@ -1,0 +1,128 @@
+"""Workers killed, Redis gone and back, unfit or locked: no run is lost in silence, and nobody needs a restart."""
+
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from reconciliation.coordination.connection import connect
+from reconciliation.embedded.redis_server import RedisServer
+from reconciliation.models import RunRequest
+from reconciliation.payloads import DISCREPANCY_CHANNEL, RESULT_CHANNEL
+from reconciliation.publishing.enqueued_run import run_through_worker
+from reconciliation.publishing.listener import ChannelListener
+from reconciliation.publishing.task_sender import TaskSender
+from reconciliation.settings import Settings
+from tests.acceptance import slow_broker
+from tests.ended import is_gone
+from tests.processes import Processes
+from tests.waiting import wait_for
+
+RECONCILE = "reconciliation.reconcile_account"
+QUEUE = "reconciliation"
+PASSWORD = "pl4nted"
+#: As short as the settings allow, so that a redelivery comes within a test.
+SHORT_LIMITS = {"task_time_limit_seconds": 5, "run_lease_seconds": 6, "visibility_timeout_seconds": 7}
+
+
+@pytest.fixture
+def settings(own_redis: RedisServer, sqlite_url: str) -> dict[str, object]:
+    return {"redis_url": own_redis.url, "database_url": sqlite_url}
+
+
+@pytest.fixture
+def sender(own_redis: RedisServer) -> Iterator[TaskSender]:
+    sender = TaskSender(Settings(redis_url=own_redis.url, **SHORT_LIMITS))
+    yield sender
+    sender.close()
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_a_worker_killed_in_mid_run_leaves_nothing_behind_and_its_run_is_made_again(
+    settings, sender: TaskSender, own_redis: RedisServer, processes: Processes, tmp_path: Path
+):
+    slow = settings | SHORT_LIMITS | {"broker": "slow", "broker_options": json.dumps({"directory": str(tmp_path)})}
+    variables = slow_broker.install(tmp_path / "installed")
+    request = RunRequest(account_id="A-1", context={"trigger": "on_demand"})
+    first = processes.worker(slow, variables=variables)
+    children = children_of(first.pid)
+    with (
+        connect(own_redis.url, 5) as client,
+        ChannelListener(client, own_redis.url, (RESULT_CHANNEL, DISCREPANCY_CHANNEL)) as listener,
+        ThreadPoolExecutor(1) as waiter,
+    ):
+        waiting = waiter.submit(run_through_worker, sender, listener, request, 90)
+        wait_for((tmp_path / "asked-A-1").exists)
+        first.kill()
+        wait_for(lambda: all(is_gone(child) for child in children), timeout_seconds=2)
+        (tmp_path / "answer").touch()
+        processes.worker(slow, variables=variables)
+        heard = waiting.result()
+    assert heard.result["run_id"] == str(request.run_id)
+    assert (tmp_path / "asked-A-1").read_text() == "asked\nasked\n"
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_redis_away_at_start_and_restarted_later_is_said_and_survived(
+    settings, sender: TaskSender, own_redis: RedisServer, processes: Processes, pool: str
+):
+    own_redis.stop()
+    worker = processes.worker(settings, wait=False, pool=pool)
+    worker.wait_for_log("Cannot connect to redis://")
+    own_redis.start()
+    worker.wait_ready()
+    assert "Traceback" not in worker.log(), "away at start is a sentence"
+    for _ in range(2):
+        task_id = sender.send(RECONCILE, {"account_id": "A-1"}, queue=QUEUE)
+        assert sender.result_of(task_id).get(timeout=60)["run_id"] == task_id
+        own_redis.kill()
+        own_redis.start()
+    assert worker.is_running()
+
+
+def test_a_wrong_password_is_said_without_the_password_and_waited_out(
+    settings, own_redis: RedisServer, processes: Processes
+):
+    wrong = own_redis.url.replace("redis://", f"redis://:{PASSWORD}@")
+    with connect(own_redis.url, 5) as client:
+        client.config_set("requirepass", "another")
+        worker = processes.worker(settings | {"redis_url": wrong}, wait=False)
+        worker.wait_for_log("invalid username-password pair")
+        client.config_set("requirepass", PASSWORD)
+        worker.wait_ready()
+    assert PASSWORD not in worker.log()
+
+
+def test_a_redis_that_throws_keys_away_is_refused_at_start_with_the_remedy(
+    settings, own_redis: RedisServer, processes: Processes
+):
+    with connect(own_redis.url, 5) as client:
+        client.config_set("maxmemory-policy", "volatile-lru")
+    worker = processes.worker(settings, wait=False)
+    assert worker.child.wait(60) == os.EX_CONFIG
+    assert "this worker does not start: Redis at" in worker.log()
+    assert "set `maxmemory-policy noeviction`" in worker.log()
+
+
+def test_children_share_no_connection_to_redis(settings, sender: TaskSender, processes: Processes):
+    worker = processes.worker(settings, concurrency=4)
+    sent = [sender.send(RECONCILE, {"account_id": f"A-{number}"}, queue=QUEUE) for number in range(40)]
+    for task_id in sent:
+        assert sender.result_of(task_id).get(timeout=60)["run_id"] == task_id
+    children = children_of(worker.pid)
+    assert len(children) == 4
+    inherited = sockets_of(worker.pid)
+    own = [sockets_of(child) - inherited for child in children]
+    assert all(own), "each has opened its own"
+    assert sum(map(len, own)) == len(set().union(*own)), "and shares it with nobody"
+
+
+def sockets_of(pid: int) -> set[str]:
+    links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
+    return {link for link in links if link.startswith("socket:")}
