@@ -58,7 +58,7 @@ def messages(source: StatementSource) -> Iterator[FinMessage]:
     reader: _TextReader | None = None
     for line, raw in enumerate(source.lines("utf-8-sig"), 1):
         text = raw.rstrip("\r\n")
-        if reader is not None and (text.startswith(_TEXT_ENDS) or text == "-"):
+        if reader is not None and (text.startswith(_TEXT_ENDS) or (text == "-" and reader.is_bare)):
             yield reader.finish()
             reader, header, text = None, "", text[len(_TEXT_ENDS) :]
         if reader is not None and not raw.endswith("\n"):
@@ -67,7 +67,7 @@ def messages(source: StatementSource) -> Iterator[FinMessage]:
             reader.take(text, line)
         elif text.startswith(":"):
             # The text alone, as some systems export it.
-            reader = _TextReader(source, None, line)
+            reader = _TextReader(source, None, line, is_bare=True)
             reader.take(text, line)
         else:
             header += text
@@ -86,8 +86,10 @@ def messages(source: StatementSource) -> Iterator[FinMessage]:
 class _TextReader:
     """Gathers the fields of one message."""
 
-    def __init__(self, source: StatementSource, message_type: str | None, line: int) -> None:
+    def __init__(self, source: StatementSource, message_type: str | None, line: int, *, is_bare: bool = False) -> None:
         self.line = line
+        #: Without its envelope; such text may end with a dash alone.
+        self.is_bare = is_bare
         self._source = source
         self._type = message_type
         self._path: list[tuple[str, int]] = []
