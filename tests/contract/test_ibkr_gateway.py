@@ -143,6 +143,18 @@ async def test_the_connection_is_lost_amid_a_read_and_the_read_fails_at_once(tws
     await broker.close()
 
 
+async def test_what_was_being_read_when_the_link_came_back_is_void(tws):
+    broker = ibkr(tws, answer_timeout_seconds=30)
+    await snapshot(broker)
+    tws.faults = {TwsFault.NO_POSITION_END}
+    reading = asyncio.create_task(snapshot(broker))
+    await asyncio.to_thread(wait_for, lambda: tws.unanswered)
+    tws.tell(1101, "Connectivity between IB and Trader Workstation has been restored - data lost.")
+    with pytest.raises(Unavailable, match="link to IBKR was restored"):
+        await reading
+    await broker.close()
+
+
 async def test_workers_that_share_a_range_of_client_ids_each_find_one_of_their_own(tws):
     brokers = [ibkr(tws, client_ids="21-23") for _ in range(3)]
     for broker in brokers:
