@@ -10,7 +10,7 @@ from reconciliation.models import AssetType
 from tests.brokers.http_server import BrokerServer
 
 #: Long enough for a busy machine to answer, short enough to wait for in a test.
-TIMEOUT_SECONDS = 0.5
+TIMEOUT_SECONDS = 0.8
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class WireCase(ABC):
     may_lack_costs: bool = True
     #: Changes one row so that a word which the sign of the quantity depends on is a new one; None: there is no such.
     unknown_side: Callable[[dict[str, Any]], None] | None = None
+    #: Whether one broker serves many event loops; an asyncio client belongs to one.
+    outlives_loop: bool = True
     secrets: Mapping[str, str]
     server: BrokerServer
 

@@ -33,8 +33,11 @@ def wire(wire_name, lasting_wires):
 
 
 @pytest.fixture
-def wire_broker(wire, wire_name, lasting_wires):
-    return lasting_wires[wire_name][1]
+async def wire_broker(wire, wire_name, lasting_wires):
+    broker = lasting_wires[wire_name][1] if wire.outlives_loop else wire.open()
+    yield broker
+    if not wire.outlives_loop:
+        await broker.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from tests.brokers.alpaca_server import AlpacaBrokerApiWire, AlpacaWire
 from tests.brokers.binance_server import BinanceSpotWire, BinanceSwapWire
 from tests.brokers.hyperliquid_server import HyperliquidWire
 from tests.brokers.kraken_server import KrakenMarginWire
+from tests.brokers.oanda_server import OandaWire
 
 WIRE_CASES = {
     "alpaca": AlpacaWire,
@@ -12,4 +13,5 @@ WIRE_CASES = {
     "ccxt binance swap": BinanceSwapWire,
     "ccxt kraken margin": KrakenMarginWire,
     "ccxt hyperliquid": HyperliquidWire,
+    "oanda (a package of its own)": OandaWire,
 }

@@ -81,7 +81,7 @@ async def test_the_paper_accounts_of_the_page_are_read() -> None:
 
 
 async def test_the_programs_of_the_pages_run() -> None:
-    (paper,), (acme,) = blocks("brokers/paper.md", "python"), blocks("brokers/write-one.md", "python")
+    (paper,), (acme, *_) = blocks("brokers/paper.md", "python"), blocks("brokers/write-your-own.md", "python")
     names: dict[str, object] = {}
     exec(paper, names)  # noqa: S102 - our own page
     exec(acme, names)  # noqa: S102 - our own page
