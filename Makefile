@@ -25,6 +25,9 @@ test: install ## Run the whole suite (under 6 minutes on 2 cores)
 test-docker: install ## The tests in containers; a missing Docker engine is a failure here
 	REQUIRE_DOCKER=1 $(BIN)/python -m pytest tests/docker
 
+demo: install ## The main job on embedded parts, in under two minutes
+	$(BIN)/python examples/demo/run_demo.py
+
 lint: install ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

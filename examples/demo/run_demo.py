@@ -1,0 +1,202 @@
+"""`make demo`: the main job, end to end, on embedded parts; exits 0 only when it showed what it should have shown.
+
+It drives the product as a user would: the command line in processes of its own, and `enqueue_fills` as an order
+service would call it. Everything it makes lies in a temporary directory and is gone afterwards.
+"""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from reconciliation.enqueue import FillReporter
+from reconciliation.models import DiscrepancyType, OrderFill
+from reconciliation.settings import load_settings
+
+HERE = Path(__file__).parent
+RECONCILE = (sys.executable, "-m", "reconciliation.cli")
+ACCOUNT = "DEMO-1"
+BURST = 1_000
+START_TIMEOUT_SECONDS = 100.0
+ANSWER_TIMEOUT_SECONDS = 60.0
+STOP_TIMEOUT_SECONDS = 40.0
+POST_FILL_DELAY_SECONDS = 1.0
+
+console = Console(width=100, highlight=False)
+
+
+class DemoFailedError(Exception):
+    """Raised when the demo did not show what it should have shown."""
+
+
+class Lines:
+    """The lines that a child prints, as they come."""
+
+    def __init__(self, stream: IO[str] | None) -> None:
+        self._stream = stream
+        self._lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def next_json(self, timeout_seconds: float, waiting_for: str) -> dict[str, Any]:
+        parsed: dict[str, Any] = json.loads(self.next(timeout_seconds, waiting_for))
+        return parsed
+
+    def next(self, timeout_seconds: float, waiting_for: str) -> str:
+        try:
+            line = self._lines.get(timeout=timeout_seconds)
+        except queue.Empty:
+            raise DemoFailedError(f"no {waiting_for} within {timeout_seconds:g} seconds") from None
+        if not line:
+            raise DemoFailedError(f"the process that should have sent {waiting_for} has ended")
+        return line
+
+    def _read(self) -> None:
+        for line in self._stream or ():
+            self._lines.put(line)
+        self._lines.put("")
+
+
+@contextmanager
+def child(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a `reconcile` command in the background; interrupt it at the end, as Ctrl-C would."""
+    process = subprocess.Popen(
+        [*RECONCILE, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(STOP_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise DemoFailedError(f"`reconcile {arguments[0]}` did not stop") from None
+
+
+@contextmanager
+def listening() -> Iterator[Lines]:
+    """Listen to Redis through `reconcile watch`; give what it hears once it surely listens."""
+    with child("watch", "--json") as process:
+        Lines(process.stderr).next(ANSWER_TIMEOUT_SECONDS, "word that it listens")
+        yield Lines(process.stdout)
+
+
+def reconcile(*arguments: str, expected_status: int = 0) -> None:
+    """Run a `reconcile` command in the foreground and show it."""
+    console.print(f"\n[bold]$ reconcile {' '.join(arguments)}[/bold]")
+    shown = [str(HERE / word) if (HERE / word).is_file() else word for word in arguments]
+    status = subprocess.run([*RECONCILE, *shown], check=False, timeout=ANSWER_TIMEOUT_SECONDS * 2).returncode
+    if status != expected_status:
+        raise DemoFailedError(f"`reconcile {arguments[0]}` ended with status {status}, not {expected_status}")
+
+
+def hear_run(heard: Lines) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the next run that comes over Redis: its result, and its findings, which come first."""
+    findings = []
+    while True:
+        message = heard.next_json(ANSWER_TIMEOUT_SECONDS, "message from Redis")
+        if message["channel"] == "reconciliation:result":
+            return message["payload"], findings
+        findings.append(message["payload"])
+
+
+def show_findings(findings: list[dict[str, Any]]) -> None:
+    table = Table(title="Findings, as they came over Redis", title_justify="left")
+    for column in ("finding", "severity", "symbol", "local", "broker"):
+        table.add_column(column, justify="right" if column in ("local", "broker") else "left")
+    for found in findings:
+        table.add_row(
+            found["type"],
+            found["severity"],
+            found["symbol"] or "",
+            found["local_value"] or "",
+            found["broker_value"] or "",
+        )
+    console.print(table)
+
+
+def check_six_ways(heard: Lines) -> None:
+    """Have a worker reconcile the account, and see every way to differ come over Redis."""
+    console.rule("A worker compares the local book with the broker's statement", align="left")
+    reconcile("run", ACCOUNT, "--enqueue", expected_status=1)
+    result, findings = hear_run(heard)
+    show_findings(findings)
+    kinds = {found["type"] for found in findings}
+    if kinds != {kind.value for kind in DiscrepancyType}:
+        raise DemoFailedError(f"expected all six ways to differ, heard {sorted(kinds)}")
+    if result["discrepancy_count"] != len(findings):
+        raise DemoFailedError(f"the run counts {result['discrepancy_count']} findings, heard {len(findings)}")
+
+
+def check_burst(heard: Lines) -> None:
+    """Report a burst of fills as an order service does, and see that it costs one run."""
+    console.rule(f"A burst of {BURST:,} fills", align="left")
+    now = datetime.now(UTC)
+    fills = [
+        (ACCOUNT, OrderFill(f"F{number}", f"O{number}", "AAPL", "buy", Decimal(1), Decimal("211.30"), now))
+        for number in range(1, BURST + 1)
+    ]
+    with FillReporter(load_settings()) as reporter:
+        for start in range(0, BURST, 100):
+            reporter.enqueue_fills(fills[start : start + 100])
+    result, _ = hear_run(heard)
+    context = result["context"]
+    if (context["trigger"], context["fill_count"], context["fill_id"]) != ("post_fill", BURST, f"F{BURST}"):
+        raise DemoFailedError(f"expected one run after {BURST} fills, heard one with the context {context}")
+    reconcile("run", ACCOUNT, "--enqueue", expected_status=1)
+    following, _ = hear_run(heard)
+    if following["context"]["trigger"] != "on_demand":
+        raise DemoFailedError(f"expected no other run after the burst, heard {following['context']}")
+    console.print(
+        f"\n{context['fill_count']:,} fills, the last one {context['fill_id']}: "
+        f"[bold]one[/bold] run, {POST_FILL_DELAY_SECONDS:g} s after the last"
+    )
+
+
+def show(directory: Path) -> None:
+    os.environ.update(
+        RECONCILIATION_BROKER="flex",
+        RECONCILIATION_BROKER_OPTIONS=json.dumps({"path": str(HERE / "statement.xml")}),
+        RECONCILIATION_POST_FILL_DELAY_SECONDS=str(POST_FILL_DELAY_SECONDS),
+    )
+    console.rule("Redis, database, worker and beat start on embedded parts", align="left")
+    with child("up", "--state-dir", str(directory), "--port", "0", "--json") as stack:
+        ready = Lines(stack.stdout).next_json(START_TIMEOUT_SECONDS, "word that everything is up")
+        os.environ.update(ready["environment"])
+        console.print("They answer.")
+        reconcile("import", "positions.csv", "--balances", "balances.csv")
+        with listening() as heard:
+            check_six_ways(heard)
+            check_burst(heard)
+        console.rule("Everything stops", align="left")
+    if stack.returncode != 0:
+        raise DemoFailedError(f"`reconcile up` ended with status {stack.returncode}: {stack.communicate()[1]}")
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory(prefix="reconcile-demo-") as directory:
+        try:
+            show(Path(directory))
+        except DemoFailedError as error:
+            console.print(f"\n[bold red]The demo failed:[/bold red] {error}")
+            return 1
+    console.print("\n[bold green]The demo showed what it should:[/bold green] six ways to differ, one run for a burst.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
