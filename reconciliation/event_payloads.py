@@ -3,6 +3,7 @@
 `docs/breaks.md` is the reference for readers; a test keeps both equal.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -79,6 +80,19 @@ def break_payload(case: Break) -> dict[str, Any]:
         "change_limit": _text(case.change_limit),
         "hints": [{"kind": kind, "text": text} for kind, text in case.seen.hints],
     }
+
+
+def event_sentence(payload: Mapping[str, Any]) -> str:
+    """Return an event as one line for a person."""
+    account = payload["account_id"] or "the whole system"
+    case = payload.get("break")
+    if case is None:
+        details = ", ".join(f"{name} {value}" for name, value in payload["details"].items())
+        return f"{payload['kind']}: {account} ({details})"
+    where = case["symbol"] or case["currency"] or "account"
+    by = f" by {payload['actor']}" if payload["actor"] else ""
+    values = f"local {case['local_value'] or '-'}, broker {case['broker_value'] or '-'}"
+    return f"{payload['kind']}{by}: {account} {where} {case['type']} ({case['severity']}; {values})"
 
 
 def _event_id(name: str) -> UUID:

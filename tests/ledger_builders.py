@@ -60,9 +60,9 @@ def run(seconds: float, *found: Discrepancy, account_id: str = "A", **values: An
     )
 
 
-def failed_run(seconds: float, *found: Discrepancy, account_id: str = "A") -> ReconciliationResult:
+def failed_run(seconds: float, *found: Discrepancy, account_id: str = "A", **values: Any) -> ReconciliationResult:
     error = RunError(kind="unavailable", side="broker", message="no answer")
-    return run(seconds, *found, account_id=account_id, error=error)
+    return run(seconds, *found, account_id=account_id, error=error, **values)
 
 
 class Life:

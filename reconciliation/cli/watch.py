@@ -11,6 +11,7 @@ from reconciliation.bootstrap import Bootstrap
 from reconciliation.cli.output import print_json, print_line
 from reconciliation.cli.run_view import OUTCOME_STYLES, finding_line, sentence
 from reconciliation.errors import CoordinationError
+from reconciliation.event_payloads import BREAK_CHANNEL, event_sentence
 from reconciliation.payloads import DISCREPANCY_CHANNEL, RESULT_CHANNEL
 from reconciliation.publishing.listener import ChannelListener, ChannelMessage
 from reconciliation.settings import load_settings
@@ -23,16 +24,18 @@ SEVERITY_STYLES: Mapping[str, str] = {"critical": "bold red", "warning": "yellow
 @click.command()
 @click.option("--account", help="Only this account.")
 @click.option("--findings-only", is_flag=True, help="Leave out the line of each run.")
+@click.option("--breaks", "only_breaks", is_flag=True, help="Events of breaks in place of findings and runs.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: channel and payload. For a pipe.")
-@click.option("--count", type=click.IntRange(min=1), help="End after so many runs. Default: never.")
-def watch(account: str | None, findings_only: bool, as_json: bool, count: int | None) -> None:
+@click.option("--count", type=click.IntRange(min=1), help="End after so many runs, or events. Default: never.")
+def watch(account: str | None, *, findings_only: bool, only_breaks: bool, as_json: bool, count: int | None) -> None:
     """Show findings and results live, until Ctrl-C.
 
     A lost connection is said on stderr and made again; what was published meanwhile is not shown. Breaks that must
     not be missed are in the stream `reconciliation:events`.
     """
+    channels = (BREAK_CHANNEL,) if only_breaks else (RESULT_CHANNEL, DISCREPANCY_CHANNEL)
     parts = Bootstrap(load_settings())
-    listener = ChannelListener(parts.redis, parts.settings.redis_address, (RESULT_CHANNEL, DISCREPANCY_CHANNEL))
+    listener = ChannelListener(parts.redis, parts.settings.redis_address, channels)
     runs = 0
     try:
         _connect(listener)
@@ -41,7 +44,7 @@ def watch(account: str | None, findings_only: bool, as_json: bool, count: int | 
             if message is None or (account is not None and message.payload.get("account_id") != account):
                 continue
             is_run = message.channel == RESULT_CHANNEL
-            runs += is_run
+            runs += is_run or only_breaks
             if not (is_run and findings_only):
                 _show(message, as_json)
     finally:
@@ -84,5 +87,8 @@ def _show(message: ChannelMessage, as_json: bool) -> None:
         print_json({"channel": message.channel, "payload": payload})
     elif message.channel == RESULT_CHANNEL:
         print_line(f"{payload['timestamp']} {sentence(payload)}", style=OUTCOME_STYLES.get(payload["outcome"]))
+    elif message.channel == BREAK_CHANNEL:
+        severity = payload["break"]["severity"] if "break" in payload else "warning"
+        print_line(f"{payload['at']} {event_sentence(payload)}", style=SEVERITY_STYLES.get(severity))
     else:
         print_line(f"{payload['timestamp']} {finding_line(payload)}", style=SEVERITY_STYLES.get(payload["severity"]))
