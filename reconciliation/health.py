@@ -15,6 +15,8 @@ from reconciliation.storage.engine import read_transaction
 from reconciliation.storage.migrate import pending
 
 PING_SECONDS = 2.0
+#: Rows of your own tables that stand beside the verdict.
+_ROWS_SHOWN = 2
 
 
 class Verdict(str, Enum):
@@ -101,7 +103,11 @@ def _local_book(parts: Bootstrap, account_id: str | None) -> Answer:
     answer = asyncio.run(book.get_snapshots([account_id]))[account_id]
     if isinstance(answer, ReconciliationError):
         raise answer
-    return Verdict.OK, f"{len(answer.positions)} positions of {account_id}", None
+    found = f"{len(answer.positions)} positions of {account_id}"
+    if parts.settings.local in ("table", "query"):
+        first = [str(row) for row in parts.own_tables.preview(account_id)[:_ROWS_SHOWN]]
+        return Verdict.OK, "; ".join([found, *first]), f"`reconcile check-book {account_id}` shows more"
+    return Verdict.OK, found, None
 
 
 def _broker(parts: Bootstrap, account_id: str | None) -> Answer:

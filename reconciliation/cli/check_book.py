@@ -1,19 +1,17 @@
 """`reconcile check-book`: what the local book says of one account, and for your own tables, how it was read."""
 
 import asyncio
-from collections.abc import Mapping
 from decimal import Decimal
-from enum import Enum
 from typing import Any
 
 import click
 
 from reconciliation.bootstrap import Bootstrap
 from reconciliation.cli.output import print_json, print_line, print_table
+from reconciliation.cli.own_parts import own_parts
 from reconciliation.errors import ReadError
-from reconciliation.local.own_tables import PreviewRow
+from reconciliation.local.own_tables import PreviewRow, pairs, plain
 from reconciliation.local.provider import LocalSnapshot
-from reconciliation.settings import Settings
 
 
 @click.command("check-book")
@@ -21,22 +19,19 @@ from reconciliation.settings import Settings
 @click.option("--json", "as_json", is_flag=True, help="Print rows and snapshot as JSON.")
 def check_book(account: str, as_json: bool) -> None:
     """Show how the local book of ACCOUNT is read: the first rows of your own tables, and what they became."""
-    bootstrap = Bootstrap(Settings())
-    try:
-        rows = bootstrap.own_tables.preview(account) if bootstrap.settings.local in ("table", "query") else []
+    with own_parts() as parts:
+        rows = parts.own_tables.preview(account) if parts.settings.local in ("table", "query") else []
         if not as_json:
             _print_rows(rows)
-        snapshot = asyncio.run(_read(bootstrap, account))
-    finally:
-        bootstrap.close()
+        snapshot = asyncio.run(_read(parts, account))
     if as_json:
         print_json({"rows": [_row_json(row) for row in rows], "snapshot": _snapshot_json(snapshot)})
     else:
         _print_snapshot(snapshot)
 
 
-async def _read(bootstrap: Bootstrap, account: str) -> LocalSnapshot:
-    answer = (await bootstrap.local_book.get_snapshots([account]))[account]
+async def _read(parts: Bootstrap, account: str) -> LocalSnapshot:
+    answer = (await parts.local_book.get_snapshots([account]))[account]
     if isinstance(answer, ReadError):
         raise answer
     return answer
@@ -44,11 +39,11 @@ async def _read(bootstrap: Bootstrap, account: str) -> LocalSnapshot:
 
 def _print_rows(rows: list[PreviewRow]) -> None:
     for row in rows:
-        print_line(f"{row.part}: {_pairs(row.read)}")
+        print_line(f"{row.part}: {pairs(row.read)}")
         if row.fault is not None:
             print_line(f"    fault: {row.fault}", style="bold red")
         else:
-            print_line(f"    became: {_pairs(row.became or {})}")
+            print_line(f"    became: {pairs(row.became or {})}")
 
 
 def _print_snapshot(snapshot: LocalSnapshot) -> None:
@@ -66,21 +61,11 @@ def _figure(value: Decimal | None) -> str:
     return "not kept" if value is None else f"{value:f}"
 
 
-def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={_plain(value)!r}" for name, value in values.items())
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    return f"{value:f}" if isinstance(value, Decimal) else value
-
-
 def _row_json(row: PreviewRow) -> dict[str, Any]:
-    became = None if row.became is None else {name: _plain(value) for name, value in row.became.items()}
+    became = None if row.became is None else {name: plain(value) for name, value in row.became.items()}
     return {
         "part": row.part,
-        "read": {name: _plain(value) for name, value in row.read.items()},
+        "read": {name: plain(value) for name, value in row.read.items()},
         "became": became,
         "fault": row.fault,
     }

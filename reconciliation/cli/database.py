@@ -1,7 +1,5 @@
 """`reconcile migrate` and `reconcile import`: our own tables, and the local book in them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -9,18 +7,23 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Engine
 
-from reconciliation.bootstrap import Bootstrap
 from reconciliation.cli.output import print_json, print_line
+from reconciliation.cli.own_parts import own_parts
 from reconciliation.local.csv_import import Imported, import_book
-from reconciliation.settings import Settings
+from reconciliation.registered import DEFAULT_CONNECTION
 from reconciliation.storage.migrate import pending, upgrade
+from reconciliation.storage.registry import Registry
+
+#: Of a long list of accounts.
+_NAMES_SHOWN = 5
 
 
 @click.command()
 @click.option("--check", is_flag=True, help="Only say what is missing; exit status 1 if anything is.")
 def migrate(check: bool) -> None:
     """Bring the tables of the database up to date. Safe to run at any time, and by many at once."""
-    with _own_database() as (engine, address):
+    with own_parts() as parts:
+        engine, address = parts.engine, parts.settings.database_address
         if check:
             missing = pending(engine)
             print_line(f"{address} lacks: {', '.join(missing)}" if missing else f"{address} is up to date")
@@ -34,18 +37,32 @@ def migrate(check: bool) -> None:
 @click.command("import")
 @click.argument("positions", type=click.Path(path_type=Path))
 @click.option("--balances", type=click.Path(path_type=Path), help="CSV of cash and equity: account_id,cash,equity.")
+@click.option(
+    "--register/--no-register", default=True, help="Put accounts that are new on the schedule (the default), or don't."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
-def import_(positions: Path, balances: Path | None, as_json: bool) -> None:
+def import_(positions: Path, balances: Path | None, register: bool, as_json: bool) -> None:
     """Load the local book from POSITIONS, a CSV file: account_id,symbol,asset_type,quantity,avg_cost.
 
     Every account that the files name is replaced as a whole, in one transaction; other accounts stay as they are.
+    Accounts that are not registered yet are put on the schedule, on connection "default".
     """
-    with _own_database() as (engine, address):
-        imported = _import_with_bar(engine, positions, balances)
+    with own_parts() as parts:
+        imported = _import_with_bar(parts.engine, positions, balances)
+        registered = Registry(parts.engine).register(imported.account_ids) if register else []
+        address = parts.settings.database_address
+    accounts = len(imported.account_ids)
     if as_json:
-        print_json({"accounts": len(imported.account_ids), "positions": imported.positions})
-    else:
-        print_line(f"{address}: wrote {len(imported.account_ids)} accounts with {imported.positions} positions")
+        print_json({"accounts": accounts, "positions": imported.positions, "registered": registered})
+        return
+    print_line(f"{address}: wrote {accounts} accounts with {imported.positions} positions")
+    if registered:
+        print_line(f"registered on connection {DEFAULT_CONNECTION!r}: {_shortened(registered)}")
+
+
+def _shortened(names: list[str]) -> str:
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"
 
 
 def _import_with_bar(engine: Engine, positions: Path, balances: Path | None) -> Imported:
@@ -60,12 +77,3 @@ def _import_with_bar(engine: Engine, positions: Path, balances: Path | None) -> 
             on_checked=lambda rows: progress.update(bar, total=rows),
             on_written=lambda rows: progress.advance(bar, rows),
         )
-
-
-@contextmanager
-def _own_database() -> Iterator[tuple[Engine, str]]:
-    bootstrap = Bootstrap(Settings())
-    try:
-        yield bootstrap.engine, bootstrap.settings.database_address
-    finally:
-        bootstrap.close()

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import click
 
-from reconciliation.bootstrap import Bootstrap
 from reconciliation.cli.output import print_json, print_line, print_table
+from reconciliation.cli.own_parts import own_parts
 from reconciliation.local.symbol_file import read_symbol_mappings
 from reconciliation.models import AssetType
-from reconciliation.settings import Settings
 from reconciliation.storage.symbols import SymbolStore
 from reconciliation.symbol_forms import common_form
 from reconciliation.symbols import ANY_BROKER, SymbolMapping, SymbolResolver
@@ -19,7 +18,7 @@ from reconciliation.symbols import ANY_BROKER, SymbolMapping, SymbolResolver
 _KINDS = click.Choice([kind.value for kind in AssetType])
 
 
-class Day(click.ParamType[date]):
+class Day(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
     """A day as 2026-01-31."""
 
     name = "day"
@@ -134,8 +133,5 @@ def resolve(symbol: str, brokers: tuple[str, ...], asset_type: str, day: date | 
 
 @contextmanager
 def _store() -> Iterator[SymbolStore]:
-    bootstrap = Bootstrap(Settings())
-    try:
-        yield SymbolStore(bootstrap.engine)
-    finally:
-        bootstrap.close()
+    with own_parts() as parts:
+        yield SymbolStore(parts.engine)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
+from enum import Enum
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -33,6 +34,10 @@ class PreviewRow:
     read: Mapping[str, Any]
     became: Mapping[str, Any] | None = None
     fault: str | None = None
+
+    def __str__(self) -> str:
+        outcome = f"became {pairs(self.became or {})}" if self.fault is None else f"fault: {self.fault}"
+        return f"{self.part}: {pairs(self.read)} {outcome}"
 
 
 class OwnTablesBook(LocalBook, PositionProvider):
@@ -175,6 +180,18 @@ class OwnTablesBook(LocalBook, PositionProvider):
         if isinstance(answer, ReadError):
             raise answer
         return answer
+
+
+def pairs(values: Mapping[str, Any]) -> str:
+    """Return names and values in one line."""
+    return ", ".join(f"{name}={plain(value)!r}" for name, value in values.items())
+
+
+def plain(value: Any) -> Any:
+    """Return a value as people and JSON write it."""
+    if isinstance(value, Enum):
+        return value.value
+    return f"{value:f}" if isinstance(value, Decimal) else value
 
 
 def _query(part: str, source: Source | None, known: Sequence[str]) -> SourceQuery | None:

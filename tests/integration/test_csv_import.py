@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -15,6 +16,7 @@ from reconciliation.local.csv_import import import_book
 from reconciliation.local.provider import LocalSnapshot
 from reconciliation.local.sql import SqlBook
 from reconciliation.storage.engine import build_engine, read_transaction, write_transaction
+from reconciliation.storage.registry import AccountFilter, Registry
 from reconciliation.storage.tables import Account, Position
 
 HEADER = "account_id,symbol,asset_type,quantity,avg_cost\n"
@@ -150,8 +152,19 @@ def test_the_command_imports_and_says_what_it_wrote(database_url: str, tmp_path:
     done = reconcile(database_url, "import", positions, "--balances", balances)
 
     assert (done.exit_code, done.stderr) == (0, "")
-    assert done.stdout.endswith("wrote 2 accounts with 1 positions\n")
-    assert reconcile(database_url, "import", positions, "--json").stdout == '{"accounts": 1, "positions": 1}\n'
+    assert "wrote 2 accounts with 1 positions\nregistered on connection 'default': A, B\n" in done.stdout
+    again = json.loads(reconcile(database_url, "import", positions, "--json").stdout)
+    assert again == {"accounts": 1, "positions": 1, "registered": []}
+
+
+def test_the_command_registers_new_accounts_unless_told_not_to(database_url: str, tmp_path: Path) -> None:
+    positions = write(tmp_path / "p.csv", HEADER, *(f"A{number},AAPL,stock,1,1" for number in range(7)))
+    assert "registered" not in reconcile(database_url, "import", positions, "--no-register").stdout
+    engine = build_engine(database_url)
+    assert Registry(engine).find_ids(AccountFilter()) == []
+    assert "A0, A1, A2, A3, A4 and 2 more\n" in reconcile(database_url, "import", positions).stdout
+    assert len(Registry(engine).find_ids(AccountFilter())) == 7
+    engine.dispose()
 
 
 def test_the_command_names_bad_input_and_a_missing_table_by_status(empty_database_url: str, tmp_path: Path) -> None:

@@ -59,3 +59,22 @@ def test_a_map_that_does_not_fit_is_a_sentence(theirs: TheirDatabase) -> None:
     wrong = check_book(theirs, "A", options={})
     assert wrong.exit_code == 2
     assert "local_options: positions: Field required" in wrong.stderr
+
+
+def test_the_check_of_everything_shows_the_first_rows_too(theirs: TheirDatabase) -> None:
+    theirs.run(
+        "CREATE TABLE holdings (acct VARCHAR(9), ticker VARCHAR(9), qty_e3 INTEGER, side VARCHAR(4))",
+        "INSERT INTO holdings VALUES ('A', 'AAPL', 1500, 'sell')",
+    )
+    environment = {
+        "RECONCILIATION_LOCAL": "table",
+        "RECONCILIATION_LOCAL_URL": theirs.url,
+        "RECONCILIATION_LOCAL_OPTIONS": json.dumps(OPTIONS),
+        "RECONCILIATION_REDIS_URL": "redis://127.0.0.1:1/0",
+    }
+    checked = CliRunner().invoke(cli, ["check", "--account", "A", "--no-worker", "--json"], env=environment)
+    [book] = [part for part in json.loads(checked.stdout) if part["part"] == "local book"]
+    assert book["verdict"] == "ok"
+    assert book["found"].startswith("1 positions of A; positions: asset_type='stock', acct='A', ticker='AAPL'")
+    assert "became symbol='AAPL', quantity='-1.500'" in book["found"]
+    assert "check-book A" in book["remedy"]

@@ -1,11 +1,23 @@
 """The four shapes of docs/your-own-tables.md, and what else tables in the wild hold."""
 
+import re
+import tomllib
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 from reconciliation.local.own_tables import OwnTablesBook
 from reconciliation.local.provider import LocalSnapshot
 from reconciliation.models import AssetType
 from tests.integration.own_tables.conftest import Make, TheirDatabase
+
+PAGE = Path(__file__).parents[3] / "docs" / "your-own-tables.md"
+
+
+def shape(number: int) -> dict[str, Any]:
+    """The options of a shape as the page has them; SQLite has no schema of that name."""
+    block = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[number]
+    return tomllib.loads(block.replace("trading.", ""))
 
 
 def held(book: OwnTablesBook, account_id: str = "A") -> list[tuple[str, str, Decimal, Decimal | None]]:
@@ -21,14 +33,7 @@ def test_signed_rows(theirs: TheirDatabase, make_book: Make) -> None:
         "CREATE TABLE accounts (acct VARCHAR(20), cash NUMERIC(20, 2), nav NUMERIC(20, 2))",
         "INSERT INTO accounts VALUES ('A', 100.10, 2000.20), ('C', 5, 5)",
     )
-    book = make_book(
-        positions={
-            "table": "positions",
-            "columns": {"account_id": "acct", "symbol": "ticker", "quantity": "qty", "avg_cost": "px"},
-            "constants": {"asset_type": "stock", "currency": "USD"},
-        },
-        balances={"table": "accounts", "columns": {"account_id": "acct", "cash": "cash", "equity": "nav"}},
-    )
+    book = make_book("table", **shape(0))
 
     assert held(book) == [
         ("AAPL", "stock", Decimal("-10.5"), Decimal("190.12345678")),
@@ -49,21 +54,7 @@ def test_unsigned_rows_with_a_side_column(theirs: TheirDatabase, make_book: Make
         "(2, 7, 'AAPL', 'EQ', 'BUY', '30', '120', 'OPEN'), (3, 7, 'ES', 'FUT', 'SELL', '2', '5000', 'OPEN'), "
         "(4, 7, 'AAPL', 'EQ', 'BUY', '99', '1', 'CLOSED'), (5, 8, 'X', 'EQ', 'BUY', '1', '1', 'OPEN')",
     )
-    book = make_book(
-        positions={
-            "table": "open_trades",
-            "columns": {
-                "account_id": "account",
-                "symbol": "symbol",
-                "asset_type": "kind",
-                "side": "direction",
-                "quantity": "size",
-                "avg_cost": "entry",
-            },
-            "where": "status = 'OPEN'",
-            "asset_types": {"EQ": "stock", "FUT": "future"},
-        }
-    )
+    book = make_book("table", **shape(1))
 
     assert held(book, "7") == [
         ("AAPL", "stock", Decimal(10), Decimal(100)),
@@ -79,19 +70,7 @@ def test_scaled_integers_by_a_query(theirs: TheirDatabase, make_book: Make) -> N
         "CREATE TABLE wallet (account VARCHAR(20), ccy VARCHAR(5), cents BIGINT)",
         "INSERT INTO wallet VALUES ('A', 'USD', 12345), ('A', 'EUR', -5)",
     )
-    book = make_book(
-        "query",
-        positions={
-            "query": "SELECT account AS account_id, pair AS symbol, qty_e8 AS quantity, cost_e2 AS avg_cost "
-            "FROM ledger WHERE account IN (:account_ids)",
-            "constants": {"asset_type": "crypto"},
-            "scale": {"quantity": "0.00000001", "avg_cost": 0.01},
-        },
-        balances={
-            "query": "SELECT ccy AS currency, cents AS cash FROM wallet WHERE account = :account_id",
-            "scale": {"cash": "0.01"},
-        },
-    )
+    book = make_book("query", **shape(2))
 
     assert held(book) == [
         ("BTC/USD", "crypto", Decimal("0.12345678"), Decimal("60000.50")),
@@ -111,21 +90,7 @@ def test_fills_to_be_added_up(theirs: TheirDatabase, make_book: Make) -> None:
         "(2, 'A', 'AAPL', 'buy', 10, 110.5), (1, 'A', 'MSFT', 'buy', 3, 10), (2, 'A', 'MSFT', 'sell', 3, 12), "
         "(1, 'A', 'TSLA', 'buy', 0.1, 10), (2, 'A', 'TSLA', 'buy', 0.2, 10), (3, 'A', 'TSLA', 'sell', 1.3, 20)",
     )
-    book = make_book(
-        positions={
-            "table": "fills",
-            "columns": {
-                "account_id": "account",
-                "symbol": "symbol",
-                "side": "side",
-                "quantity": "qty",
-                "price": "price",
-            },
-            "constants": {"asset_type": "stock"},
-            "fills": True,
-            "order_by": ["n"],
-        }
-    )
+    book = make_book("table", **shape(3))
 
     assert held(book) == [
         ("AAPL", "stock", Decimal(15), Decimal("105.25")),  # MSFT is flat; TSLA went through zero
