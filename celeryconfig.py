@@ -31,11 +31,13 @@ event_serializer = "json"
 # --- Which tasks there are, and where they wait -------------------------------------------------------------------
 # Explicit: a list of files that somebody forgot to import fails in production, a list of names fails in tests.
 imports = (
+    "tasks.dispatch",
     "tasks.reconcile",
     "tasks.missed_slots",
     "tasks.prune",
     "tasks.relay",
     "tasks.run_after_fills",
+    "tasks.sweep",
     "tasks.sweep_fill_windows",
     "tasks.take_fill",
 )
@@ -51,7 +53,9 @@ _QUEUES = (
 task_queues = tuple(Queue(name, Exchange(name, type="direct"), routing_key=name) for name in _QUEUES)
 task_routes = {
     "reconciliation.reconcile_account": {"queue": "reconciliation"},
+    "reconciliation.dispatch_due_accounts": {"queue": "reconciliation.control"},
     "reconciliation.run_after_fills": {"queue": "reconciliation.fills"},
+    "reconciliation.sweep_accounts": {"queue": "reconciliation.sweeps"},
     "reconciliation.sweep_fill_windows": {"queue": "reconciliation.control"},
     "reconciliation.take_fill": {"queue": "reconciliation.fills"},
     "reconciliation.check_missed_slots": {"queue": "reconciliation.control"},
@@ -142,6 +146,11 @@ beat_scheduler = "tasks.beat:HeartbeatScheduler"
 beat_max_loop_interval = 1
 beat_schedule: dict[str, dict[str, object]] = {
     # Expires: ticks that waited while workers were away are one tick.
+    "dispatch due accounts": {
+        "task": "reconciliation.dispatch_due_accounts",
+        "schedule": 1.0,
+        "options": {"expires": 5},
+    },
     "sweep fill windows": {"task": "reconciliation.sweep_fill_windows", "schedule": 1.0, "options": {"expires": 5}},
     "check missed slots": {"task": "reconciliation.check_missed_slots", "schedule": 5.0, "options": {"expires": 5}},
     # By the clock: beat keeps nothing on disk, so "every 24 h" would begin anew with each restart.

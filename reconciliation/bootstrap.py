@@ -3,8 +3,6 @@
 One `Bootstrap` belongs to one process: build it after a fork, close it at the end.
 """
 
-import asyncio
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from decimal import Decimal
 from functools import cached_property
@@ -15,41 +13,36 @@ import redis
 from sqlalchemy import Engine
 
 from reconciliation.break_policy import BreakPolicy, SeverityRule
-from reconciliation.broker.query import BrokerQuery, ClosableBroker
 from reconciliation.broker.reader import ConnectionReader
-from reconciliation.broker.registry import open_broker
 from reconciliation.confirmation import RunFollowUp
 from reconciliation.coordination.connection import connect
-from reconciliation.coordination.due_queue import DueQueue
 from reconciliation.coordination.fill_window import FillWindows, WindowTimes
 from reconciliation.coordination.open_windows import OpenWindows
-from reconciliation.errors import ConfigurationError, ReadError
+from reconciliation.errors import ConfigurationError
 from reconciliation.local.csv import CsvBook
 from reconciliation.local.own_options import Mode
 from reconciliation.local.own_tables import OwnTablesBook
 from reconciliation.local.provider import LocalBook
 from reconciliation.local.sql import SqlBook
-from reconciliation.models import ReconciliationConfig
 from reconciliation.post_fill import FillIntake, PostFillRuns
 from reconciliation.publishing.channels import ChannelPublisher
 from reconciliation.publishing.relay import OutboxRelay
+from reconciliation.schedule_parts import ScheduleParts
 from reconciliation.settings import Settings
+from reconciliation.storage.account_directory import RegistryDirectory
 from reconciliation.storage.engine import build_engine
 from reconciliation.storage.ledger import SqlLedger
 from reconciliation.storage.missed_slots import SqlMissedSlots
 from reconciliation.storage.symbols import StoredSymbols, SymbolStore
 from reconciliation.storage.wanted_confirmations import SqlWantedConfirmations
-from reconciliation.sweep import AccountPlan, Reconciler
+from reconciliation.sweep import Reconciler
 
 if TYPE_CHECKING:
     from reconciliation.publishing.countdown_sender import CountdownSender
     from reconciliation.publishing.task_sender import TaskSender
 
-#: The connection of accounts that name none: the broker of the settings.
-DEFAULT_CONNECTION = "default"
 
-
-class Bootstrap:
+class Bootstrap(ScheduleParts):
     """All parts of one process. Parts that are never asked for are never built."""
 
     def __init__(self, settings: Settings) -> None:
@@ -96,10 +89,6 @@ class Bootstrap:
         return book
 
     @cached_property
-    def connections(self) -> "SettingsConnections":
-        return SettingsConnections(self.settings)
-
-    @cached_property
     def break_policy(self) -> BreakPolicy:
         return break_policy(self.settings)
 
@@ -107,10 +96,6 @@ class Bootstrap:
     def ledger(self) -> SqlLedger:
         after = self.settings.could_not_run_after
         return SqlLedger(self.engine, policy=self.break_policy, could_not_run_after=after)
-
-    @cached_property
-    def due_queue(self) -> DueQueue:
-        return DueQueue(self.redis, prefix=self.settings.key_prefix, address=self.settings.redis_address)
 
     @cached_property
     def outbox_relay(self) -> OutboxRelay:
@@ -139,9 +124,9 @@ class Bootstrap:
     @cached_property
     def reconciler(self) -> Reconciler:
         return Reconciler(
-            directory=SettingsDirectory(self.settings),
+            directory=RegistryDirectory(self.registry, self.connection_definitions, self.default_config),
             local_book=self.local_book,
-            broker_reader=ConnectionReader(self.connections),
+            broker_reader=ConnectionReader(self.connections, self.connection_pauses),
             ledger=self.ledger,
             follow_up=self.run_follow_up,
             publisher=ChannelPublisher(self.redis, self.settings.redis_address),
@@ -185,58 +170,9 @@ class Bootstrap:
     def post_fill_runs(self) -> PostFillRuns:
         return PostFillRuns(self.fill_windows, self.countdown_sender, self.reconciler)
 
-    async def aclose(self) -> None:
-        """Close what holds asyncio resources. To be called in the event loop that used them, before `close`."""
-        if "connections" in self.__dict__:
-            await self.connections.aclose()
-
     def close(self) -> None:
         """Close every part that was built, the last one first."""
         self._closing.close()
-
-
-class SettingsConnections:
-    """The one connection that the settings describe."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._broker: BrokerQuery | None = None
-        self._opening = asyncio.Lock()
-
-    async def get_broker(self, connection: str) -> BrokerQuery:
-        """Return the broker of the settings, opened once."""
-        if connection != DEFAULT_CONNECTION:
-            raise ConfigurationError(f"there is no connection {connection!r}")
-        async with self._opening:
-            if self._broker is None:
-                self._broker = await asyncio.to_thread(
-                    open_broker, self._settings.broker, self._settings.broker_options
-                )
-            return self._broker
-
-    async def aclose(self) -> None:
-        broker: object = self._broker
-        self._broker = None
-        if isinstance(broker, ClosableBroker):
-            await broker.close()
-
-
-class SettingsDirectory:
-    """Every account as the settings' defaults say."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    def get_plans(self, account_ids: Sequence[str]) -> Mapping[str, AccountPlan | ReadError]:
-        return {
-            account_id: AccountPlan(
-                config=default_config(self._settings, account_id),
-                connection=DEFAULT_CONNECTION,
-                broker_account_id=account_id,
-                broker=self._settings.broker,
-            )
-            for account_id in account_ids
-        }
 
 
 def break_policy(settings: Settings) -> BreakPolicy:
@@ -256,17 +192,4 @@ def break_policy(settings: Settings) -> BreakPolicy:
         flood_cap=settings.flood_cap,
         material_change_pct=Decimal(settings.material_change_pct),
         severity_rules=rules,
-    )
-
-
-def default_config(settings: Settings, account_id: str) -> ReconciliationConfig:
-    """Return the configuration of an account that has none of its own."""
-    return ReconciliationConfig(
-        account_id,
-        interval_seconds=settings.interval_seconds,
-        post_fill_delay_seconds=settings.post_fill_delay_seconds,
-        cash_tolerance=Decimal(settings.cash_tolerance),
-        equity_tolerance_pct=Decimal(settings.equity_tolerance_pct),
-        post_fill_max_wait_seconds=settings.post_fill_max_wait_seconds,
-        read_timeout_seconds=settings.read_timeout_seconds,
     )

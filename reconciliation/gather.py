@@ -15,7 +15,9 @@ Answer = TypeVar("Answer")
 Row = TypeVar("Row")
 
 
-async def read_broker(broker: BrokerQuery, account_id: str, timeout_seconds: float) -> BrokerSnapshot | ReadError:
+async def read_broker(
+    broker: BrokerQuery, account_id: str, timeout_seconds: float | None
+) -> BrokerSnapshot | ReadError:
     """Read one account at the broker within `timeout_seconds`; an error is returned, not raised."""
     if isinstance(broker, SnapshotBroker):
         answer = await surely(broker.get_snapshots([account_id]), "broker", account_id, timeout_seconds)
@@ -31,15 +33,21 @@ async def read_local(provider: PositionProvider, account_id: str, timeout_second
     return await surely(_provide(provider, account_id), "local book", account_id, timeout_seconds)
 
 
-async def surely(read: Awaitable[Answer], side: str, account_id: str, timeout_seconds: float) -> Answer | ReadError:
-    """Await `read`; turn a time-out and every exception of an adapter into the `ReadError` that says so."""
+async def surely(
+    read: Awaitable[Answer], side: str, account_id: str, timeout_seconds: float | None
+) -> Answer | ReadError:
+    """Await `read`; turn a time-out and every exception of an adapter into the `ReadError` that says so.
+
+    No time limit (None) is for a read that has one of its own.
+    """
     try:
         async with asyncio.timeout(timeout_seconds):
             return await read
     except ReadError as error:
         return error
     except TimeoutError:
-        return Unavailable(f"the {side} gave no answer within {timeout_seconds:g} s", account_id=account_id)
+        waited = "in time" if timeout_seconds is None else f"within {timeout_seconds:g} s"
+        return Unavailable(f"the {side} gave no answer {waited}", account_id=account_id)
     except InvalidInputError as error:
         return BadData(f"the {side} answered with what cannot be read: {error}", account_id=account_id)
     except Exception as error:  # noqa: BLE001  an adapter may raise anything; the run must still end in a result

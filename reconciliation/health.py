@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from reconciliation.bootstrap import DEFAULT_CONNECTION, Bootstrap
+from reconciliation.bootstrap import Bootstrap
 from reconciliation.coordination.server_facts import require_safe_server
 from reconciliation.errors import ReconciliationError
 from reconciliation.gather import read_broker
 from reconciliation.publishing.task_sender import TaskSender
+from reconciliation.registered import DEFAULT_CONNECTION
 from reconciliation.settings import Settings
 from reconciliation.storage.engine import read_transaction
 from reconciliation.storage.migrate import pending
@@ -117,10 +118,10 @@ def _broker(parts: Bootstrap, account_id: str | None) -> Answer:
 async def _open_and_read(parts: Bootstrap, account_id: str | None) -> Answer:
     name = parts.settings.broker
     try:
-        broker = await parts.connections.get_broker(DEFAULT_CONNECTION)
-        if account_id is None:
-            return Verdict.OK, f"{name} can be opened; name an --account to read it", None
-        answer = await read_broker(broker, account_id, parts.settings.read_timeout_seconds)
+        async with parts.connections.use(DEFAULT_CONNECTION) as opened:
+            if account_id is None:
+                return Verdict.OK, f"{name} can be opened; name an --account to read it", None
+            answer = await read_broker(opened.broker, account_id, parts.settings.read_timeout_seconds)
         if isinstance(answer, ReconciliationError):
             raise answer
         return Verdict.OK, f"{name}: {len(answer.positions)} positions of {account_id}", None

@@ -87,6 +87,26 @@ class Settings(BaseSettings):
         None, gt=0, description="Every hour, runs and resolved breaks older than this are deleted; default: never."
     )
 
+    sweep_size: int = Field(50, ge=1, le=1000, description="Accounts in one sweep, at most.")
+    sweep_seconds: float = Field(45.0, gt=0, description="A sweep begins with no account after this time.")
+    sweeps_waiting_max: int = Field(
+        200, ge=1, description="With so many sweeps waiting for workers, what is due stays in the due-queue."
+    )
+    dispatch_lease_seconds: float = Field(
+        30.0, gt=0, description="A sweep that no worker begins in this time is stale, and its accounts are due again."
+    )
+    startup_runs_per_second: int = Field(
+        200, ge=1, description="Accounts new to the schedule that become due in one second, at most."
+    )
+    run_crashes_max: int = Field(
+        3, ge=1, description="An account whose runs took so many workers with them is set aside for that slot."
+    )
+    connection_failures_before_pause: int = Field(
+        5, ge=1, description="So many failures of a connection without a success between them pause it."
+    )
+    connection_pause_seconds: float = Field(5.0, gt=0, description="A connection's first pause; each next is doubled.")
+    connection_pause_max_seconds: float = Field(300.0, gt=0, description="A connection's longest pause.")
+
     task_time_limit_seconds: int = Field(100, ge=5, description="A task that runs for longer is killed.")
     run_lease_seconds: int = Field(120, description="Afterwards a run's lock may be taken by somebody else.")
     visibility_timeout_seconds: int = Field(

@@ -1,24 +1,32 @@
 """The use case of the workers: reconcile any number of accounts together.
 
-Gather both sides of all accounts at once, decide each by itself, record all in one transaction, then publish.
-One account's failure never touches another's.
+The broker is asked for all accounts at once. As its answers come, they are put together in groups; each group has one
+read of the local book, one transaction and one pipeline of publishing. Without a straggler there is one group; with
+one, the others don't wait for it, and no local figure is much older than the broker's that it is compared with.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Protocol
+from uuid import UUID
 
 from reconciliation.broker.query import BrokerSnapshot
 from reconciliation.errors import CoordinationError, ReadError, StorageError, Unavailable
 from reconciliation.gather import of_account, surely
+from reconciliation.groups import grouped
 from reconciliation.hints import HintFacts, facts_of
 from reconciliation.ledger import FillCounters, FollowUp, RecordedRun, RunLedger
 from reconciliation.local.provider import LocalBook, LocalSnapshot
 from reconciliation.models import ReconciliationConfig, ReconciliationResult, RunRequest
 from reconciliation.run import Naming, RunStart, conclude, incomplete
 from reconciliation.symbols import SymbolResolver
+
+#: How long answers wait for others of their group. Also about how much older a broker's figure may be than ours.
+GROUP_SECONDS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +48,34 @@ class AccountDirectory(Protocol):
         ...
 
 
+class Patience:
+    """How long a sweep goes on to begin with accounts. Those that it began with are always brought to an end."""
+
+    def __init__(self, seconds: float = float("inf"), should_stop: Callable[[], bool] = lambda: False) -> None:
+        self._deadline = monotonic() + seconds
+        self._should_stop = should_stop
+
+    def is_over(self) -> bool:
+        return monotonic() >= self._deadline or self._should_stop()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerAnswer:
+    """What the broker said of one account, and when that account's turn began."""
+
+    plan: AccountPlan
+    snapshot: BrokerSnapshot | ReadError
+    start: RunStart
+
+
 class BrokerReader(Protocol):
     """Reads many accounts over their connections, each within its own time limit."""
 
-    async def read(self, plans: Sequence[AccountPlan]) -> Mapping[str, BrokerSnapshot | ReadError]:
-        """Return an entry for each plan, by our account id; the snapshot's account carries our account id too."""
+    def read(self, plans: Sequence[AccountPlan], patience: Patience) -> AsyncIterator[BrokerAnswer]:
+        """Yield the answer to each plan, as they come; the snapshot's account carries our account id.
+
+        A plan that was not begun with when `patience` was over is left out.
+        """
         ...
 
 
@@ -92,28 +123,44 @@ class Reconciler:
         """Make every asked run and return the results in the order of the requests.
 
         Raises:
-            StorageError: the results could not be recorded; nothing was published.
-            CoordinationError: the results were recorded, but could not be published.
+            StorageError: results could not be recorded; these were not published.
+            CoordinationError: results were recorded, but could not be published.
         """
-        start = RunStart.now()
-        account_ids = list(dict.fromkeys(request.account_id for request in requests))
-        plans = await asyncio.to_thread(self._directory.get_plans, account_ids)
-        known = {account_id: plan for account_id, plan in plans.items() if isinstance(plan, AccountPlan)}
-        fills_before = await asyncio.to_thread(self._count_fills, account_ids)
-        local, broker = await asyncio.gather(self._read_local(list(known)), self._broker_reader.read([*known.values()]))
-        resolver = await asyncio.to_thread(self._symbols.get_resolver) if self._symbols else None
-        runs = [self._conclude(request, start, plans, local, broker, resolver=resolver) for request in requests]
-        fills_after = await asyncio.to_thread(self._count_fills, account_ids)
-        runs = [
-            replace(
-                run,
-                fills_before=fills_before.get(run.result.account_id),
-                fills_after=fills_after.get(run.result.account_id),
-            )
-            for run in runs
-        ]
-        await asyncio.to_thread(self._record_and_publish, runs)
-        return [run.result for run in runs]
+        results: dict[UUID, ReconciliationResult] = {}
+        async for made in self.reconcile_in_groups(requests, Patience()):
+            results.update((result.run_id, result) for result in made)
+        return [results[request.run_id] for request in requests]
+
+    async def reconcile_in_groups(
+        self, requests: Sequence[RunRequest], patience: Patience
+    ) -> AsyncIterator[list[ReconciliationResult]]:
+        """Yield the results of each group once it is recorded and published; leave out what was not begun with.
+
+        Raises:
+            StorageError, CoordinationError: as for `reconcile`.
+        """
+        by_account: dict[str, list[RunRequest]] = defaultdict(list)
+        for request in requests:
+            by_account[request.account_id].append(request)
+        plans = await asyncio.to_thread(self._directory.get_plans, list(by_account))
+        fills = await asyncio.to_thread(self._count_fills, list(by_account))
+        unplanned = {
+            account_id: plan
+            for account_id in by_account
+            if isinstance(plan := of_account(plans, "registry", account_id), ReadError)
+        }
+        if unplanned:
+            start = RunStart.now()
+            runs = [
+                RecordedRun(result=incomplete(request, start, error, "registry"), fence=request.fence)
+                for account_id, error in unplanned.items()
+                for request in by_account[account_id]
+            ]
+            yield await self._record_and_publish(runs)
+        known = [plan for plan in plans.values() if isinstance(plan, AccountPlan)]
+        async with contextlib.aclosing(grouped(self._broker_reader.read(known, patience), GROUP_SECONDS)) as groups:
+            async for group in groups:
+                yield await self._conclude_group(group, by_account, fills)
 
     async def give_up(self, requests: Sequence[RunRequest], reason: str) -> list[ReconciliationResult]:
         """Conclude runs that could not be made as `incomplete` and tell so: never silence, even without a database.
@@ -129,7 +176,32 @@ class Reconciler:
         await asyncio.to_thread(self._publisher.publish, results)
         return results
 
-    def _record_and_publish(self, runs: Sequence[RecordedRun]) -> None:
+    async def _conclude_group(
+        self,
+        group: Sequence[BrokerAnswer],
+        by_account: Mapping[str, Sequence[RunRequest]],
+        fills_before: Mapping[str, int],
+    ) -> list[ReconciliationResult]:
+        account_ids = [answer.plan.config.account_id for answer in group]
+        local = await self._read_local(account_ids)
+        resolver = await asyncio.to_thread(self._symbols.get_resolver) if self._symbols else None
+        fills_after = await asyncio.to_thread(self._count_fills, account_ids)
+        runs = [
+            replace(
+                _conclude(request, answer, of_account(local, "local book", request.account_id), resolver),
+                fills_before=fills_before.get(request.account_id),
+                fills_after=fills_after.get(request.account_id),
+            )
+            for answer in group
+            for request in by_account[answer.plan.config.account_id]
+        ]
+        return await self._record_and_publish(runs)
+
+    async def _record_and_publish(self, runs: Sequence[RecordedRun]) -> list[ReconciliationResult]:
+        await asyncio.to_thread(self._record, runs)
+        return [run.result for run in runs]
+
+    def _record(self, runs: Sequence[RecordedRun]) -> None:
         recording = self._ledger.record(runs)
         if self._follow_up is not None:
             self._follow_up.follow_up(recording)
@@ -145,29 +217,17 @@ class Reconciler:
             return {}
 
     async def _read_local(self, account_ids: Sequence[str]) -> Mapping[str, LocalSnapshot | ReadError]:
-        if not account_ids:
-            return {}
         read = self._local_book.get_snapshots(account_ids)
         answer = await surely(read, "local book", account_ids[0], self._local_timeout_seconds)
         return dict.fromkeys(account_ids, answer) if isinstance(answer, ReadError) else answer
 
-    def _conclude(
-        self,
-        request: RunRequest,
-        start: RunStart,
-        plans: Mapping[str, AccountPlan | ReadError],
-        local: Mapping[str, LocalSnapshot | ReadError],
-        broker: Mapping[str, BrokerSnapshot | ReadError],
-        *,
-        resolver: SymbolResolver | None,
-    ) -> RecordedRun:
-        account_id = request.account_id
-        plan = of_account(plans, "registry", account_id)
-        if isinstance(plan, ReadError):
-            return RecordedRun(result=incomplete(request, start, plan, "registry"), fence=request.fence)
-        ours = of_account(local, "local book", account_id)
-        theirs = of_account(broker, "broker", account_id)
-        naming = None if resolver is None else Naming(resolver=resolver, brokers=(plan.connection, plan.broker))
-        result = conclude(request, plan.config, start, ours, theirs, naming=naming)
-        facts = HintFacts() if isinstance(ours, ReadError) or isinstance(theirs, ReadError) else facts_of(ours, theirs)
-        return RecordedRun(result=result, config=plan.config, fence=request.fence, hints=facts)
+
+def _conclude(
+    request: RunRequest, answer: BrokerAnswer, ours: LocalSnapshot | ReadError, resolver: SymbolResolver | None
+) -> RecordedRun:
+    theirs, config = answer.snapshot, answer.plan.config
+    plan = answer.plan
+    naming = None if resolver is None else Naming(resolver=resolver, brokers=(plan.connection, plan.broker))
+    result = conclude(request, config, answer.start, ours, theirs, naming=naming)
+    facts = HintFacts() if isinstance(ours, ReadError) or isinstance(theirs, ReadError) else facts_of(ours, theirs)
+    return RecordedRun(result=result, config=config, fence=request.fence, hints=facts)

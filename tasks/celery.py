@@ -8,13 +8,14 @@ from celery.signals import setup_logging
 
 from reconciliation.logs import configure_logging
 from reconciliation.settings import load_settings
-from tasks import runtime
+from tasks import runtime, shutdown
 from tasks.redis_check import RefuseUnsafeRedis
 
 app = Celery("reconciliation", task_cls="tasks.base:ReconciliationTask")
 app.config_from_object("celeryconfig")
 app.steps["consumer"].add(RefuseUnsafeRedis)
 runtime.follow_worker_signals()
+shutdown.follow_worker_signals()
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]  # celery has no types

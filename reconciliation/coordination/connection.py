@@ -4,6 +4,8 @@ redis-py's own defaults (no time-out, ten retries, RESP3) are said differently h
 """
 
 import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
@@ -15,6 +17,11 @@ RETRY_BASE_SECONDS = 0.05
 RETRY_CAP_SECONDS = 0.5
 #: A connection that was idle for longer is asked for a sign of life before it is used.
 HEALTH_CHECK_INTERVAL_SECONDS = 10
+
+_NOT_UNDERSTOOD = (
+    "the Redis URL is not understood: write redis://[user:password@]host:port/database, "
+    "rediss:// for TLS or unix:///path/to.sock"
+)
 
 
 def connect(url: str, timeout_seconds: float) -> redis.Redis:
@@ -43,10 +50,7 @@ def connect(url: str, timeout_seconds: float) -> redis.Redis:
         )
     except ValueError:
         # Not chained: the error may hold a piece of the URL, and that a piece of the password.
-        raise ConfigurationError(
-            "the Redis URL is not understood: write redis://[user:password@]host:port/database, "
-            "rediss:// for TLS or unix:///path/to.sock"
-        ) from None
+        raise ConfigurationError(_NOT_UNDERSTOOD) from None
 
 
 #: The first class that fits speaks; `{error}` is redis-py's own text, which never holds a password.
@@ -64,6 +68,25 @@ _REASONS: tuple[tuple[type[redis.RedisError], str], ...] = (
     (redis.exceptions.ReadOnlyError, "is a read-only replica: name the primary in RECONCILIATION_REDIS_URL"),
     (redis.RedisError, "refuses: {error}"),
 )
+
+
+def connect_async(url: str, timeout_seconds: float) -> redis.asyncio.Redis:
+    """Return the same client for one event loop."""
+    try:
+        return redis.asyncio.Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
+            **({} if url.startswith("unix:") else {"socket_keepalive": True}),
+            health_check_interval=HEALTH_CHECK_INTERVAL_SECONDS,
+            protocol=2,
+            retry=AsyncRetry(
+                ExponentialWithJitterBackoff(cap=RETRY_CAP_SECONDS, base=RETRY_BASE_SECONDS), COMMAND_ATTEMPTS - 1
+            ),
+        )
+    except ValueError:
+        raise ConfigurationError(_NOT_UNDERSTOOD) from None
 
 
 def explain(error: redis.RedisError, address: str) -> CoordinationError:

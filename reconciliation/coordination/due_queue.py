@@ -19,6 +19,7 @@ from uuid import UUID, uuid4, uuid5
 import redis
 
 from reconciliation.coordination.connection import explain
+from reconciliation.due_runs import BegunRun, Claim
 from reconciliation.models import Fence, RunRequest, Trigger
 
 #: Fencing numbers of slots are compared with each other only: an asked run takes no slot's lease.
@@ -29,29 +30,6 @@ CLAIM_LIMIT_MAX = 1000
 
 _SCRIPT = (Path(__file__).parent / "due_queue.lua").read_text(encoding="utf-8")
 _SLOT_RUNS = UUID("6f0c7b52-6a53-5d0b-9d4e-2f8e6d0a7f11")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
-    """An entry that this caller may hand to a worker, until the lease is over."""
-
-    entry: str
-    fence: int
-    connection: str
-    #: How often a run of this entry began and never came to an end.
-    crashes: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BegunRun:
-    """A run that this caller makes now, until the lease is over."""
-
-    entry: str
-    fence: int
-    request: RunRequest
-    #: 1 for the first. Later ones may find that an earlier one was recorded before its worker died.
-    attempt: int
-    crashes: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
-from reconciliation.coordination.due_queue import BegunRun, Change, Claim, DueQueue, account_entry, asked_entry
+from reconciliation.coordination.due_queue import Change, DueQueue, account_entry, asked_entry
+from reconciliation.due_runs import BegunRun, Claim
 from reconciliation.models import RunRequest
 from tests.integration.schedule.records import record
 

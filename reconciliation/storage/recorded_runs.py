@@ -1,0 +1,27 @@
+"""Which runs the ledger holds: asked before an attempt is repeated whose first one may have been recorded."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Engine, select
+
+from reconciliation.models import Outcome
+from reconciliation.storage.engine import read_transaction
+from reconciliation.storage.ledger_tables import RunRow
+
+
+class SqlRecordedRuns:
+    """Implements `reconciliation.sweeper.RecordedRuns`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def recorded(self, run_ids: Sequence[UUID]) -> set[UUID]:
+        """Return those that were recorded as complete; an incomplete one is worth another attempt.
+
+        Raises:
+            StorageError: the database cannot be reached.
+        """
+        complete = RunRow.outcome != Outcome.INCOMPLETE.value
+        with read_transaction(self._engine) as db:
+            return set(db.scalars(select(RunRow.run_id).where(RunRow.run_id.in_(run_ids), complete)))

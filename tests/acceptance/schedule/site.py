@@ -1,0 +1,59 @@
+"""What the acceptance tests of the schedule look at: the registry, the due-queue, the runs on record."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Self
+
+from sqlalchemy import insert, select
+
+from reconciliation.bootstrap import Bootstrap
+from reconciliation.registered import RegisteredAccount
+from reconciliation.settings import Settings
+from reconciliation.storage.engine import read_transaction, write_transaction
+from reconciliation.storage.ledger_tables import RunRow
+from reconciliation.storage.tables import Account
+
+
+class Site:
+    """The parts of a running site, from the outside."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.settings: dict[str, Any] = dict(settings)
+
+    def __enter__(self) -> Self:
+        self.parts = Bootstrap(Settings(**self.settings))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.parts.close()
+
+    def add(self, count: int, prefix: str = "ACC", **fields: Any) -> list[str]:
+        """Register accounts that are clean at the paper broker, and in the local book."""
+        ids = [f"{prefix}-{number:04}" for number in range(count)]
+        with write_transaction(self.parts.engine) as db:
+            db.execute(insert(Account), [{"account_id": name, "cash": 100_000, "equity": 100_000} for name in ids])
+        self.parts.registry.add(RegisteredAccount(account_id=name, **fields) for name in ids)
+        return ids
+
+    def runs(self) -> list[Any]:
+        with read_transaction(self.parts.engine) as db:
+            query = select(RunRow.account_id, RunRow.run_id, RunRow.outcome, RunRow.context, RunRow.timestamp)
+            return list(db.execute(query.order_by(RunRow.timestamp)))
+
+    def runs_by_account(self) -> Counter[str]:
+        return Counter(run.account_id for run in self.runs())
+
+    def slots(self) -> dict[str, list[float]]:
+        """Return the slots that were run, in seconds, by account; a slot that was run twice stands there twice."""
+        slots: dict[str, list[float]] = defaultdict(list)
+        for run in self.runs():
+            if "slot" in run.context:
+                slots[run.account_id].append(datetime.fromisoformat(run.context["slot"]).timestamp())
+        return {account_id: sorted(found) for account_id, found in slots.items()}
+
+
+def missed(slots: Iterable[float], interval_seconds: float) -> int:
+    """Return how many slots of the grid are missing between the first and the last."""
+    ordered = sorted(slots)
+    return round((ordered[-1] - ordered[0]) / interval_seconds) + 1 - len(ordered)
