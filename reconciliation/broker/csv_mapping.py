@@ -1,6 +1,5 @@
 """How to read somebody's CSV export: which column is what, and how numbers are written. A TOML file or an object."""
 
-import codecs
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -181,7 +180,7 @@ def _layout(reader: _Reader) -> CsvLayout:
     if len(layout.decimal) != 1 or layout.decimal == layout.thousands:
         raise reader.wrong("file.decimal", "one character, and not the thousands sign")
     try:
-        codecs.lookup(layout.encoding)
+        "x".encode(layout.encoding)
     except LookupError:
         raise reader.wrong("file.encoding", "a known encoding, such as utf-8 or cp1252") from None
     return layout

@@ -81,9 +81,10 @@ def _encoding(head: bytes, source: StatementSource) -> str:
         return "utf-8"
     name = {"1252": "cp1252", "": "cp1252", "NONE": "cp1252"}.get(charset, charset)
     try:
-        return codecs.lookup(name).name
+        "x".encode(name)
     except LookupError:
         raise source.bad(f"CHARSET:{charset} in the header is not a known character set") from None
+    return name
 
 
 def _header(pattern: re.Pattern[bytes], head: bytes) -> str:

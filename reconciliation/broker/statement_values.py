@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from reconciliation.errors import InvalidInputError
 from reconciliation.values import exact_decimal
@@ -37,13 +38,20 @@ def date_and_time(text: str, what: str) -> datetime:
     Raises:
         InvalidInputError: anything else; 01/02/2025 is left out, for it is two days.
     """
+    moment = _moment(text)
+    if moment is None:
+        raise InvalidInputError(f"{what}: {text!r} is not a date: write it as 20250115 or 2025-01-15")
+    return moment
+
+
+@lru_cache(maxsize=256)  # the rows of a file bear a handful of dates, and strptime is what reading them would cost
+def _moment(text: str) -> datetime | None:
     day, _, time = re.sub(r"[;, T]+", " ", text.strip()).partition(" ")
     for date_format in _DATE_FORMATS:
         for time_format in _TIME_FORMATS if time else ("",):
+            pattern = f"{date_format} {time_format}".strip()
             try:
-                return datetime.strptime(f"{day} {time}".strip(), f"{date_format} {time_format}".strip()).replace(
-                    tzinfo=UTC
-                )
+                return datetime.strptime(f"{day} {time}".strip(), pattern).replace(tzinfo=UTC)
             except ValueError:
                 continue
-    raise InvalidInputError(f"{what}: {text!r} is not a date: write it as 20250115 or 2025-01-15")
+    return None

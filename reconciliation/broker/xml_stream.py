@@ -1,5 +1,6 @@
 """XML read as a stream of elements: constant memory, no DOCTYPE, no entities, a line for every error."""
 
+import re
 from collections.abc import Mapping
 from typing import Protocol
 from xml.sax import SAXParseException
@@ -13,6 +14,10 @@ from reconciliation.broker.statement_source import StatementSource
 
 #: What expat says when the text ends inside something: no element, token, character, CDATA section.
 _EXPAT_CODES_OF_AN_EARLY_END = {3, 5, 6, 20}
+
+_DECLARED_ENCODING = re.compile(rb"""^\W*<\?xml[^>]*?encoding=["']([^"'>]*)""")
+#: What expat knows by itself; of others it takes those of one byte a character.
+_EXPAT_ENCODINGS = {"utf-8", "utf-16", "utf-16le", "utf-16be", "us-ascii", "iso-8859-1"}
 
 #: Statements are nested some ten deep; each open element costs memory that no file size bounds well.
 MAX_DEPTH = 100
@@ -72,6 +77,7 @@ def parse_xml(source: StatementSource, handler: ElementHandler) -> None:
         Incomplete: the file ends too early.
         BadData: it is not well-formed, or carries a DOCTYPE or entities; or what `handler` raises.
     """
+    _check_encoding(source)
     parser = DefusedExpatParser(forbid_dtd=True)
     parser.setContentHandler(_Forwarder(source, handler, parser))
     try:
@@ -85,6 +91,24 @@ def parse_xml(source: StatementSource, handler: ElementHandler) -> None:
         ) from None
     except SAXParseException as error:
         raise _explain(source, error) from None
+
+
+def _check_encoding(source: StatementSource) -> None:
+    """Refuse an encoding that the parser would fail at in its own ways."""
+    declared = _DECLARED_ENCODING.match(source.head().replace(b"\0", b""))
+    if declared is None:
+        return
+    name = declared[1].decode("latin-1").lower()
+    if name not in _EXPAT_ENCODINGS and not _is_of_one_byte(name):
+        raise source.bad(f"declares the encoding {name[:40]!r}, which cannot be read: save it as UTF-8", 1)
+
+
+def _is_of_one_byte(encoding: str) -> bool:
+    every_byte = bytes(range(256))
+    try:
+        return len(every_byte.decode(encoding, "replace")) == len(every_byte)
+    except (LookupError, UnicodeError, ValueError):
+        return False
 
 
 def _explain(source: StatementSource, error: SAXParseException) -> Exception:

@@ -237,6 +237,7 @@ def test_what_is_no_number_in_the_files_style_is_not_guessed_at(source: Statemen
         ({"file": {"skip_lines": "2"}}, "file.skip_lines"),
         ({"file": {"decimal": ",", "thousands": ","}}, "file.decimal"),
         ({"file": {"encoding": "klingon"}}, "file.encoding"),
+        ({"file": {"encoding": "hex"}}, "file.encoding"),
         ({"asset_types": {"Aktie": "share"}}, "asset_types.Aktie"),
         ({"side": {"long": 1}}, "side.long"),
         ({"cash": {"symbols": ["C"], "column": "amount"}}, "cash.column"),

@@ -251,9 +251,10 @@ def test_the_header_names_the_encoding(source: StatementSource) -> None:
         assert [row.symbol for row in read_one.positions or ()] == ["ÄPL"]
 
 
-def test_an_unknown_encoding_is_an_error(source: StatementSource) -> None:
-    with pytest.raises(BadData, match="CHARSET:KLINGON"):
-        read(source, ofx(statement()).replace("CHARSET:1252", "CHARSET:KLINGON"))
+@pytest.mark.parametrize("name", ["KLINGON", "ROT13", "HEX"])
+def test_an_unknown_encoding_is_an_error(source: StatementSource, name: str) -> None:
+    with pytest.raises(BadData, match=f"CHARSET:{name}"):
+        read(source, ofx(statement()).replace("CHARSET:1252", f"CHARSET:{name}"))
 
 
 def test_a_file_on_one_line_and_of_many_chunks_is_read_whole(source: StatementSource) -> None:

@@ -157,6 +157,27 @@ def test_a_byte_order_mark_does_not_matter(source: StatementSource, case: FileCa
     assert len(read_statements(source)) == 1
 
 
+@pytest.mark.parametrize("encoding", ["klingon", "gb2312", "rot13", "utf-7", "", "x" * 500])
+@pytest.mark.parametrize("written", ["utf-8", "utf-16"])
+def test_xml_in_an_encoding_that_cannot_be_read_is_refused(
+    source: StatementSource, encoding: str, written: str
+) -> None:
+    text = OfxXmlCase().text(Situation.ONE_POSITION.value).replace("UTF-8", encoding)
+    source.path.write_bytes(text.encode(written))
+
+    with pytest.raises(BadData, match="line 1: "):
+        read_ofx(source)
+
+
+def test_xml_may_come_in_an_encoding_of_one_byte_a_character(source: StatementSource) -> None:
+    text = OfxXmlCase().text(Situation.ONE_POSITION.value).replace("UTF-8", "windows-1252").replace("AAPL", "ÄPL")
+    source.path.write_bytes(text.encode("cp1252"))
+
+    (read_one,) = read_ofx(source)
+
+    assert [row.symbol for row in read_one.positions or ()] == ["ÄPL"]
+
+
 @pytest.mark.parametrize("case", [FlexCase(), OfxXmlCase()], ids=["flex", "ofx 2"])
 def test_xml_may_come_in_utf_16(source: StatementSource, case: FileCase) -> None:
     text = case.text(Situation.ONE_POSITION.value).replace('encoding="UTF-8"', 'encoding="UTF-16"')
