@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-docker lint format demo clean
+.PHONY: help install test test-docker lint format demo chaos bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -37,6 +37,12 @@ lint: install ## ruff, mypy --strict, import contracts
 format: install ## Format the code
 	$(BIN)/ruff check --fix-only --exit-zero .
 	$(BIN)/ruff format .
+
+chaos: install ## Two minutes of fills while workers, beat and Redis are killed: lost and doubled must be 0
+	$(BIN)/python -m tests.chaos.fill_chaos --seconds 120
+
+bench: install ## Measure, and write docs/performance.md
+	$(BIN)/python -m benchmarks --write
 
 clean: ## Remove what install, tests and the demo made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

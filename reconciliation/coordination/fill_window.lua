@@ -116,6 +116,7 @@ end
 
 -- Hold it for a message that arrives when the window is due. The reply tells the caller to send that message.
 local function await(account, window, times, token)
+  count("messages")
   hold(account, window, times, "waiting", token, math.max(now, window.due_at))
   return { "send", math.max(0, window.due_at - now) }
 end

@@ -36,7 +36,11 @@ def test_a_fill_that_was_sent_shows_in_the_status(reconcile):
         "overdue": 0,
         "leases_held": 1,
     }
-    assert (shown["fills_pending"], shown["oldest_account_id"], shown["counters"]) == (1, "ACC-1", {"opened": 1})
+    assert (shown["fills_pending"], shown["oldest_account_id"], shown["counters"]) == (
+        1,
+        "ACC-1",
+        {"messages": 1, "opened": 1},
+    )
     assert "oldest account" in reconcile("status").stdout
 
 
