@@ -53,6 +53,10 @@ class FillMessage:
         return named if self.event is FillEvent.FILL else named | {"event": self.event.value}
 
 
+_EVENTS = {event.value: event for event in FillEvent}
+_SIDES = {side.value: side for side in OrderSide}
+
+
 def parse_fill_message(payload: Mapping[str, Any]) -> FillMessage:
     """Return the message in `payload`. Fields that this schema does not know are ignored.
 
@@ -67,11 +71,11 @@ def parse_fill_message(payload: Mapping[str, Any]) -> FillMessage:
         raise InvalidInputError("account_id: is missing; name the account that was filled")
     return FillMessage(
         account_id=account_id,
-        event=_choice(payload, "event", FillEvent) or FillEvent.FILL,
+        event=_choice(payload, "event", _EVENTS) or FillEvent.FILL,
         fill_id=_text(payload, "fill_id"),
         order_id=_text(payload, "order_id"),
         symbol=_text(payload, "symbol"),
-        side=_choice(payload, "side", OrderSide),
+        side=_choice(payload, "side", _SIDES),
         quantity=_number(payload, "quantity"),
         price=_number(payload, "price"),
         executed_at=_time(payload, "executed_at"),
@@ -138,11 +142,10 @@ def _number(payload: Mapping[str, Any], name: str) -> Decimal | None:
     return None if value is None else exact_decimal(value, name)
 
 
-def _choice(payload: Mapping[str, Any], name: str, kind: type[E]) -> E | None:
+def _choice(payload: Mapping[str, Any], name: str, known: Mapping[str, E]) -> E | None:
     value = payload.get(name)
     if value is None:
         return None
-    known = {member.value: member for member in kind}
     found = known.get(value.lower()) if isinstance(value, str) else None
     if found is None:
         raise InvalidInputError(f"{name}: {_shown(value)} is not one of {', '.join(known)}")

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from secrets import token_hex
 from typing import Any, Protocol
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from reconciliation.errors import CoordinationError, ReconciliationError
 from reconciliation.fill_message import FillMessage
@@ -159,7 +160,7 @@ class FillIntake:
         Raises:
             CoordinationError: Redis did not answer. Report the fills again: a fill noted twice costs nothing.
         """
-        call_id = call_id or uuid4().hex
+        call_id = call_id or token_hex()
         notices: dict[str, FillNotice] = {}
         for message in messages:
             earlier = notices.get(message.account_id)

@@ -13,7 +13,7 @@
 
 local ACCOUNTS, INDEX, COUNTERS = PREFIX .. "accounts", PREFIX .. "fills:index", PREFIX .. "fills:counters"
 local WINDOWS, SWEEPS, LAST_FILLS = PREFIX .. "fills:window:", PREFIX .. "fills:sweep:", PREFIX .. "fills:last"
-local RECENT_CALLS = 32 -- so many retries of one account may be under way at once; beyond it only counts are off
+local RECENT_CALLS = 16 -- so many retries of one account may be under way at once; beyond it only counts are off
 local SWEEP_REPLY_MS = 60000 -- longer than any client repeats a call
 local LAST_FILLS_MS = 900000 -- longer than any two runs that are compared to confirm a break
 local call = redis.call
@@ -74,10 +74,17 @@ local function note(account, fills, last_fill, token)
   return nil, times
 end
 
-local reply, times_of_taker -- the second half of `note` is further down
+-- Any number of notices, four arguments each; from the first one that needs the second half on, `note_rest` goes on.
+local replies, place, times_of_taker = {}, 3, nil
 if ARGV[1] == "note" then
-  reply, times_of_taker = note(unpack(ARGV, 3))
-  if reply then return reply end
+  while ARGV[place] do
+    local reply
+    reply, times_of_taker = note(unpack(ARGV, place, place + 3))
+    if not reply then break end
+    table.insert(replies, reply)
+    place = place + 4
+  end
+  if not ARGV[place] then return replies end
 end
 
 local FIELDS = { -- the first four are texts, the others whole numbers; times are in ms
@@ -130,8 +137,8 @@ local function reopen(window)
 end
 
 -- The second half of `note`: the same report once more, or one that finds the lock free and takes it.
-local function note_on(account, fills, last_fill, token)
-  local window, times = load(account), times_of_taker
+local function note_on(times, account, token)
+  local window = load(account)
   if not times then
     count("repeated")
     if window.token == token and window.phase == "waiting" then return { "send", math.max(0, window.due_at - now) } end
@@ -141,6 +148,19 @@ local function note_on(account, fills, last_fill, token)
   window.covered = nil
   count("opened")
   return await(account, window, times, token) -- rule: take free lock
+end
+
+local function note_rest()
+  local is_first = true -- this one went through `note` before
+  while ARGV[place] do
+    local account, fills, last_fill, token = unpack(ARGV, place, place + 3)
+    local reply, times = nil, times_of_taker
+    if not is_first then reply, times = note(account, fills, last_fill, token) end
+    is_first = false
+    table.insert(replies, reply or note_on(times, account, token))
+    place = place + 4
+  end
+  return replies
 end
 
 local function forget(account)
@@ -279,7 +299,7 @@ local function sweep(limit, queued, sweep_id)
 end
 
 local operations = {
-  note = note_on, arrive = arrive, complete = complete, incomplete = incomplete, sweep = sweep, forget = forget,
+  note = note_rest, arrive = arrive, complete = complete, incomplete = incomplete, sweep = sweep, forget = forget,
   received = received,
 }
 return operations[ARGV[1]](unpack(ARGV, 3))
