@@ -73,7 +73,7 @@ task_reject_on_worker_lost = True
 # Hard limit < lease of a run < visibility time-out: when a message is delivered again, its first run is surely over.
 # The soft limit lets a run end as `incomplete` instead of being killed. Limits need the prefork pool.
 task_time_limit = _settings.task_time_limit_seconds
-task_soft_time_limit = max(1, _settings.task_time_limit_seconds - 10)
+task_soft_time_limit = _settings.task_time_limit_seconds * 0.9
 
 # --- One worker takes what it can do now --------------------------------------------------------------------------
 # A message that waits inside a busy worker could run in an idle one, and is lost for longer if that worker dies.
@@ -87,8 +87,9 @@ broker_connection_retry_on_startup = True
 broker_connection_retry = True
 broker_connection_max_retries = None
 broker_connection_timeout = 5
-# Its message will be delivered again, so a run that goes on after the connection was lost would be made twice.
-worker_cancel_long_running_tasks_on_connection_loss = True
+# A run goes on when the connection is lost, and may be made twice under one run id, which is harmless. True would lose
+# it: Celery 5.7.0 kills the child, cannot note "retry" in the Redis that is away, and then acknowledges the message.
+worker_cancel_long_running_tasks_on_connection_loss = False
 _transport_options = {
     # The shortest of all consumers of one Redis wins, so broker and results say the same.
     "visibility_timeout": _settings.visibility_timeout_seconds,

@@ -13,6 +13,9 @@ from typing import TextIO
 _URL_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s/@'\"]*:[^\s@'\"]*@", re.IGNORECASE)
 _NAMES = "password|passwd|secret|token|api[_-]?key"
 _NAMED_SECRET = re.compile(rf"(?P<name>\b(?:{_NAMES})\b['\"]?\s*[=:]\s*)['\"]?[^\s,;'\"&]+", re.IGNORECASE)
+#: Celery's line for each message sent, received and done: several a second for beat's ticks. Shown at debug only;
+#: our tasks log one line of their own when they have done something.
+TALKATIVE = ("celery.beat", "celery.worker.strategy", "celery.app.trace")
 MASK = "***"
 
 _context: ContextVar[Mapping[str, str]] = ContextVar("log_context", default={})  # noqa: B039 - never changed in place
@@ -59,3 +62,5 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.NOTSET if level.upper() == "DEBUG" else logging.WARNING)

@@ -2,6 +2,7 @@
 
 import logging
 import random
+import time
 from typing import Any
 
 from celery import Task
@@ -23,6 +24,7 @@ RETRY_BASE_SECONDS = 1.0
 RETRY_CAP_SECONDS = 30.0
 #: The shape of the arguments that this version understands. A newer one is refused, never guessed at.
 SCHEMA = 1
+CONTROL_QUEUE = "reconciliation.control"
 
 
 class ReconciliationTask(Task):  # type: ignore[misc]  # celery has no types
@@ -35,8 +37,9 @@ class ReconciliationTask(Task):  # type: ignore[misc]  # celery has no types
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with log_context(task=self.name, task_id=str(self.request.id)):
+            started = time.monotonic()
             try:
-                return self.run(*args, **kwargs)
+                answer = self.run(*args, **kwargs)
             except (CoordinationError, StorageError) as error:
                 return self._try_again(error, kwargs)
             except (SoftTimeLimitExceeded, TimeoutError):
@@ -45,11 +48,18 @@ class ReconciliationTask(Task):  # type: ignore[misc]  # celery has no types
             except ReconciliationError as error:
                 logger.error("refused: %s", error)  # noqa: TRY400 - a sentence, not a bug
                 raise
+            level = logging.DEBUG if self._is_tick() else logging.INFO
+            logger.log(level, "done in %.0f ms: %s", (time.monotonic() - started) * 1000, answer)
+            return answer
 
     def give_up(self, error: ReconciliationError, kwargs: dict[str, Any]) -> Any:
         """Return the task's answer after the last try. The default: it has none, and fails."""
         del kwargs
         raise error
+
+    def _is_tick(self) -> bool:
+        """Whether beat sends this task every few seconds."""
+        return bool(self.app.conf.task_routes.get(self.name, {}).get("queue") == CONTROL_QUEUE)
 
     def _try_again(self, error: CoordinationError | StorageError, kwargs: dict[str, Any]) -> Any:
         if self.request.called_directly or self.request.retries >= self.max_retries:

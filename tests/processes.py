@@ -54,6 +54,11 @@ class ManagedProcess:
             )
         return self
 
+    def start_again(self) -> Self:
+        """Start it after its end, with a fresh log, and wait until it is ready."""
+        self._log_path.unlink()
+        return self.start().wait_ready()
+
     def wait_ready(self, timeout_seconds: float = START_TIMEOUT_SECONDS) -> Self:
         def ready() -> bool:
             status = self.child.poll()

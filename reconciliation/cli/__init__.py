@@ -33,6 +33,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Operation": {
         "up": "reconciliation.cli.up:up",
         "check": "reconciliation.cli.check:check",
+        "settings": "reconciliation.cli.settings:settings",
         "migrate": "reconciliation.cli.database:migrate",
     },
 }

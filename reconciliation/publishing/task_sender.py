@@ -22,7 +22,7 @@ BATCH_SIZE = 500
 
 @dataclass(frozen=True, kw_only=True)
 class TaskMessage:
-    """One task that is to be sent. Names and arguments are public: see docs/tasks.md."""
+    """One task that is to be sent. Names and arguments are public: see docs/sending.md."""
 
     name: str
     kwargs: Mapping[str, Any]

@@ -111,21 +111,16 @@ def test_a_pickled_message_is_refused_and_the_worker_goes_on(
     assert not planted.exists()
 
 
-@pytest.mark.parametrize(
-    ("kwargs", "sentence"),
-    [
+def test_arguments_that_cannot_be_accepted_fail_with_a_sentence(settings, sender: TaskSender, processes: Processes):
+    worker = processes.worker(settings)
+    refused = [
         ({"account_id": ""}, "account_id is '': it must be a text that is not empty"),
         ({"account_id": "A-1", "schema": 2}, "schema is 2, but this worker understands 1"),
         ({"account_id": "A-1", "context": ["x"]}, "context is a list: it must be a JSON object"),
-    ],
-)
-def test_arguments_that_cannot_be_accepted_fail_with_a_sentence(
-    settings, sender: TaskSender, processes: Processes, kwargs, sentence
-):
-    worker = processes.worker(settings)
-    task_id = sender.send(RECONCILE, kwargs, queue="reconciliation")
-    result = sender.result_of(task_id)
-    assert sentence in str(result.get(timeout=30, propagate=False))
-    assert result.state == "FAILURE"
-    assert f"refused: {sentence}" in worker.log()
+    ]
+    for kwargs, sentence in refused:
+        result = sender.result_of(sender.send(RECONCILE, kwargs, queue="reconciliation"))
+        assert sentence in str(result.get(timeout=30, propagate=False))
+        assert result.state == "FAILURE"
+        assert f"refused: {sentence}" in worker.log()
     assert "Traceback" not in worker.log()

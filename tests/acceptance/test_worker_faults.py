@@ -34,6 +34,12 @@ def settings(own_redis: RedisServer, sqlite_url: str) -> dict[str, object]:
 
 
 @pytest.fixture
+def slow_settings(settings, tmp_path: Path) -> dict[str, object]:
+    """A broker that answers when the test says so."""
+    return settings | SHORT_LIMITS | {"broker": "slow", "broker_options": json.dumps({"directory": str(tmp_path)})}
+
+
+@pytest.fixture
 def sender(own_redis: RedisServer) -> Iterator[TaskSender]:
     sender = TaskSender(Settings(redis_url=own_redis.url, **SHORT_LIMITS))
     yield sender
@@ -45,12 +51,11 @@ def children_of(pid: int) -> list[int]:
 
 
 def test_a_worker_killed_in_mid_run_leaves_nothing_behind_and_its_run_is_made_again(
-    settings, sender: TaskSender, own_redis: RedisServer, processes: Processes, tmp_path: Path
+    slow_settings, sender: TaskSender, own_redis: RedisServer, processes: Processes, tmp_path: Path
 ):
-    slow = settings | SHORT_LIMITS | {"broker": "slow", "broker_options": json.dumps({"directory": str(tmp_path)})}
     variables = slow_broker.install(tmp_path / "installed")
     request = RunRequest(account_id="A-1", context={"trigger": "on_demand"})
-    first = processes.worker(slow, variables=variables)
+    first = processes.worker(slow_settings, variables=variables)
     children = children_of(first.pid)
     with (
         connect(own_redis.url, 5) as client,
@@ -62,7 +67,7 @@ def test_a_worker_killed_in_mid_run_leaves_nothing_behind_and_its_run_is_made_ag
         first.kill()
         wait_for(lambda: all(is_gone(child) for child in children), timeout_seconds=2)
         (tmp_path / "answer").touch()
-        processes.worker(slow, variables=variables)
+        processes.worker(slow_settings, variables=variables)
         heard = waiting.result()
     assert heard.result["run_id"] == str(request.run_id)
     assert (tmp_path / "asked-A-1").read_text() == "asked\nasked\n"
@@ -126,3 +131,19 @@ def test_children_share_no_connection_to_redis(settings, sender: TaskSender, pro
 def sockets_of(pid: int) -> set[str]:
     links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
     return {link for link in links if link.startswith("socket:")}
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_run_in_progress_when_redis_is_restarted_still_ends_in_a_result(  # noqa: PLR0917 - fixtures
+    slow_settings, sender: TaskSender, own_redis: RedisServer, processes: Processes, tmp_path: Path, pool: str
+):
+    worker = processes.worker(slow_settings, variables=slow_broker.install(tmp_path / "installed"), pool=pool)
+    task_id = sender.send(RECONCILE, {"account_id": "A-1"}, queue=QUEUE)
+    wait_for((tmp_path / "asked-A-1").exists)
+    own_redis.kill()
+    (tmp_path / "answer").touch()
+    worker.wait_for_log("Connection to broker lost")
+    own_redis.start()
+    with connect(own_redis.url, 5) as client:
+        wait_for(lambda: sender.state_of(sender.result_of(task_id)) == "SUCCESS", timeout_seconds=90)
+        assert client.llen("reconciliation:celery:reconciliation") == 0
