@@ -62,13 +62,17 @@ class LazyGroup(click.Group):
         for title, names in self._sections.items():
             commands = {name: self.get_command(ctx, name) for name in names}
             with formatter.section(title):
-                formatter.write_dl(
-                    [(name, command.get_short_help_str(90)) for name, command in commands.items() if command]
-                )
+                formatter.write_dl([(name, _summary(command)) for name, command in commands.items() if command])
 
     def invoke(self, ctx: click.Context) -> Any:
         with spoken_errors():
             return super().invoke(ctx)
+
+
+def _summary(command: click.Command) -> str:
+    """Return the first sentence of a command's help, whole: click would cut it."""
+    paragraph = " ".join((command.short_help or command.help or "").partition("\n\n")[0].split())
+    return paragraph.partition(". ")[0].removesuffix(".")
 
 
 @click.group(

@@ -65,6 +65,15 @@ def test_wrong_usage_exits_with_2_and_help_with_0() -> None:
     assert "Exit status" in help_page.output
 
 
+def test_the_help_lists_every_command_with_a_whole_sentence() -> None:
+    page = CliRunner().invoke(cli, ["--help"]).output.replace("[ARGS]...", "")
+
+    with click.Context(cli) as context:
+        names = cli.list_commands(context)
+    assert "..." not in page
+    assert all(f"\n  {name} " in page for name in names)
+
+
 def test_every_command_can_be_loaded_and_says_what_it_does() -> None:
     with click.Context(cli) as context:
         for name in cli.list_commands(context):
