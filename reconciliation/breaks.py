@@ -207,7 +207,7 @@ def _look(step: _Step, found: Finding, result: ReconciliationResult, facts: RunF
         count=1 if new_episode or disturbed else before.count + 1,
         counted_from=result.timestamp if new_episode or disturbed else before.counted_from,
         fills_before=facts.fills_before if new_episode or disturbed else before.fills_before,
-        confirmations_asked=0 if new_episode else before.confirmations_asked,
+        confirmations_asked=0 if new_episode or disturbed else before.confirmations_asked,
         hints=found.hints,
     )
 

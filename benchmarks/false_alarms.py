@@ -1,0 +1,210 @@
+"""How many false alarms do fills in flight raise, and how soon is a real break told? In virtual time, on a real ledger.
+
+A paper broker shows each fill at once; our book has it some seconds later. Runs are made as the workers make them:
+periodic, after each burst of fills, and to confirm a suspicion. Some fills are never booked: these are the real breaks.
+
+    python -m benchmarks.false_alarms [FILLS] [SEED]
+"""
+
+import asyncio
+import heapq
+import random
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from reconciliation.break_policy import BreakPolicy
+from reconciliation.broker.paper import PaperBroker
+from reconciliation.ledger import RecordedRun
+from reconciliation.local.provider import LocalPosition, LocalSnapshot
+from reconciliation.models import AssetType, OrderFill, ReconciliationConfig, RunRequest
+from reconciliation.run import RunStart, conclude
+from reconciliation.storage.engine import build_engine, read_transaction
+from reconciliation.storage.ledger import SqlLedger
+from reconciliation.storage.migrate import upgrade
+
+EPOCH = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
+ACCOUNTS = 20
+#: Accounts whose only fill is one that is never booked.
+QUIET_ACCOUNTS = 20
+SYMBOLS = ("AAPL", "IBM", "MSFT", "NVDA", "SPY")
+BOOKING_SECONDS = 3.0
+INTERVAL_SECONDS = 60.0
+POST_FILL_DELAY_SECONDS = 5.0
+POST_FILL_MAX_WAIT_SECONDS = 60.0
+RUN_SECONDS = 0.3  # between the reads and the commit
+DISPATCH_SECONDS = 1.0  # a due run begins within one tick
+NEVER_BOOKED_EVERY = 50
+MEAN_GAP_SECONDS = 12.0  # between two fills of one account
+
+
+@dataclass
+class Outcome:
+    """What the simulation counted."""
+
+    fills: int = 0
+    real_breaks: int = 0
+    runs: int = 0
+    suspicions: int = 0
+    false_alarms: int = 0
+    #: Seconds from the first sighting to `opened`, one for each real break that was told: in accounts that trade on,
+    #: where each fill starts the confirmation anew, and in the others.
+    busy_seconds: list[float] = field(default_factory=list)
+    quiet_seconds: list[float] = field(default_factory=list)
+
+
+class Simulation:
+    """A heap of what is to happen, by its time in seconds."""
+
+    def __init__(self, engine: Any, fills: int, seed: int, policy: BreakPolicy) -> None:
+        self.now = 0.0
+        self.outcome = Outcome(fills=fills)
+        self._engine = engine
+        self._ledger = SqlLedger(engine, policy=policy)
+        self._random = random.Random(seed)  # noqa: S311 - repeatable, no secret
+        self._broker = PaperBroker(clock=lambda: self.now)
+        self._book: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+        self._received: dict[str, int] = defaultdict(int)
+        self._window: dict[str, tuple[float, float]] = {}  # account -> first fill, due
+        self._real: set[tuple[str, str]] = set()
+        self._order = count()
+        self._heap: list[tuple[float, int, str, Any]] = []
+
+    def plan(self, at: float, what: str, details: Any) -> None:
+        heapq.heappush(self._heap, (at, next(self._order), what, details))
+
+    async def run(self) -> Outcome:
+        """Let all fills happen, and whatever follows from them."""
+        last = self._plan_fills()
+        for account_id in [f"A{number}" for number in range(ACCOUNTS)] + [
+            f"Q{number}" for number in range(QUIET_ACCOUNTS)
+        ]:
+            phase = self._random.uniform(0, INTERVAL_SECONDS)
+            for slot in range(int((last + 180) / INTERVAL_SECONDS)):
+                self.plan(phase + slot * INTERVAL_SECONDS, "look", (account_id, "periodic"))
+        while self._heap:
+            self.now, _, what, details = heapq.heappop(self._heap)
+            await getattr(self, f"_{what}")(*details)
+        self._judge()
+        return self.outcome
+
+    def _plan_fills(self) -> float:
+        moments = dict.fromkeys((f"A{number}" for number in range(ACCOUNTS)), 0.0)
+        for number in range(self.outcome.fills):
+            account_id = self._random.choice(list(moments))
+            moments[account_id] += self._random.expovariate(1 / MEAN_GAP_SECONDS)
+            is_booked = number % NEVER_BOOKED_EVERY != NEVER_BOOKED_EVERY - 1
+            self.plan(moments[account_id], "fill", (account_id, self._any_fill(number), is_booked))
+        last = max(moments.values())
+        for number in range(QUIET_ACCOUNTS):
+            fill = self._any_fill(self.outcome.fills + number)
+            self.plan(self._random.uniform(0, last), "fill", (f"Q{number}", fill, False))
+        return last
+
+    def _any_fill(self, number: int) -> OrderFill:
+        symbol, side = self._random.choice(SYMBOLS), self._random.choice(("buy", "sell"))
+        quantity = Decimal(self._random.choice((10, 25, 100)))
+        return OrderFill(f"F{number}", f"O{number}", symbol, side, quantity, Decimal(100), EPOCH)
+
+    async def _fill(self, account_id: str, fill: OrderFill, is_booked: bool) -> None:
+        symbol = fill.symbol if is_booked else f"{fill.symbol}.LOST"  # a key of its own, to tell real from false
+        self._broker.apply_fill(
+            account_id, OrderFill(fill.fill_id, fill.order_id, symbol, fill.side, fill.quantity, fill.price, EPOCH)
+        )
+        self._received[account_id] += 1
+        if is_booked:
+            signed = fill.quantity if fill.side == "buy" else -fill.quantity
+            self.plan(self.now + BOOKING_SECONDS, "settle", (account_id, symbol, signed))
+        else:
+            self._real.add((account_id, symbol))
+        first, _ = self._window.get(account_id, (self.now, 0.0))
+        due = min(self.now + POST_FILL_DELAY_SECONDS, first + POST_FILL_MAX_WAIT_SECONDS)
+        self._window[account_id] = (first, due)
+        self.plan(due, "wake", (account_id, due))
+
+    async def _settle(self, account_id: str, symbol: str, signed: Decimal) -> None:
+        self._book[account_id][symbol] += signed
+
+    async def _wake(self, account_id: str, due: float) -> None:
+        if self._window.get(account_id, (0.0, 0.0))[1] == due:
+            del self._window[account_id]
+            await self._look(account_id, "post_fill")
+
+    async def _look(self, account_id: str, trigger: str) -> None:
+        start = RunStart(timestamp=EPOCH + timedelta(seconds=self.now), started=0.0, clock=lambda: RUN_SECONDS)
+        fills_before = self._received[account_id]
+        rows = [
+            LocalPosition(symbol, quantity, None, AssetType.STOCK)
+            for symbol, quantity in self._book[account_id].items()
+            if quantity
+        ]
+        local = LocalSnapshot(account_id=account_id, positions=rows)
+        broker = (await self._broker.get_snapshots([account_id]))[account_id]
+        request = RunRequest(account_id=account_id, context={"trigger": trigger})
+        result = conclude(request, ReconciliationConfig(account_id), start, local, broker)
+        self.plan(self.now + RUN_SECONDS, "record", (account_id, result, fills_before))
+
+    async def _record(self, account_id: str, result: Any, fills_before: int) -> None:
+        self.outcome.runs += 1
+        run = RecordedRun(result=result, fills_before=fills_before, fills_after=self._received[account_id])
+        for wanted in self._ledger.record([run]).to_confirm:
+            if account_id not in self._window:
+                due = (wanted.due_at - EPOCH).total_seconds() + self._random.uniform(0, DISPATCH_SECONDS)
+                self.plan(due, "look", (account_id, "confirmation"))
+
+    def _judge(self) -> None:
+        query = "SELECT account_id, symbol, kind, at FROM break_events e JOIN breaks b ON b.break_id = e.break_id"
+        with read_transaction(self._engine) as connection:
+            history = connection.execute(text(f"{query} ORDER BY e.break_id, e.number")).all()
+        suspected: dict[tuple[str, str], datetime] = {}
+        for account_id, symbol, kind, at in history:
+            key = (account_id, symbol)
+            moment = at if isinstance(at, datetime) else datetime.fromisoformat(at)
+            if kind == "suspected":
+                self.outcome.suspicions += 1
+                suspected[key] = moment
+            elif kind in ("opened", "reopened"):
+                if key in self._real:
+                    times = self.outcome.quiet_seconds if account_id.startswith("Q") else self.outcome.busy_seconds
+                    times.append((moment - suspected[key]).total_seconds())
+                else:
+                    self.outcome.false_alarms += 1
+        self.outcome.real_breaks = len(self._real)
+
+
+def simulate(directory: Path, fills: int = 1000, seed: int = 7, policy: BreakPolicy | None = None) -> Outcome:
+    """Run the simulation on an SQLite database of its own."""
+    engine = build_engine(f"sqlite:///{directory / 'simulation.db'}")
+    upgrade(engine)
+    try:
+        return asyncio.run(Simulation(engine, fills, seed, policy or BreakPolicy()).run())
+    finally:
+        engine.dispose()
+
+
+def figures(outcome: Outcome) -> Iterator[str]:
+    """Return the lines of the report."""
+    yield f"{outcome.fills} fills, {outcome.runs} runs, {outcome.suspicions} suspicions"
+    yield f"false alarms: {outcome.false_alarms * 1000 / outcome.fills:g} per 1,000 fills"
+    told = len(outcome.quiet_seconds) + len(outcome.busy_seconds)
+    yield f"real breaks told: {told} of {outcome.real_breaks}"
+    for name, seconds in (("quiet", outcome.quiet_seconds), ("busy", outcome.busy_seconds)):
+        times = sorted(seconds)
+        middle = times[len(times) // 2]
+        yield f"{name} accounts, first sighting to opened: median {middle:.1f} s, longest {times[-1]:.1f} s"
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        given = [int(word) for word in sys.argv[1:]]
+        for line in figures(simulate(Path(folder), *given)):
+            print(line)

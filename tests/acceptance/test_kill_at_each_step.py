@@ -1,0 +1,102 @@
+"""kill -9 at each step between reading and publishing: what was committed is told, and nothing else is."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import redis
+from sqlalchemy import insert
+
+from reconciliation.bootstrap import Bootstrap
+from reconciliation.settings import Settings
+from reconciliation.storage.engine import write_transaction
+from reconciliation.storage.tables import Account, Position
+from tests.acceptance import mortal_run
+from tests.integration.ledger.books import Book, opened
+from tests.processes import Processes, environment
+from tests.waiting import wait_for
+
+ACCOUNTS = ("A", "B")
+SYMBOLS = ("AAPL", "IBM", "MSFT")
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(params=["sqlite_url", pytest.param("postgres_url", marks=pytest.mark.slow)])
+def settings(request: pytest.FixtureRequest, redis_url: str) -> dict[str, Any]:
+    database_url = request.getfixturevalue(request.param)
+    with opened(database_url) as book:
+        keep_positions(book)
+    return {"database_url": database_url, "redis_url": redis_url, "break_confirmations": 1}
+
+
+def keep_positions(book: Book) -> None:
+    """Fill our book with what the paper broker does not have: each position is a break."""
+    with write_transaction(book.engine) as connection:
+        connection.execute(insert(Account), [{"account_id": name} for name in ACCOUNTS])
+        rows = [
+            {"account_id": name, "symbol": symbol, "asset_type": "stock", "quantity": 10}
+            for name in ACCOUNTS
+            for symbol in SYMBOLS
+        ]
+        connection.execute(insert(Position), rows)
+
+
+def run_and_die(settings: dict[str, Any], step: str, run_id: str) -> None:
+    argv = [sys.executable, "-m", "tests.acceptance.mortal_run", step, run_id, *ACCOUNTS]
+    ended = subprocess.run(argv, cwd=ROOT, env=environment(settings), capture_output=True, timeout=60, check=False)
+    assert ended.returncode == -9, ended.stderr.decode()
+
+
+def repair(settings: dict[str, Any], run_id: str) -> None:
+    """Deliver the message again and let the relay tick, in a process that lives."""
+    parts = Bootstrap(Settings(**settings))
+    asyncio.run(mortal_run.sweep(parts, run_id, ACCOUNTS))
+    parts.run_follow_up.repair()
+    parts.close()
+
+
+def stream(client: redis.Redis) -> list[dict[str, Any]]:
+    return [json.loads(fields["payload"]) for _, fields in client.xrange("reconciliation:events")]
+
+
+@pytest.mark.parametrize("step", mortal_run.STEPS)
+def test_after_a_kill_every_committed_event_is_told_and_no_other(
+    settings: dict[str, Any], redis_client: redis.Redis, step: str
+) -> None:
+    run_id = str(uuid4())
+    run_and_die(settings, step, run_id)
+    with opened(settings["database_url"]) as book:
+        committed = book.rows("SELECT count(*) FROM runs")[0][0]
+        assert committed == (0 if step in mortal_run.STEPS[:2] else len(ACCOUNTS))
+        if not committed:
+            assert stream(redis_client) == []
+        repair(settings, run_id)
+        events = stream(redis_client)
+        kept = book.rows("SELECT b.account_id, e.number FROM break_events e JOIN breaks b ON b.break_id = e.break_id")
+        assert book.rows("SELECT count(*) FROM outbox") == [(0,)]
+        assert book.rows("SELECT count(*) FROM runs") == [(len(ACCOUNTS),)]
+    seen = list({event["event_id"]: event for event in events}.values())
+    assert len(seen) == len(kept) == len(ACCOUNTS) * len(SYMBOLS)
+    for name in ACCOUNTS:
+        own = [
+            (event["sequence"], event["kind"], event["break"]["symbol"])
+            for event in seen
+            if event["account_id"] == name
+        ]
+        assert own == [(1, "opened", "AAPL"), (2, "opened", "IBM"), (3, "opened", "MSFT")]
+    assert (len(events) > len(seen)) == (step in mortal_run.STEPS[3:6])
+
+
+def test_a_killed_worker_is_repaired_by_another_one_and_beat(
+    settings: dict[str, Any], redis_client: redis.Redis, processes: Processes
+) -> None:
+    run_and_die(settings, "published in part", str(uuid4()))
+    assert 0 < len(stream(redis_client)) < len(ACCOUNTS) * len(SYMBOLS)
+    processes.worker(settings, queues=["reconciliation.control"], wait=False)
+    processes.beat(settings, wait=False)
+    wait_for(lambda: len({event["event_id"] for event in stream(redis_client)}) == 6, 60, "the relay repairs")

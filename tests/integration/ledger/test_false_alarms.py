@@ -1,0 +1,23 @@
+"""Fills in flight raise no alarm; a real break is told in seconds. The figures stand in docs/performance.md."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.false_alarms import simulate
+from reconciliation.break_policy import BreakPolicy
+
+
+@pytest.mark.parametrize("fills", [250, pytest.param(1000, marks=pytest.mark.slow)])
+def test_fills_in_flight_raise_no_alarm_and_every_real_break_is_told_in_seconds(tmp_path: Path, fills: int) -> None:
+    outcome = simulate(tmp_path, fills)
+    assert outcome.false_alarms == 0
+    assert outcome.suspicions > outcome.real_breaks  # fills were seen in flight
+    assert len(outcome.quiet_seconds) + len(outcome.busy_seconds) == outcome.real_breaks
+    assert max(outcome.quiet_seconds) <= 15
+    assert max(outcome.busy_seconds) <= 600 + 60  # the patience, and the next periodic run
+
+
+@pytest.mark.slow
+def test_without_confirmation_the_same_fills_are_false_alarms(tmp_path: Path) -> None:
+    assert simulate(tmp_path, policy=BreakPolicy(confirmations=1)).false_alarms > 10
