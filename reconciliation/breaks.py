@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from reconciliation.break_case import Amounts, Break, BreakChange, BreakKey, Sightings, apply
 from reconciliation.break_policy import BreakPolicy, had_fill, is_higher
 from reconciliation.break_states import BreakEventKind, BreakState
-from reconciliation.hints import Finding, HintFacts, explain
+from reconciliation.hints import LASTING, Finding, HintFacts, explain
 from reconciliation.models import DiscrepancySeverity, DiscrepancyType, ReconciliationResult
 
 _OPENING = frozenset({BreakEventKind.OPENED, BreakEventKind.REOPENED})
@@ -208,8 +208,16 @@ def _look(step: _Step, found: Finding, result: ReconciliationResult, facts: RunF
         counted_from=result.timestamp if new_episode or disturbed else before.counted_from,
         fills_before=facts.fills_before if new_episode or disturbed else before.fills_before,
         confirmations_asked=0 if new_episode or disturbed else before.confirmations_asked,
-        hints=found.hints,
+        hints=_hints(before, found),
     )
+
+
+def _hints(before: Sightings, found: Finding) -> tuple[tuple[str, str], ...]:
+    """Return the finding's hints, and the earlier ones that only the run after a fill could give."""
+    if before.amounts != found.amounts:
+        return found.hints
+    said = {kind for kind, _ in found.hints}
+    return found.hints + tuple(hint for hint in before.hints if hint[0] in LASTING - said)
 
 
 def _wants_confirmation(case: Break, seen: Sightings, policy: BreakPolicy) -> bool:

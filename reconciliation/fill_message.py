@@ -48,8 +48,10 @@ class FillMessage:
     corrects_fill_id: str | None = None
 
     def summary(self) -> dict[str, str | None]:
-        """Return what a run's context says of the last fill."""
+        """Return what a run's context says of the last fill: names always, figures where they were said."""
         named: dict[str, str | None] = {"order_id": self.order_id, "fill_id": self.fill_id, "symbol": self.symbol}
+        if self.side is not None and self.quantity is not None and self.price is not None:
+            named |= {"side": self.side.value, "quantity": f"{self.quantity:f}", "price": f"{self.price:f}"}
         return named if self.event is FillEvent.FILL else named | {"event": self.event.value}
 
 

@@ -7,9 +7,9 @@ that are one instrument under two names become one here.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 from reconciliation.break_case import Amounts, BreakKey
 from reconciliation.broker.query import BrokerPosition, BrokerSnapshot
@@ -50,8 +50,8 @@ class HintFacts:
     stale_after_seconds: float = 900.0
 
 
-def facts_of(local: LocalSnapshot, broker: BrokerSnapshot) -> HintFacts:
-    """Return what two snapshots tell beside their figures: multipliers and strong identifiers."""
+def facts_of(local: LocalSnapshot, broker: BrokerSnapshot, context: Mapping[str, Any]) -> HintFacts:
+    """Return what two snapshots tell beside their figures, and the run's context of the last fill."""
     multipliers: dict[PositionKey, Decimal] = {}
     identifiers: dict[tuple[Side, PositionKey], Mapping[str, str]] = {}
     sides: Mapping[Side, Sequence[object]] = {"local": local.positions, "broker": broker.positions}
@@ -64,7 +64,21 @@ def facts_of(local: LocalSnapshot, broker: BrokerSnapshot) -> HintFacts:
                 multipliers[key] = row.multiplier
             if row.identifiers:
                 identifiers[side, key] = row.identifiers
-    return HintFacts(multipliers=multipliers, identifiers=identifiers)
+    return HintFacts(recent_fills=_fills_of(context), multipliers=multipliers, identifiers=identifiers)
+
+
+def _fills_of(context: Mapping[str, Any]) -> tuple[OrderFill, ...]:
+    """Return the fill that a post-fill context names, if it says enough of it."""
+    names = ("fill_id", "order_id", "symbol", "side", "quantity", "price", "last_fill_at")
+    given = [context.get(name) for name in names]
+    if not all(isinstance(value, str) for value in given):
+        return ()
+    fill_id, order_id, symbol, side, quantity, price, at = map(str, given)
+    try:
+        moment = datetime.fromisoformat(at)
+        return (OrderFill(fill_id, order_id, symbol, side, Decimal(quantity), Decimal(price), moment),)
+    except (ValueError, InvalidOperation):  # a context is the caller's: what it says elsewhere is no fill
+        return ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +231,9 @@ def _stale_broker(_found: Finding, scene: _Scene) -> str | None:
         return None
     return f"the broker's figures are of {scene.broker_as_of:%Y-%m-%d %H:%M} UTC, before this run by {age}"
 
+
+#: Found only by the run that knew of the fill: kept while the amounts stay as they are.
+LASTING = frozenset({"fill_in_flight", "unsettled_cash"})
 
 #: Every guess by its stable name, in the order of telling. `other_name` is found while folding.
 GUESSES: Mapping[str, Guess] = {

@@ -229,5 +229,7 @@ def _conclude(
     plan = answer.plan
     naming = None if resolver is None else Naming(resolver=resolver, brokers=(plan.connection, plan.broker))
     result = conclude(request, config, answer.start, ours, theirs, naming=naming)
-    facts = HintFacts() if isinstance(ours, ReadError) or isinstance(theirs, ReadError) else facts_of(ours, theirs)
+    facts = HintFacts()
+    if not isinstance(ours, ReadError) and not isinstance(theirs, ReadError):
+        facts = facts_of(ours, theirs, request.context)
     return RecordedRun(result=result, config=config, fence=request.fence, hints=facts)

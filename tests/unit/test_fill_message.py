@@ -50,7 +50,8 @@ def test_an_order_fill_becomes_a_message():
     fill = OrderFill("F-1", "O-1", "AAPL", "BUY", Decimal(10), Decimal("1.5"), datetime(2026, 11, 20, tzinfo=UTC))
     message = fill_message("ACC-1", fill)
     assert (message.side, message.quantity, message.account_id) == (OrderSide.BUY, Decimal(10), "ACC-1")
-    assert message.summary() == {"order_id": "O-1", "fill_id": "F-1", "symbol": "AAPL"}
+    figures = {"side": "buy", "quantity": "10", "price": "1.5"}
+    assert message.summary() == {"order_id": "O-1", "fill_id": "F-1", "symbol": "AAPL"} | figures
 
 
 def test_a_mapping_needs_no_schema_when_given_as_an_argument():

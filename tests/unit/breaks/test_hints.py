@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from reconciliation.hints import GUESSES, Finding, HintFacts, explain, plain_name
+from reconciliation.broker.query import BrokerAccount, BrokerPosition, BrokerSnapshot
+from reconciliation.hints import GUESSES, Finding, HintFacts, explain, facts_of, plain_name
+from reconciliation.local.provider import LocalPosition, LocalSnapshot
 from reconciliation.models import AssetType, DiscrepancySeverity, DiscrepancyType, OrderFill
-from tests.ledger_builders import T0, after, finding, run
+from tests.ledger_builders import T0, Life, after, finding, run
 
 CASH, COST = DiscrepancyType.CASH_MISMATCH, DiscrepancyType.COST_MISMATCH
 MISSING_LOCAL, MISSING_BROKER = DiscrepancyType.MISSING_LOCAL, DiscrepancyType.MISSING_BROKER
@@ -145,3 +147,32 @@ def test_plain_names_and_guesses_are_stable_words() -> None:
         "rounding",
         "stale_broker",
     ]
+
+
+def test_the_context_of_a_post_fill_run_says_which_fill_may_be_in_flight() -> None:
+    context = {"trigger": "post_fill", "fill_id": "F1", "order_id": "O1", "symbol": "AAPL", "side": "buy"}
+    figures = {"quantity": "10", "price": "200", "last_fill_at": after(-5).isoformat()}
+    nothing = LocalSnapshot(account_id="A", positions=[])
+    broker = BrokerSnapshot(account=BrokerAccount("A", None, None, None, None), positions=[])
+    assert hints(finding(), facts=facts_of(nothing, broker, context | figures)) == {"fill_in_flight"}
+    for odd in ({}, context, context | figures | {"quantity": "ten"}, context | figures | {"last_fill_at": "now"}):
+        assert facts_of(nothing, broker, odd).recent_fills == ()
+
+
+def test_multipliers_and_identifiers_come_from_both_sides() -> None:
+    future = AssetType.FUTURE
+    ours = LocalPosition("ES", Decimal(1), None, future, multiplier=Decimal(50), identifiers={"conid": "1"})
+    theirs = BrokerPosition("ESZ6", Decimal(50), None, None, future, identifiers={"conid": "1"})
+    broker = BrokerSnapshot(account=BrokerAccount("A", None, None, None, None), positions=[theirs])
+    facts = facts_of(LocalSnapshot(account_id="A", positions=[ours]), broker, {})
+    assert facts.multipliers == {("ES", future): Decimal(50)}
+    assert set(facts.identifiers) == {("local", ("ES", future)), ("broker", ("ESZ6", future))}
+
+
+def test_a_hint_that_only_the_post_fill_run_could_give_lasts_while_the_amounts_stay() -> None:
+    life = Life()
+    life.run(run(0, finding()), hints=HintFacts(recent_fills=[fill("10")]))
+    life.run(run(5, finding()))
+    assert [kind for kind, _ in life.only.seen.hints] == ["fill_in_flight"]
+    life.run(run(10, finding(broker="112")))
+    assert life.only.seen.hints == ()
