@@ -20,6 +20,7 @@ from reconciliation.coordination.due_queue import DueQueue
 from reconciliation.coordination.rate_limit import ConnectionGate
 from reconciliation.dispatcher import Dispatcher
 from reconciliation.models import ReconciliationConfig
+from reconciliation.on_demand import OnDemandRuns
 from reconciliation.registered import DEFAULT_CONNECTION, Connection
 from reconciliation.settings import Settings
 from reconciliation.storage.connection_store import ConnectionStore
@@ -144,6 +145,11 @@ class ScheduleParts(ABC):
             startup_runs_per_second=settings.startup_runs_per_second,
             recover_ms=settings.run_lease_seconds * 1000,
         )
+
+    @cached_property
+    def on_demand_runs(self) -> OnDemandRuns:
+        lease_ms = self.settings.run_lease_seconds * 1000
+        return OnDemandRuns(queue=self.due_queue, reconciler=self.reconciler, lease_ms=lease_ms)
 
     @cached_property
     def dispatcher(self) -> Dispatcher:

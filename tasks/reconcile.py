@@ -4,7 +4,7 @@ from typing import Any
 
 from reconciliation.errors import ReconciliationError
 from reconciliation.logs import log_context
-from reconciliation.models import ReconciliationResult
+from reconciliation.models import ReconciliationResult, RunRequest
 from reconciliation.run_request import on_demand
 from tasks.base import ReconciliationTask, require_schema
 from tasks.celery import app
@@ -18,8 +18,7 @@ class ReconcileAccountTask(ReconciliationTask):
 
     def give_up(self, error: ReconciliationError, kwargs: dict[str, Any]) -> Any:
         request = on_demand(kwargs["account_id"], kwargs.get("context"), kwargs.get("run_id") or self.request.id)
-        [result] = runtime().run(runtime().parts.reconciler.give_up([request], str(error)))
-        return answer(result)
+        return answer(request, runtime().run(runtime().parts.on_demand_runs.give_up(request, error)))
 
 
 @app.task(  # type: ignore[untyped-decorator]
@@ -36,9 +35,10 @@ def reconcile_account(
     # The task's id stays the same over every redelivery and retry, and so does the run's.
     request = on_demand(account_id, context, run_id or self.request.id)
     with log_context(run_id=str(request.run_id), account_id=account_id):
-        [result] = runtime().run(runtime().parts.reconciler.reconcile([request]))
-    return answer(result)
+        return answer(request, runtime().run(runtime().parts.on_demand_runs.make(request)))
 
 
-def answer(result: ReconciliationResult) -> dict[str, Any]:
-    return {"run_id": str(result.run_id), "account_id": result.account_id, "outcome": result.outcome.value}
+def answer(request: RunRequest, result: ReconciliationResult | None) -> dict[str, Any]:
+    """Return the task's answer; without a result of its own the run is, or was, made by another worker."""
+    outcome = "made_elsewhere" if result is None else result.outcome.value
+    return {"run_id": str(request.run_id), "account_id": request.account_id, "outcome": outcome}

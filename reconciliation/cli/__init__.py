@@ -16,12 +16,15 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     },
     "Runs": {
         "run": "reconciliation.cli.run:run",
+        "sweep": "reconciliation.cli.schedule:sweep",
         "watch": "reconciliation.cli.watch:watch",
         "fills": "reconciliation.cli.fills:fills",
     },
     "Accounts and the local book": {
         "import": "reconciliation.cli.database:import_",
         "check-book": "reconciliation.cli.check_book:check_book",
+        "accounts": "reconciliation.cli.accounts:accounts",
+        "connections": "reconciliation.cli.connections:connections",
         "symbols": "reconciliation.cli.symbols:symbols",
     },
     "Breaks and reports": {
@@ -34,6 +37,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "up": "reconciliation.cli.up:up",
         "check": "reconciliation.cli.check:check",
         "settings": "reconciliation.cli.settings:settings",
+        "schedule": "reconciliation.cli.schedule:schedule",
         "migrate": "reconciliation.cli.database:migrate",
     },
 }

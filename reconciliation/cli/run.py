@@ -12,6 +12,7 @@ from reconciliation.cli.output import print_json
 from reconciliation.cli.run_view import EXIT_STATUS, print_run
 from reconciliation.errors import InvalidInputError
 from reconciliation.models import ReconciliationResult, RunRequest
+from reconciliation.on_demand import MESSAGE_MS
 from reconciliation.payloads import DISCREPANCY_CHANNEL, RESULT_CHANNEL, messages
 from reconciliation.publishing.enqueued_run import EnqueuedRun, run_through_worker
 from reconciliation.publishing.listener import ChannelListener
@@ -58,6 +59,8 @@ def _through_worker(settings: Settings, request: RunRequest, timeout_seconds: fl
     try:
         channels = (RESULT_CHANNEL, DISCREPANCY_CHANNEL)
         with ChannelListener(parts.redis, settings.redis_address, channels) as listener:
+            # Noted first: the message is only a hint that brings a worker sooner.
+            parts.due_queue.ask([request], delay_ms=MESSAGE_MS)
             return run_through_worker(sender, listener, request, timeout_seconds)
     finally:
         sender.close()

@@ -162,6 +162,10 @@ function operations.pick(lease_ms, entries)
   local fence, picked = next_fence(), {}
   for _, entry in ipairs(cjson.decode(entries)) do
     local state = kept(CLAIMS, entry) or { n = 0, c = 0 }
+    if is_leased(entry, state) and tonumber(redis.call('ZSCORE', leases(state.k), entry)) <= now then
+      if state.q == 'running' then state.c = state.c + 1 end
+      put_back(entry, state, now)
+    end
     local connection = home(entry)
     if connection and not is_leased(entry, state) and redis.call('ZREM', queue(entry, connection), entry) == 1 then
       state.f, state.q, state.n, state.k = fence, 'queued', state.n + 1, connection
