@@ -49,6 +49,8 @@ def open_broker(name: str, options: Mapping[str, Any], secrets: Mapping[str, str
 
 
 def _find(name: str) -> EntryPoint:
+    if ":" in name:
+        return EntryPoint(name=name, value=name, group=ENTRY_POINT_GROUP)  # not installed: named by its place
     found = entry_points(group=ENTRY_POINT_GROUP, name=name)
     for entry in found:
         return entry

@@ -21,9 +21,9 @@ import redis.asyncio
 from reconciliation.broker.query import BrokerLimits
 from reconciliation.coordination.connection import explain
 
-#: A request is taken to have reached the broker so soon after its permit; a longer way can't raise the rate measured
-#: there unless it ends later still.
-GRACE_MS = 100
+#: A request is taken to have reached the broker so soon after its permit, or by its end. What takes longer to be sent
+#: could raise the rate measured there; a longer grace costs rate where answers are slow: R / (1 + latency).
+GRACE_MS = 1_000
 #: Wishes of one process that stand in the common line; the others wait their turn at home.
 LINE_LENGTH_MAX = 100
 #: One wait for a sign from Redis.
