@@ -10,7 +10,9 @@ from tests.processes import Processes
 from tests.waiting import wait_for
 
 
-def run_for(site: Site, processes: Processes, *, count: int, interval_seconds: float, slots: int, kill: bool) -> None:
+def run_for(
+    site: Site, processes: Processes, *, count: int, interval_seconds: float, slots: int, kill: bool, late: float
+) -> None:
     """Run `count` accounts with three beats and two workers until each has had `slots` slots."""
     site.settings |= {"dispatch_lease_seconds": 5, "run_lease_seconds": 20, "task_time_limit_seconds": 15}
     site.settings |= {"read_timeout_seconds": 3, "startup_runs_per_second": 1_000}
@@ -29,24 +31,23 @@ def run_for(site: Site, processes: Processes, *, count: int, interval_seconds: f
     found = site.slots()
     assert len(found) == count
     assert all(len(set(each)) == len(each) for each in found.values()), "a slot was run twice"
-    # After the kill, what was under way comes again when its lease is over: that much may be late, and is then one run.
-    late = 20 / interval_seconds + 1 if kill else 0
     assert max(missed(each, interval_seconds) for each in found.values()) <= late
     assert {run.outcome for run in site.runs()} == {"clean"}
 
 
 def test_three_beats_and_two_workers_run_each_slot_once(site: Site, processes: Processes) -> None:
-    run_for(site, processes, count=60, interval_seconds=3, slots=3, kill=False)
+    run_for(site, processes, count=60, interval_seconds=3, slots=3, kill=False, late=1)  # 3 s: a busy machine
 
 
 @pytest.mark.slow
 def test_two_thousand_accounts_for_a_minute_have_one_run_per_slot(site: Site, processes: Processes) -> None:
-    run_for(site, processes, count=2_000, interval_seconds=10, slots=6, kill=False)
+    run_for(site, processes, count=2_000, interval_seconds=10, slots=6, kill=False, late=0)
 
 
 @pytest.mark.slow
 def test_a_beat_and_a_worker_killed_cost_no_slot_beyond_the_lease(site: Site, processes: Processes) -> None:
-    run_for(site, processes, count=500, interval_seconds=10, slots=6, kill=True)
+    # What was under way comes again when its lease (20 s) is over, as one run.
+    run_for(site, processes, count=500, interval_seconds=10, slots=6, kill=True, late=3)
 
 
 def test_changes_of_the_registry_are_effective_within_seconds(site: Site, processes: Processes) -> None:
