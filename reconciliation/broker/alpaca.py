@@ -144,7 +144,7 @@ class AlpacaBroker(ClosableBroker, LimitedBroker):
     def _connected(self) -> "AlpacaClient":
         with self._connecting:
             if self._client is None:
-                # Only here: the SDK costs seconds to load and some 90 MB.
+                # Only here: the SDK costs seconds to load and some 60 MB.
                 from reconciliation.broker.alpaca_client import connect_alpaca  # noqa: PLC0415
 
                 self._client = connect_alpaca(

@@ -115,7 +115,7 @@ class CcxtBroker(ClosableBroker, LimitedBroker):
     def _connected(self) -> "CcxtExchange":
         """Load SDK and markets; only ever run in the connection's one thread."""
         if self._exchange is None:
-            # Only here: ccxt costs seconds to load and some 80 MB.
+            # Only here: ccxt costs seconds to load and some 60 MB.
             from reconciliation.broker.ccxt_exchange import CcxtExchange  # noqa: PLC0415
 
             self._exchange = CcxtExchange(self._options, self._credentials.given(), self._who)

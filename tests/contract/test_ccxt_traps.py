@@ -78,6 +78,14 @@ async def test_kraken_s_closed_part_of_a_position_is_not_held_any_more(opened):
     assert row.quantity == Decimal("-7.5")
 
 
+async def test_numbers_that_an_exchange_sends_bare_keep_their_digits(opened):
+    case = KrakenMarginWire()
+    body = '{"error": [], "result": {"ADA": {"balance": 0.123456789012345678, "hold_trade": 0}}}'
+    case.server.faults = {case.account_marker: Fault(reply=Reply(body))}
+    [row] = await opened(case).get_positions(case.account_id)
+    assert str(row.quantity) == "0.123456789012345678"
+
+
 async def test_a_wallet_and_its_margin_positions_are_one_account(opened):
     case = KrakenMarginWire()
     case.wallet["ADA"] = {"balance": "25.5", "hold_trade": "0"}
