@@ -1,6 +1,7 @@
 """Databases for tests: one PostgreSQL server a session, and a fresh, migrated database for whoever asks."""
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -19,13 +20,16 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server's `postgres` database; the server ends with the session."""
-    with run_postgres(tmp_path_factory.mktemp("postgres")) as url:
+    # Not in pytest's own folder, which other runs of pytest on this machine tidy up.
+    folder = Path(tempfile.mkdtemp(prefix="reconciliation-postgres-"))
+    with run_postgres(folder / "data") as url:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             _run_on_server(url, f"ALTER SYSTEM SET {setting} = off")  # tests don't need to survive a power cut
         _run_on_server(url, "SELECT pg_reload_conf()")
         yield url
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -83,7 +87,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 def _database(server_url: str, *, template: str) -> Iterator[str]:
     """Give a database that is dropped at the end, whoever is still connected."""
     name = f"test_{next(_numbers)}"
-    _run_on_server(server_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    _run_on_server(server_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
     yield _with_database(server_url, name)
     _run_on_server(server_url, f'DROP DATABASE "{name}" WITH (FORCE)')
 

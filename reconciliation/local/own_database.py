@@ -7,6 +7,7 @@ from functools import partial
 from json import loads
 from time import monotonic
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
@@ -131,7 +132,8 @@ def _read_only_file(url: URL) -> URL:
         raise ConfigurationError("RECONCILIATION_LOCAL_URL: an SQLite database in memory has no tables: name a file")
     if url.database.startswith("file:"):
         return url.update_query_dict({"mode": "ro", "uri": "true"})
-    return url.set(database=f"file:{url.database}", query={**url.query, "mode": "ro", "uri": "true"})
+    # A URI: what a file's name may hold and a URI may not is escaped.
+    return url.set(database=f"file:{quote(url.database)}", query={**url.query, "mode": "ro", "uri": "true"})
 
 
 def _set_up_psycopg(dbapi_connection: Any, _record: Any) -> None:

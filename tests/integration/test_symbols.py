@@ -62,8 +62,8 @@ def test_two_that_add_at_once_cannot_both_be_right(database_url: str) -> None:
         finally:
             engine.dispose()
 
-    with ThreadPoolExecutor(4) as threads:
-        assert sum(threads.map(add, range(4))) == 1
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(add, range(24))) == 1
 
 
 def test_a_worker_follows_a_change_within_seconds(engine: Engine) -> None:

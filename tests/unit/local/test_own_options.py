@@ -1,11 +1,15 @@
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import URL
 
 from reconciliation.errors import ConfigurationError, Unavailable
 from reconciliation.local.own_options import parse_options
 from reconciliation.local.own_tables import OwnTablesBook
+from reconciliation.local.provider import LocalSnapshot
 
 COLUMNS = {"account_id": "acct", "symbol": "ticker", "quantity": "qty"}
 
@@ -70,6 +74,16 @@ def test_a_database_that_is_away_is_unavailable_and_its_password_stays_secret() 
     with pytest.raises(Unavailable, match=r"postgresql\+psycopg://127.0.0.1:1/book cannot be read") as caught:
         book.read(["A"])
     assert "s3cret" not in str(caught.value)
+    book.close()
+
+
+def test_a_sqlite_file_may_have_any_name(tmp_path: Path) -> None:
+    path = tmp_path / "own book? 100%25 #1.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript("CREATE TABLE holdings (acct, ticker, qty); INSERT INTO holdings VALUES ('A', 'X', 1);")
+    url = URL.create("sqlite", database=str(path)).render_as_string()
+    book = OwnTablesBook(parse_options("table", mapped()), url)
+    assert isinstance(book.read(["A"])["A"], LocalSnapshot)
     book.close()
 
 
