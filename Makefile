@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 DEMO_STAMP := $(VENV)/.installed-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-docker lint format demo chaos bench clean
+.PHONY: help install test test-docker lint format demo chaos soak bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ format: install ## Format the code
 
 chaos: install ## Two minutes of fills while workers, beat and Redis are killed: lost and doubled must be 0
 	$(BIN)/python -m tests.chaos.fill_chaos --seconds 120
+
+soak: install ## The slow tests: long walks, long chaos, a million fills
+	$(BIN)/python -m pytest -m slow
 
 bench: install ## Measure, and write docs/performance.md
 	$(BIN)/python -m benchmarks --write

@@ -37,6 +37,7 @@ class FillLab:
         accounts: Sequence[str],
         *,
         answer_delay_seconds: float = 0.0,
+        own: Mapping[str, Mapping[str, Any]] = {},
         **settings: object,
     ) -> None:
         positions, balances = directory / "positions.csv", directory / "balances.csv"
@@ -56,7 +57,7 @@ class FillLab:
             **settings,
         }
         engine = build_engine(database_url)
-        Registry(engine).add([RegisteredAccount(account_id=account_id) for account_id in accounts])
+        Registry(engine).add([RegisteredAccount(account_id=name, **own.get(name, {})) for name in accounts])
         engine.dispose()
         self._closing = ExitStack()
         typed = {name: json.loads(str(value)) if "options" in name else value for name, value in self.settings.items()}

@@ -14,8 +14,7 @@ from tests.waiting import wait_for
 
 #: Fills wait in a worker's hands for so long.
 DELAY_SECONDS = 1.5
-#: Below a worker's soft time limit, which is 1 s with limits this short.
-ANSWER_DELAY_SECONDS = 0.7
+ANSWER_DELAY_SECONDS = 1.5
 
 
 @pytest.fixture
@@ -51,6 +50,7 @@ def test_a_worker_killed_in_mid_run_and_with_a_countdown_loses_no_fill(lab: Fill
     assert lab.counters()["settled"] == 2
 
 
+@pytest.mark.slow
 def test_a_worker_stopped_for_longer_than_its_lease_settles_nothing_late(lab: FillLab, processes):
     stopped = processes.worker(lab.settings)
     lab.fill("running", "first")
@@ -62,14 +62,13 @@ def test_a_worker_stopped_for_longer_than_its_lease_settles_nothing_late(lab: Fi
     wait_for(lambda: is_running(lab, "running"))
     reported_at = lab.fill("running", "second")
     stopped.resume()
-    second = lab.wait_covered("running", reported_at)
+    lab.wait_covered("running", reported_at)
     lab.wait_settled()
-    assert second["context"]["fill_id"] == "second"
-    counters = lab.counters()
-    assert (counters["settled"], counters["completed"]) == (2, 2)
-    assert counters["started"] == 3, "the stopped run was one of three, and settled nothing"
+    assert lab.results.completed("running")[-1]["context"]["fill_id"] == "second"
+    assert lab.counters()["settled"] == 2, "each fill once: the stopped run's end counted for nothing"
 
 
+@pytest.mark.slow
 def test_redis_restarted_with_its_file_loses_no_fill(own_redis, sqlite_url, processes, tmp_path):
     with FillLab(own_redis.url, sqlite_url, tmp_path, ["A"], post_fill_delay_seconds=1) as lab:
         processes.worker(lab.settings)
