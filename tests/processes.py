@@ -137,7 +137,7 @@ class BeatProcess(ManagedProcess):
     ) -> None:
         name = name or f"beat{next(_numbers)}"
         argv = [sys.executable, "-m", "celery", "-A", "tasks", "beat", "--pidfile=", *arguments]
-        super().__init__(argv, settings=settings, directory=directory, name=name, ready_line="beat: Starting...")
+        super().__init__(argv, settings=settings, directory=directory, name=name, ready_line="maxinterval")
 
 
 class Processes:
