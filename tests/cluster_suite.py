@@ -19,15 +19,9 @@ def ask(setup: CeleryTestSetup) -> None:
     assert answer["outcome"] == "incomplete"  # there is no such account
 
 
-def test_a_run_goes_through_the_cluster(celery_setup: CeleryTestSetup):
+def test_a_run_goes_through_and_killed_worker_and_restarted_broker_go_on(celery_setup: CeleryTestSetup):
     assert len(celery_setup) == 3
-    ask(celery_setup)
     celery_setup.worker.assert_log_exists(" ready.")
-
-
-def test_a_killed_worker_goes_on_after_its_restart_and_a_restarted_broker_is_found_again(
-    celery_setup: CeleryTestSetup,
-):
     ask(celery_setup)
     celery_setup.worker.kill()
     celery_setup.worker.restart()

@@ -1,4 +1,4 @@
-"""Whether a process has ended."""
+"""Which processes there are, and whether one has ended."""
 
 from pathlib import Path
 
@@ -13,3 +13,8 @@ def is_gone(pid: int) -> bool:
         return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
         return Path("/proc/self").exists()
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the direct children of a process, on Linux."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

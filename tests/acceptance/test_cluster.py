@@ -9,8 +9,7 @@ from pytest_celery import CeleryBackendCluster, CeleryBrokerCluster, CeleryWorke
 from reconciliation.embedded.redis_server import RedisServer
 from tests.cluster_nodes import OurSetup, ProcessBackend, ProcessBroker, ProcessWorker
 from tests.cluster_suite import (  # noqa: F401 - the same tests as in containers
-    test_a_killed_worker_goes_on_after_its_restart_and_a_restarted_broker_is_found_again,
-    test_a_run_goes_through_the_cluster,
+    test_a_run_goes_through_and_killed_worker_and_restarted_broker_go_on,
 )
 from tests.processes import WorkerProcess
 

@@ -1,6 +1,7 @@
 """A real worker: it answers, each run is told under its own id, and no other format gets in."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +12,12 @@ import pytest
 import redis
 from kombu import Connection, Exchange, Producer
 
+from reconciliation.coordination.connection import connect
+from reconciliation.embedded.redis_server import RedisServer
 from reconciliation.publishing.task_sender import TaskMessage, TaskSender
 from reconciliation.settings import Settings
-from tests.processes import Processes
+from tests.ended import children_of
+from tests.processes import Processes, WorkerProcess
 from tests.waiting import wait_for
 
 RUNS = 1000
@@ -39,24 +43,43 @@ except ImportError:
 """
 
 
-@pytest.fixture
-def settings(redis_url: str, sqlite_url: str) -> dict[str, object]:
-    return {"redis_url": redis_url, "database_url": sqlite_url}
+@pytest.fixture(scope="module")
+def redis_server() -> Iterator[RedisServer]:
+    """A server of this module's own: other tests empty the shared one."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def worker(
+    redis_server: RedisServer, migrated_sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WorkerProcess]:
+    """One worker with four children for all tests of this module: starting one is the slow part."""
+    directory = tmp_path_factory.mktemp("worker")
+    database = shutil.copy(migrated_sqlite_file, directory / "runs.db")
+    settings = {"redis_url": redis_server.url, "database_url": f"sqlite:///{database}"}
+    with Processes(directory) as started:
+        yield started.worker(settings, concurrency=4)
 
 
 @pytest.fixture
-def sender(redis_url: str) -> Iterator[TaskSender]:
-    sender = TaskSender(Settings(redis_url=redis_url))
+def listener(redis_server: RedisServer) -> Iterator[redis.Redis]:
+    with connect(redis_server.url, 5) as client:
+        yield client
+
+
+@pytest.fixture
+def sender(redis_server: RedisServer) -> Iterator[TaskSender]:
+    sender = TaskSender(Settings(redis_url=redis_server.url))
     yield sender
     sender.close()
 
 
 def test_a_thousand_runs_are_each_told_under_their_own_id(
-    settings, sender: TaskSender, processes: Processes, redis_client: redis.Redis
+    worker: WorkerProcess, sender: TaskSender, listener: redis.Redis
 ):
-    processes.worker(settings, concurrency=2)
     run_ids = {str(uuid4()) for _ in range(RUNS)}
-    with redis_client.pubsub(ignore_subscribe_messages=True) as results:
+    with listener.pubsub(ignore_subscribe_messages=True) as results:
         results.subscribe("reconciliation:result")
         messages = [
             TaskMessage(
@@ -84,23 +107,23 @@ def test_a_thousand_runs_are_each_told_under_their_own_id(
         assert payload["context"] == message.kwargs["context"]
 
 
-def test_a_service_without_our_package_asks_by_plain_celery(settings, processes: Processes, tmp_path: Path):
-    processes.worker(settings)
+def test_a_service_without_our_package_asks_by_plain_celery(
+    worker: WorkerProcess, redis_server: RedisServer, tmp_path: Path
+):
     site_packages = Path(redis.__file__).parents[1]
     # -S leaves out the file by which our package is found; plain Celery is found by the path itself.
     script = f"import sys; sys.path.append({str(site_packages)!r})\n{PLAIN_CELERY}"
-    argv = [sys.executable, "-I", "-S", "-c", script, settings["redis_url"]]
+    argv = [sys.executable, "-I", "-S", "-c", script, redis_server.url]
     asked = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False)
     assert asked.returncode == 0, asked.stderr
     assert asked.stdout.split("\n")[:2] == ["incomplete", "without the package"]
 
 
 def test_a_pickled_message_is_refused_and_the_worker_goes_on(
-    settings, sender: TaskSender, processes: Processes, redis_url: str, tmp_path: Path
+    worker: WorkerProcess, sender: TaskSender, redis_server: RedisServer, tmp_path: Path
 ):
-    worker = processes.worker(settings)
     planted = tmp_path / "planted"
-    with Connection(redis_url, transport_options={"global_keyprefix": "reconciliation:celery:"}) as connection:
+    with Connection(redis_server.url, transport_options={"global_keyprefix": "reconciliation:celery:"}) as connection:
         exchange = Exchange("reconciliation", type="direct")
         Producer(connection, exchange, routing_key="reconciliation").publish(
             {"touch": planted}, serializer="pickle", headers={"task": RECONCILE, "id": str(uuid4())}
@@ -111,8 +134,7 @@ def test_a_pickled_message_is_refused_and_the_worker_goes_on(
     assert not planted.exists()
 
 
-def test_arguments_that_cannot_be_accepted_fail_with_a_sentence(settings, sender: TaskSender, processes: Processes):
-    worker = processes.worker(settings)
+def test_arguments_that_cannot_be_accepted_fail_with_a_sentence(worker: WorkerProcess, sender: TaskSender):
     refused = [
         ({"account_id": ""}, "account_id is '': it must be a text that is not empty"),
         ({"account_id": "A-1", "schema": 2}, "schema is 2, but this worker understands 1"),
@@ -122,5 +144,21 @@ def test_arguments_that_cannot_be_accepted_fail_with_a_sentence(settings, sender
         result = sender.result_of(sender.send(RECONCILE, kwargs, queue="reconciliation"))
         assert sentence in str(result.get(timeout=30, propagate=False))
         assert result.state == "FAILURE"
-        assert f"refused: {sentence}" in worker.log()
-    assert "Traceback" not in worker.log()
+        worker.wait_for_log(f"refused: {sentence}")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks into /proc")
+def test_children_share_no_connection_to_redis(worker: WorkerProcess, sender: TaskSender):
+    sent = [sender.send(RECONCILE, {"account_id": f"A-{number}"}, queue="reconciliation") for number in range(40)]
+    for task_id in sent:
+        assert sender.result_of(task_id).get(timeout=60)["run_id"] == task_id
+    inherited = sockets_of(worker.pid)
+    own = [sockets_of(child) - inherited for child in children_of(worker.pid)]
+    assert len(own) == 4
+    assert any(own), "they have opened their own"
+    assert sum(map(len, own)) == len(set().union(*own)), "and share them with nobody"
+
+
+def sockets_of(pid: int) -> set[str]:
+    links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
+    return {link for link in links if link.startswith("socket:")}

@@ -9,8 +9,7 @@ from pytest_celery import CeleryBackendCluster, CeleryBrokerCluster, CeleryWorke
 
 from tests.cluster_nodes import OurSetup
 from tests.cluster_suite import (  # noqa: F401 - the same tests as on processes
-    test_a_killed_worker_goes_on_after_its_restart_and_a_restarted_broker_is_found_again,
-    test_a_run_goes_through_the_cluster,
+    test_a_run_goes_through_and_killed_worker_and_restarted_broker_go_on,
 )
 from tests.docker.container_nodes import (
     IMAGE,
