@@ -55,6 +55,8 @@ async def test_a_failed_read_of_positions_is_an_error_of_the_tree(wire, wire_bro
 
 
 async def test_a_failed_read_of_figures_is_an_error_of_the_tree(wire, wire_broker, fault):
+    if fault[0].drips:
+        pytest.skip("the same transport reads both, and a drip is waited for")
     wire.server.faults[wire.account_marker], expected = fault
     with pytest.raises(expected) as caught:
         await wire_broker.get_account(wire.account_id)

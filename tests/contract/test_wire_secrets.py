@@ -37,7 +37,6 @@ def echo(own_wire):
         ),
         "text": Fault(reply=Reply(f'["{quoted}"]')),
         "dropped": Fault(drops=True),
-        "no answer": Fault(hangs=True),
         "truncated": Fault(truncates=True),
     }
 
