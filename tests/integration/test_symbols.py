@@ -1,18 +1,26 @@
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert
 
+from reconciliation import ReconciliationConfig, ReconciliationResult
+from reconciliation.broker.query import BrokerAccount, BrokerPosition, BrokerSnapshot
 from reconciliation.cli import cli
 from reconciliation.errors import InvalidInputError
-from reconciliation.models import AssetType
-from reconciliation.storage.engine import build_engine
+from reconciliation.ledger import RecordedRun, Recording
+from reconciliation.local.sql import SqlBook
+from reconciliation.models import AssetType, RunRequest
+from reconciliation.run import RunStart
+from reconciliation.storage.engine import build_engine, write_transaction
 from reconciliation.storage.symbols import MAX_AGE_SECONDS, StoredSymbols, SymbolStore
+from reconciliation.storage.tables import Account, Position
+from reconciliation.sweep import AccountPlan, BrokerAnswer, Reconciler
 from reconciliation.symbols import SymbolMapping
 
 META = SymbolMapping(broker="alpaca", broker_symbol="FB", local_symbol="META", valid_to=date(2022, 6, 8))
@@ -120,3 +128,52 @@ def test_the_import_adds_all_or_nothing_and_names_the_line(database_url: str, tm
         assert refused.exit_code == 2
         assert complaint in refused.stderr
     assert symbols(database_url, "add", "*", "A", "B", "--from", "soon").exit_code == 2
+
+
+class OneAccount:
+    """Everything around the reconciler but the local book and the symbols; holds what was published."""
+
+    def __init__(self, *positions: BrokerPosition, broker: str) -> None:
+        self.snapshot = BrokerSnapshot(account=BrokerAccount("A", None, None, None, None), positions=positions)
+        self.broker = broker
+        self.published: list[ReconciliationResult] = []
+
+    def get_plans(self, account_ids: Sequence[str]) -> dict[str, AccountPlan]:
+        config = ReconciliationConfig("A")
+        plan = AccountPlan(config=config, connection="main", broker_account_id="A", broker=self.broker)
+        return dict.fromkeys(account_ids, plan)
+
+    async def read(self, plans: Sequence[AccountPlan], patience: object) -> AsyncIterator[BrokerAnswer]:
+        for plan in plans:
+            yield BrokerAnswer(plan=plan, snapshot=self.snapshot, start=RunStart.now())
+
+    def record(self, runs: Sequence[RecordedRun]) -> Recording:
+        return Recording()
+
+    def publish(self, results: Sequence[ReconciliationResult]) -> None:
+        self.published += results
+
+
+@pytest.mark.parametrize(("broker", "symbol"), [("alpaca", "BRK.B"), ("ibkr", "BRK B"), ("other", "0R37")])
+async def test_three_brokers_names_and_ours_are_one_position(engine: Engine, broker: str, symbol: str) -> None:
+    with write_transaction(engine) as connection:
+        connection.execute(insert(Account).values(account_id="A"))
+        row = {"account_id": "A", "symbol": "BRK-B", "asset_type": "stock", "quantity": 10}
+        connection.execute(insert(Position).values(row))
+    store = SymbolStore(engine)
+    store.add([SymbolMapping(broker="other", broker_symbol="0R37", local_symbol="BRK.B")])
+    world = OneAccount(BrokerPosition(symbol, Decimal(10), None, None, AssetType.STOCK), broker=broker)
+    reconciler = Reconciler(
+        directory=world,
+        local_book=SqlBook(engine),
+        broker_reader=world,
+        ledger=world,
+        publisher=world,
+        local_timeout_seconds=30,
+        symbols=StoredSymbols(store),
+    )
+    await reconciler.reconcile([RunRequest(account_id="A", context={})])
+
+    [result] = world.published
+    assert result.error is None
+    assert (result.is_clean, result.positions_checked) == (True, 1)
