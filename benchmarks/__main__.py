@@ -8,6 +8,9 @@ from benchmarks.figures import write
 #: Section name to "module:function"; the function returns a `Section`.
 SECTIONS = {
     "fills": "benchmarks.bench_fills:measure",
+    "comparator": "benchmarks.bench_comparator:measure",
+    "dispatch": "benchmarks.bench_dispatch:measure",
+    "sweeps": "benchmarks.bench_sweeps:measure",
 }
 
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain, islice
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -112,16 +113,19 @@ class AccountMirror:
             wanted = {each.account.account_id for each in changes.accounts}
             mirrored: Any = self._client.hkeys(self._prefix + "accounts")
             removed = [account_id for account_id in mirrored if account_id and account_id not in wanted]
-        parts = [*self._puts(changes.accounts, self._recover_ms if whole else None), *_removals(removed)]
+        # Made part by part: each call of the script renews the lock, however many accounts there are.
+        parts = chain(self._puts(changes.accounts, self._recover_ms if whole else None), _removals(removed))
         for chunk in _chunks(parts):
             if not self._queue.refill(chunk, token=token, lease_ms=REFILL_LEASE_MS, now_ms=now_ms):
                 return False
         if whole:
             self._client.set(self._prefix + "due:defaults", self._fingerprint())
-        self._note_scheduled(changes)
-        return self._queue.refill(
+        filled = self._queue.refill(
             [], token=token, lease_ms=REFILL_LEASE_MS, complete_at=changes.revision, now_ms=now_ms
         )
+        if filled:
+            self._note_scheduled(changes)
+        return filled
 
     def _puts(self, accounts: Sequence[ScheduledAccount], recover_ms: int | None) -> Iterator[Change]:
         new = 0
@@ -189,6 +193,6 @@ def _removals(account_ids: Sequence[str]) -> Iterator[Change]:
     return (Change(account_id=account_id, record=None) for account_id in account_ids)
 
 
-def _chunks(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
-    for start in range(0, len(changes), CHUNK_ACCOUNTS):
-        yield changes[start : start + CHUNK_ACCOUNTS]
+def _chunks(changes: Iterator[Change]) -> Iterator[Sequence[Change]]:
+    while chunk := list(islice(changes, CHUNK_ACCOUNTS)):
+        yield chunk
