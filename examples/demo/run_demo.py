@@ -95,11 +95,17 @@ def listening() -> Iterator[Lines]:
         yield Lines(process.stdout)
 
 
-def reconcile(*arguments: str, expected_status: int = 0) -> None:
-    """Run a `reconcile` command in the foreground and show it."""
+def reconcile(*arguments: str, expected_status: int = 0, shows: bool = True) -> None:
+    """Run a `reconcile` command in the foreground; show it, and what it prints unless that is shown otherwise."""
     console.print(f"\n[bold]$ reconcile {' '.join(arguments)}[/bold]")
     shown = [str(HERE / word) if (HERE / word).is_file() else word for word in arguments]
-    status = subprocess.run([*RECONCILE, *shown], check=False, timeout=ANSWER_TIMEOUT_SECONDS * 2).returncode
+    done = subprocess.run(
+        [*RECONCILE, *shown],
+        check=False,
+        timeout=ANSWER_TIMEOUT_SECONDS * 2,
+        stdout=None if shows else subprocess.DEVNULL,
+    )
+    status = done.returncode
     if status != expected_status:
         raise DemoFailedError(f"`reconcile {arguments[0]}` ended with status {status}, not {expected_status}")
 
@@ -143,7 +149,7 @@ def show_findings(findings: list[dict[str, Any]]) -> None:
 def check_six_ways(heard: Lines) -> None:
     """Have a worker reconcile the account, and see every way to differ come over Redis."""
     console.rule("A worker compares the local book with the broker's statement", align="left")
-    reconcile("run", ACCOUNT, "--enqueue", expected_status=1)
+    reconcile("run", ACCOUNT, "--enqueue", expected_status=1, shows=False)
     result, findings = hear_until(heard, "on_demand")[-1]
     show_findings(findings)
     kinds = {found["type"] for found in findings}
@@ -168,7 +174,7 @@ def check_burst(heard: Lines) -> None:
     context = result["context"]
     if (context["fill_count"], context["fill_id"]) != (BURST, f"F{BURST}"):
         raise DemoFailedError(f"expected one run after {BURST} fills, heard one with the context {context}")
-    reconcile("run", ACCOUNT, "--enqueue", expected_status=1)
+    reconcile("run", ACCOUNT, "--enqueue", expected_status=1, shows=False)
     triggers = [run["context"]["trigger"] for run, _ in hear_until(heard, "on_demand")]
     if "post_fill" in triggers:
         raise DemoFailedError("expected no other run after the burst, heard one")
