@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from reconciliation.broker.query import BrokerQuery, BrokerSnapshot, SnapshotBroker
 from reconciliation.errors import BadData, Incomplete, InvalidInputError, ReadError, Unavailable
 from reconciliation.local.provider import LocalBook, LocalSnapshot, PositionProvider
+from reconciliation.masking import mask_secrets
 
 #: A message is for people; a server's whole error page is not.
 MAX_MESSAGE_CHARACTERS = 300
@@ -51,7 +52,7 @@ async def surely(
     except InvalidInputError as error:
         return BadData(f"the {side} answered with what cannot be read: {error}", account_id=account_id)
     except Exception as error:  # noqa: BLE001  an adapter may raise anything; the run must still end in a result
-        text = str(error).partition("\n")[0][:MAX_MESSAGE_CHARACTERS]
+        text = mask_secrets(str(error)).partition("\n")[0][:MAX_MESSAGE_CHARACTERS]
         return Unavailable(f"the {side} failed: {type(error).__name__}: {text}".rstrip(": "), account_id=account_id)
 
 

@@ -1,7 +1,6 @@
 """Logging in one place: one format, the context of the task at hand, and no secret in any line."""
 
 import logging
-import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -9,22 +8,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TextIO
 
-#: The user and password of any URL, wherever it stands: in a message, an argument or a traceback.
-_URL_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s/@'\"]*:[^\s@'\"]*@", re.IGNORECASE)
-_NAMES = "password|passwd|secret|token|api[_-]?key"
-_NAMED_SECRET = re.compile(rf"(?P<name>\b(?:{_NAMES})\b['\"]?\s*[=:]\s*)['\"]?[^\s,;'\"&]+", re.IGNORECASE)
+from reconciliation.masking import mask_secrets
+
 #: Celery's line for each message sent, received and done: several a second for beat's ticks. Shown at debug only;
 #: our tasks log one line of their own when they have done something.
 TALKATIVE = ("celery.beat", "celery.worker.strategy", "celery.app.trace")
-MASK = "***"
 
 _context: ContextVar[Mapping[str, str]] = ContextVar("log_context", default={})  # noqa: B039 - never changed in place
-
-
-def mask_secrets(text: str) -> str:
-    """Return `text` with the credentials of URLs, and what is named like a secret, written as `***`."""
-    masked = _URL_CREDENTIALS.sub(rf"\g<scheme>{MASK}@", text)
-    return _NAMED_SECRET.sub(rf"\g<name>{MASK}", masked)
 
 
 @contextmanager

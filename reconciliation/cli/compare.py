@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from reconciliation.broker.query import BrokerSnapshot
-from reconciliation.broker.statement import Statement
+from reconciliation.broker.statements.statement import Statement
 from reconciliation.cli.boundary import ExitStatus
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.cli.statement_file import FILE, StatementFile, accounts_in, statement_options

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from reconciliation.broker.query import BrokerPosition
-from reconciliation.broker.statement import Statement
+from reconciliation.broker.statements.statement import Statement
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.cli.statement_file import FILE, StatementFile, statement_options
 

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 import click
 
-from reconciliation.broker.statement import Statement
-from reconciliation.broker.statement_broker import name_accounts
-from reconciliation.broker.statement_formats import FORMATS, read_statements, sniff_format
-from reconciliation.broker.statement_source import DEFAULT_MAX_FILE_MEGABYTES, StatementSource
+from reconciliation.broker.statements.statement import Statement
+from reconciliation.broker.statements.statement_broker import name_accounts
+from reconciliation.broker.statements.statement_formats import FORMATS, read_statements, sniff_format
+from reconciliation.broker.statements.statement_source import DEFAULT_MAX_FILE_MEGABYTES, StatementSource
 from reconciliation.errors import InvalidInputError, ReadError
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from reconciliation.broker.alpaca import open_alpaca
+from reconciliation.broker.alpaca.adapter import open_alpaca
 from reconciliation.broker.query import BrokerQuery
 from reconciliation.models import AssetType
 from tests.brokers.http_server import Asked, BrokerServer, Reply

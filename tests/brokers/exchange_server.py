@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from reconciliation.broker.ccxt import open_ccxt
+from reconciliation.broker.ccxt.adapter import open_ccxt
 from reconciliation.broker.query import BrokerQuery
 from tests.brokers.http_server import Asked, BrokerServer, Reply
 from tests.brokers.wire_case import TIMEOUT_SECONDS, WireCase

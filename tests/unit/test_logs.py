@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from reconciliation.logs import configure_logging, log_context, mask_secrets
+from reconciliation.logs import configure_logging, log_context
+from reconciliation.masking import mask_secrets
 
 PLANTED = "pl4nted"
 

@@ -38,6 +38,11 @@ async def test_the_context_is_handed_through_unchanged() -> None:
         ({"error": Incomplete("page 1 of 2 only")}, "incomplete", "page 1 of 2 only"),
         ({"error": RuntimeError("gateway is down")}, "unavailable", "gateway is down"),
         ({"error": ConnectionResetError("reset by peer")}, "unavailable", "reset by peer"),
+        (
+            {"error": OSError("GET https://me:hunter2@host/v2?api_key=hunter2 failed")},
+            "unavailable",
+            "https://***@host",
+        ),
         ({"positions": None}, "bad_data", "nothing where a list"),
         ({"positions": ["AAPL"]}, "bad_data", "symbol"),
         ({"account": BrokerAccount("B", Decimal(0), None, None, None)}, "bad_data", "got 'B'"),
@@ -61,6 +66,7 @@ def test_a_broker_that_cannot_be_read_surely_makes_the_run_incomplete(
         assert told["error"]["kind"] == kind
         assert told["error"]["side"] == "broker"
         assert says in told["error"]["message"]
+        assert "hunter2" not in str(parts.channel.published)
         assert len(parts.channel.published) == 1
 
     run(program())

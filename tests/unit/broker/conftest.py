@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciliation.broker.statement_source import StatementSource
+from reconciliation.broker.statements.statement_source import StatementSource
 
 
 @pytest.fixture

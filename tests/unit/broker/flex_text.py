@@ -1,8 +1,8 @@
 """Flex statements as text, for tests that need one row to be odd."""
 
-from reconciliation.broker.flex import read_flex
-from reconciliation.broker.statement import Statement
-from reconciliation.broker.statement_source import StatementSource
+from reconciliation.broker.statements.flex import read_flex
+from reconciliation.broker.statements.statement import Statement
+from reconciliation.broker.statements.statement_source import StatementSource
 
 POSITION = (
     '<OpenPosition accountId="U1" currency="USD" assetCategory="STK" symbol="AAPL" conid="265598" multiplier="1" '

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from reconciliation.broker.csv_file import read_csv
-from reconciliation.broker.csv_mapping import CsvMapping
 from reconciliation.broker.registry import open_broker
-from reconciliation.broker.statement import Statement
-from reconciliation.broker.statement_source import StatementSource
+from reconciliation.broker.statements.csv_file import read_csv
+from reconciliation.broker.statements.csv_mapping import CsvMapping
+from reconciliation.broker.statements.statement import Statement
+from reconciliation.broker.statements.statement_source import StatementSource
 from reconciliation.errors import BadData, ConfigurationError, Incomplete
 from reconciliation.models import AssetType
 

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from reconciliation.broker.statement_source import StatementSource
+from reconciliation.broker.statements.statement_source import StatementSource
 from reconciliation.errors import AuthError, BadData, Incomplete
 from reconciliation.models import AssetType
 from tests.unit.broker.flex_text import EQUITY, POSITION, cash, flex, position, read, statement

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from reconciliation.broker.folder import FolderBroker
-from reconciliation.broker.folder_files import FolderWatch
-from reconciliation.broker.folder_index import FolderIndex
 from reconciliation.broker.query import BrokerSnapshot
 from reconciliation.broker.registry import open_broker
-from reconciliation.broker.statement_formats import read_statements
+from reconciliation.broker.statements.folder import FolderBroker
+from reconciliation.broker.statements.folder_files import FolderWatch
+from reconciliation.broker.statements.folder_index import FolderIndex
+from reconciliation.broker.statements.statement_formats import read_statements
 from reconciliation.errors import BadData, ConfigurationError, Incomplete, ReadError, Unavailable
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

@@ -1,6 +1,6 @@
 import pytest
 
-from reconciliation.broker.ibkr_errors import Notice, error_of, notice_of
+from reconciliation.broker.ibkr.errors import Notice, error_of, notice_of
 from reconciliation.errors import AuthError, BadData, Incomplete, RateLimited, Unavailable
 
 

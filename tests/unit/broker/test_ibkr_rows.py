@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from reconciliation.broker.ibkr_rows import UNSET, GatewayBook, PositionRow, SummaryRow, snapshot_of
+from reconciliation.broker.ibkr.rows import UNSET, GatewayBook, PositionRow, SummaryRow, snapshot_of
 from reconciliation.broker.query import BrokerPosition
 from reconciliation.errors import BadData, Incomplete
 from reconciliation.models import AssetType

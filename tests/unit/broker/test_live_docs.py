@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciliation.broker.alpaca import DOCUMENTED_LIMITS, open_alpaca
-from reconciliation.broker.ccxt import open_ccxt
-from reconciliation.broker.ccxt_facts import FACTS
+from reconciliation.broker.alpaca.adapter import DOCUMENTED_LIMITS, open_alpaca
+from reconciliation.broker.ccxt.adapter import open_ccxt
+from reconciliation.broker.ccxt.facts import FACTS
 from reconciliation.broker.registry import broker_names
 from reconciliation.errors import ConfigurationError
 

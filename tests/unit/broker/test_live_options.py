@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from reconciliation.broker.alpaca import open_alpaca
-from reconciliation.broker.ccxt import open_ccxt
+from reconciliation.broker.alpaca.adapter import open_alpaca
+from reconciliation.broker.ccxt.adapter import open_ccxt
 from reconciliation.broker.extras import require_extra
 from reconciliation.errors import ConfigurationError
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciliation.broker.mt535 import read_mt535
 from reconciliation.broker.registry import open_broker
-from reconciliation.broker.statement_source import StatementSource
+from reconciliation.broker.statements.mt535 import read_mt535
+from reconciliation.broker.statements.statement_source import StatementSource
 from reconciliation.errors import BadData, ConfigurationError, Incomplete, ReadError
 from reconciliation.models import AssetType
 

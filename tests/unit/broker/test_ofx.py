@@ -3,9 +3,9 @@ from decimal import Decimal
 
 import pytest
 
-from reconciliation.broker.ofx import read_ofx
-from reconciliation.broker.statement import Statement
-from reconciliation.broker.statement_source import StatementSource
+from reconciliation.broker.statements.ofx import read_ofx
+from reconciliation.broker.statements.statement import Statement
+from reconciliation.broker.statements.statement_source import StatementSource
 from reconciliation.errors import AuthError, BadData, Incomplete, ReadError
 from reconciliation.models import AssetType
 from tests.brokers.cases import Situation

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from reconciliation.broker.registry import open_broker
-from reconciliation.broker.semt002 import read_semt002
-from reconciliation.broker.statement_source import StatementSource
+from reconciliation.broker.statements.semt002 import read_semt002
+from reconciliation.broker.statements.statement_source import StatementSource
 from reconciliation.errors import BadData, Incomplete, ReadError
 from reconciliation.models import AssetType
 

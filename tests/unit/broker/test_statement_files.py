@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from reconciliation.broker.csv_file import read_csv
-from reconciliation.broker.flex import read_flex
-from reconciliation.broker.ofx import read_ofx
 from reconciliation.broker.registry import open_broker
-from reconciliation.broker.statement import Statement
-from reconciliation.broker.statement_broker import StatementBroker
-from reconciliation.broker.statement_formats import read_statements, sniff_format
-from reconciliation.broker.statement_source import MEGABYTE, StatementSource
+from reconciliation.broker.statements.csv_file import read_csv
+from reconciliation.broker.statements.flex import read_flex
+from reconciliation.broker.statements.ofx import read_ofx
+from reconciliation.broker.statements.statement import Statement
+from reconciliation.broker.statements.statement_broker import StatementBroker
+from reconciliation.broker.statements.statement_formats import read_statements, sniff_format
+from reconciliation.broker.statements.statement_source import MEGABYTE, StatementSource
 from reconciliation.errors import BadData, ConfigurationError, Incomplete, ReadError, Unavailable
 from tests.brokers.cases import Book, Situation, held
 from tests.brokers.statement_cases import CsvCase, FileCase, FlexCase, OfxSgmlCase, OfxXmlCase

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciliation.broker.query import BrokerPosition
-from reconciliation.broker.statement import Statement
-from reconciliation.broker.statement_formats import read_statements
-from reconciliation.broker.statement_source import StatementSource
+from reconciliation.broker.statements.statement import Statement
+from reconciliation.broker.statements.statement_formats import read_statements
+from reconciliation.broker.statements.statement_source import StatementSource
 from reconciliation.errors import ReadError
 from reconciliation.models import AssetType
 from tests.brokers.cases import Book, Situation

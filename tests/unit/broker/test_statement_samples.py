@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciliation.broker.statement import Statement
-from reconciliation.broker.statement_formats import read_statements
-from reconciliation.broker.statement_source import StatementSource
+from reconciliation.broker.statements.statement import Statement
+from reconciliation.broker.statements.statement_formats import read_statements
+from reconciliation.broker.statements.statement_source import StatementSource
 
 _BESIDE = Path(__file__).parents[3].parent / "shared" / "samples"
 SAMPLES = Path(os.environ.get("RECONCILIATION_SAMPLES", _BESIDE))

@@ -10,12 +10,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from reconciliation.broker.csv_file import read_csv
-from reconciliation.broker.csv_mapping import CsvMapping
 from reconciliation.broker.paper import open_paper
 from reconciliation.broker.query import BrokerQuery
 from reconciliation.broker.registry import open_broker
-from reconciliation.broker.statement_source import StatementSource
+from reconciliation.broker.statements.csv_file import read_csv
+from reconciliation.broker.statements.csv_mapping import CsvMapping
+from reconciliation.broker.statements.statement_source import StatementSource
 from reconciliation.cli import cli
 
 ROOT = Path(__file__).parents[3]

@@ -1,0 +1,1 @@
+"""Alpaca, by its own SDK."""
