@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.ended import is_gone
 from tests.processes import environment
 from tests.waiting import wait_for
@@ -52,6 +54,7 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
+@pytest.mark.slow  # `make demo` goes the same way
 def test_a_stranger_loads_a_book_and_gets_a_run_through_the_worker_and_state_is_kept(tmp_path: Path):
     (tmp_path / "positions.csv").write_text(POSITIONS)
     with up(tmp_path) as (process, ready):

@@ -10,7 +10,7 @@ from reconciliation.models import AssetType
 from tests.brokers.http_server import BrokerServer
 
 #: Long enough for a busy machine to answer, short enough to wait for in a test.
-TIMEOUT_SECONDS = 0.8
+TIMEOUT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)

@@ -66,9 +66,15 @@ class Faults:
 
     def _stop_worker(self) -> None:
         worker = self._chance.choice(self._workers)
-        worker.pause()
-        self._stopping.wait(self._chance.choice(STOPS_SECONDS))
-        worker.resume()
+        try:
+            worker.pause()
+            self._stopping.wait(self._chance.choice(STOPS_SECONDS))
+            worker.resume()
+        except ProcessLookupError:
+            # kombu's Redis transport can end a worker whose connection is lost while it acknowledges; as a
+            # supervisor does in production, start it again.
+            worker.kill()
+            worker.start()
 
     def _end_worker(self) -> None:
         worker = self._chance.choice(self._workers)

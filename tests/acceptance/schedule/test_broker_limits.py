@@ -62,6 +62,7 @@ def test_one_hanging_account_costs_the_others_nothing(site: Site, processes: Pro
     assert {run.account_id: run.outcome for run in site.runs()}["ACC-0042"] == "incomplete"
 
 
+@pytest.mark.slow
 def test_a_connection_that_fails_is_paused_with_its_cause_and_others_go_on(site: Site, processes: Processes) -> None:
     with measuring_broker(latency_seconds=0.01) as (_, url):
         site.parts.connection_store.add(Connection(name="good", broker=OPENER, options={"url": url}))

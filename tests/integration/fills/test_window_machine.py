@@ -27,7 +27,17 @@ INSTEAD = {
 RULES = [match["name"] for match in MARK.finditer(SOURCE)]
 
 #: Rules whose absence takes a long walk to show.
-RARE = {"late finish", "trailing", "back-off holds", "uncover for a fill", "growing", "settle nothing", "back-off"}
+RARE = {
+    "late finish",
+    "trailing",
+    "back-off holds",
+    "uncover for a fill",
+    "growing",
+    "settle nothing",
+    "back-off",
+    "forget unwanted",
+    "repeated sweep",
+}
 
 
 def walk(url: str, *, examples: int, source: str | None = None, sweeps: bool = True) -> None:
