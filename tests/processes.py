@@ -21,6 +21,7 @@ _numbers = count(1)
 def environment(settings: Mapping[str, object]) -> dict[str, str]:
     """Return an environment with only these settings: `{"redis_url": ...}` becomes RECONCILIATION_REDIS_URL."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RECONCILIATION_")}
+    inherited["PYTHONUNBUFFERED"] = "1"  # beat's banner, which says that it is ready, goes through a file
     return inherited | {f"RECONCILIATION_{name.upper()}": str(value) for name, value in settings.items()}
 
 
