@@ -3,9 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from reconciliation.errors import ConfigurationError
-
-#: A shorter secret is not hidden: hiding "1" would garble every number of a message.
-MIN_HIDDEN_CHARACTERS = 6
+from reconciliation.masking import MIN_HIDDEN_CHARACTERS
 
 
 class Credentials:

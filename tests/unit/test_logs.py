@@ -3,9 +3,11 @@
 import io
 import logging
 import re
+from base64 import b64encode
 
 import pytest
 
+from reconciliation import masking
 from reconciliation.logs import configure_logging, log_context
 from reconciliation.masking import mask_secrets
 
@@ -66,3 +68,33 @@ def test_context_is_added_inside_its_block_only(logged: io.StringIO):
 def test_each_line_has_a_utc_time_a_level_and_a_process(logged: io.StringIO):
     logging.getLogger("test").info("x")
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO \d+ test: x$", logged.getvalue())
+
+
+@pytest.fixture
+def looked_up(monkeypatch: pytest.MonkeyPatch):
+    """Two secrets that a connection has looked up; forgotten at the end."""
+    monkeypatch.setattr(masking, "_known", ())
+    masking.hide_from_now_on(["Kq8/+w07919Xq=Zp", "Kq8/+w07919Xq=and-more-of-it", "12345"])
+
+
+@pytest.mark.usefixtures("looked_up")
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Kq8/+w07919Xq=Zp",
+        "Kq8/+w07919Xq=and-more-of-it",
+        "Kq8%2F%2Bw07919Xq%3DZp",
+        "Kq8/%2Bw07919Xq%3DZp",
+        *(b64encode(f"{user}:Kq8/+w07919Xq=Zp".encode()).decode() for user in ("a", "ab", "abc")),
+        "Kq8/+w07919Xq=an",
+    ],
+)
+def test_a_secret_that_was_looked_up_is_masked_in_every_form_and_cut_off(written: str):
+    masked = mask_secrets(f"GET /v1/{written} failed")
+    assert "***" in masked
+    assert not [part for part in ("Kq8", "07919", written[8:20]) if part in masked]
+
+
+@pytest.mark.usefixtures("looked_up")
+def test_what_is_too_short_for_a_secret_stays():
+    assert mask_secrets("account 12345 at Kq8/+w") == "account 12345 at Kq8/+w"
