@@ -175,7 +175,7 @@ class Simulation:
             elif kind in ("opened", "reopened"):
                 if key in self._real:
                     times = self.outcome.quiet_seconds if account_id.startswith("Q") else self.outcome.busy_seconds
-                    times.append((moment - suspected[key]).total_seconds())
+                    times.append((moment - suspected.get(key, moment)).total_seconds())
                 else:
                     self.outcome.false_alarms += 1
         self.outcome.real_breaks = len(self._real)
