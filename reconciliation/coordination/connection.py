@@ -3,6 +3,8 @@
 redis-py's own defaults (no time-out, ten retries, RESP3) are said differently here, each for a reason.
 """
 
+from typing import Any
+
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
@@ -35,19 +37,7 @@ def connect(url: str, timeout_seconds: float) -> redis.Redis:
         ConfigurationError: the URL is not one of a Redis server. The message does not repeat it.
     """
     try:
-        return redis.Redis.from_url(
-            url,
-            decode_responses=True,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
-            **({} if url.startswith("unix:") else {"socket_keepalive": True}),
-            health_check_interval=HEALTH_CHECK_INTERVAL_SECONDS,
-            # RESP2: the same answers from every server and every redis-py that we allow.
-            protocol=2,
-            retry=Retry(
-                ExponentialWithJitterBackoff(cap=RETRY_CAP_SECONDS, base=RETRY_BASE_SECONDS), COMMAND_ATTEMPTS - 1
-            ),
-        )
+        return redis.Redis.from_url(url, retry=Retry(_backoff(), COMMAND_ATTEMPTS - 1), **_limits(url, timeout_seconds))
     except ValueError:
         # Not chained: the error may hold a piece of the URL, and that a piece of the password.
         raise ConfigurationError(_NOT_UNDERSTOOD) from None
@@ -73,18 +63,8 @@ _REASONS: tuple[tuple[type[redis.RedisError], str], ...] = (
 def connect_async(url: str, timeout_seconds: float) -> redis.asyncio.Redis:
     """Return the same client for one event loop."""
     try:
-        return redis.asyncio.Redis.from_url(
-            url,
-            decode_responses=True,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
-            **({} if url.startswith("unix:") else {"socket_keepalive": True}),
-            health_check_interval=HEALTH_CHECK_INTERVAL_SECONDS,
-            protocol=2,
-            retry=AsyncRetry(
-                ExponentialWithJitterBackoff(cap=RETRY_CAP_SECONDS, base=RETRY_BASE_SECONDS), COMMAND_ATTEMPTS - 1
-            ),
-        )
+        retry = AsyncRetry(_backoff(), COMMAND_ATTEMPTS - 1)
+        return redis.asyncio.Redis.from_url(url, retry=retry, **_limits(url, timeout_seconds))
     except ValueError:
         raise ConfigurationError(_NOT_UNDERSTOOD) from None
 
@@ -93,3 +73,20 @@ def explain(error: redis.RedisError, address: str) -> CoordinationError:
     """Return the sentence for an error of redis-py. `address` is the URL without its secrets."""
     reason = next(reason for kind, reason in _REASONS if isinstance(error, kind))
     return CoordinationError(f"Redis at {address} {reason.format(error=error)}")
+
+
+def _backoff() -> ExponentialWithJitterBackoff:
+    return ExponentialWithJitterBackoff(cap=RETRY_CAP_SECONDS, base=RETRY_BASE_SECONDS)
+
+
+def _limits(url: str, timeout_seconds: float) -> dict[str, Any]:
+    """Return what both kinds of client say explicitly."""
+    limits: dict[str, Any] = {
+        "decode_responses": True,
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
+        "health_check_interval": HEALTH_CHECK_INTERVAL_SECONDS,
+        # RESP2: the same answers from every server and every redis-py that we allow.
+        "protocol": 2,
+    }
+    return limits if url.startswith("unix:") else limits | {"socket_keepalive": True}
