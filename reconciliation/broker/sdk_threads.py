@@ -62,10 +62,6 @@ class SdkThreads:
             failure = error
         except TimeoutError:
             failure = Unavailable(f"{self._who} gave no answer within {timeout_seconds:g} s")
-        except Exception as error:  # noqa: BLE001  an SDK may raise anything; only its kind is safe to tell
-            failure = self._explain(error) or BadData(
-                f"{self._who} answered with what its SDK could not read ({type(error).__name__})"
-            )
         # Raised outside the handler: nothing of the SDK hangs on to the error that travels on.
         raise self._cleaned(failure, account_id)
 
@@ -79,7 +75,7 @@ class SdkThreads:
 
         def run() -> Answer:
             loop.call_soon_threadsafe(begun.set)
-            return question()
+            return self._answer(question)
 
         try:
             answer = loop.run_in_executor(self._pool, run)
@@ -96,6 +92,18 @@ class SdkThreads:
             ) from None
         async with asyncio.timeout(timeout_seconds):
             return await answer
+
+    def _answer(self, question: Callable[[], Answer]) -> Answer:
+        """Answer, or raise a `ReadError`: explained in this thread, before the next question changes the transport."""
+        try:
+            return question()
+        except (ReadError, TimeoutError):
+            raise
+        except Exception as error:  # noqa: BLE001  an SDK may raise anything; only its kind is safe to tell
+            failure = self._explain(error) or BadData(
+                f"{self._who} answered with what its SDK could not read ({type(error).__name__})"
+            )
+        raise failure
 
     def _cleaned(self, error: ReadError, account_id: str) -> ReadError:
         error.args = (self._hide(str(error)),)

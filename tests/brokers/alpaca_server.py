@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from reconciliation.broker.alpaca.adapter import open_alpaca
-from reconciliation.broker.query import BrokerQuery
+from reconciliation.broker.query import BrokerPosition, BrokerQuery
 from reconciliation.models import AssetType
+from tests.brokers.cases import CannotExpress, Situation
 from tests.brokers.http_server import Asked, BrokerServer, Reply
-from tests.brokers.wire_case import TIMEOUT_SECONDS, Holding, WireCase
+from tests.brokers.wire_case import TIMEOUT_SECONDS, WireCase
 
 ACCOUNT_NUMBER = "PA3RECON0001"
 ACCOUNT_UUID = "1d9eed04-be39-4e01-9b84-a48ac5bbafcf"
@@ -36,20 +37,20 @@ def account_answer() -> dict[str, Any]:
     }
 
 
-def position_row(holding: Holding, asset_type: AssetType) -> dict[str, Any]:
-    quantity = Decimal(holding.quantity)
+def position_row(held: BrokerPosition) -> dict[str, Any]:
+    value = held.quantity * 2 if held.market_value is None else held.market_value
     row: dict[str, Any] = {
         "asset_id": "904837e3-3b76-47ec-b432-046db621571b",
-        "symbol": holding.symbol,
+        "symbol": held.symbol,
         "exchange": "NASDAQ",
-        "asset_class": CLASSES[holding.asset_type or asset_type],
-        "qty": holding.quantity,
-        "side": "short" if quantity < 0 else "long",
-        "market_value": str(quantity * 2),
-        "current_price": "2",
+        "asset_class": CLASSES.get(held.asset_type, "us_equity"),
+        "qty": str(held.quantity),
+        "side": "short" if held.quantity < 0 else "long",
+        "market_value": str(value),
+        "current_price": str(value / held.quantity / (held.multiplier or 1)),
     }
-    if holding.avg_cost is not None:
-        row["avg_entry_price"] = holding.avg_cost
+    if held.avg_cost is not None:
+        row["avg_entry_price"] = str(held.avg_cost)
     return row
 
 
@@ -57,9 +58,12 @@ class AlpacaWire(WireCase):
     account_id = ACCOUNT_NUMBER
     positions_marker = "/v2/positions"
     account_marker = "/v2/account"
-    symbols = ("BRK.B", "AAPL")
-    asset_type = AssetType.STOCK
-    option_symbol = "AAPL260116C00150000"
+    symbols: ClassVar[Mapping[str, str]] = {"MSFT": "BRK.B", "AAPL  250221C00180000": "AAPL250221C00180000"}
+    quantity_field = "qty"
+    cannot_express: ClassVar[CannotExpress] = {
+        Situation.FUTURE: "Alpaca has no futures",
+        Situation.MISSING_FIGURES: "an account of Alpaca always tells its cash",
+    }
     secrets: Mapping[str, str] = SECRETS
     api = "trading"
 
@@ -87,8 +91,12 @@ class AlpacaWire(WireCase):
         options = {"api": self.api, "base_url": self.server.url, "timeout_seconds": timeout_seconds}
         return open_alpaca(options, self.secrets)
 
-    def hold(self, *holdings: Holding) -> None:
-        self.positions[:] = [position_row(holding, self.asset_type) for holding in holdings]
+    def hold(self, *rows: BrokerPosition) -> None:
+        self.account.update(account_answer())
+        self.positions[:] = map(position_row, rows)
+
+    def set_figures(self, cash: Decimal | None, equity: Decimal | None) -> None:
+        self.account.update(cash=str(cash), equity=str(equity))
 
     def rows(self) -> list[dict[str, Any]]:
         return self.positions
@@ -100,8 +108,7 @@ class AlpacaWire(WireCase):
         self.account["short_market_value"] = "-12.50"
         return True
 
-    @staticmethod
-    def unknown_side(row: dict[str, Any]) -> None:
+    def unknown_word(self, row: dict[str, Any]) -> None:
         row["side"] = "sideways"
 
 

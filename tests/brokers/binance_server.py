@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from reconciliation.broker.query import BrokerPosition
+from reconciliation.errors import Incomplete, ReadError
 from reconciliation.models import AssetType
-from tests.brokers.exchange_server import ExchangeWire
+from tests.brokers.cases import CannotExpress, Fault, Situation, Unsaid
+from tests.brokers.exchange_server import COINS, ExchangeWire
 from tests.brokers.http_server import Asked, Reply
-from tests.brokers.wire_case import Holding
 
 UID = "365859102"
 APIS = {
@@ -55,6 +57,15 @@ def linear_market(base: str, quote: str = "USDT") -> dict[str, Any]:
     }
 
 
+def delivery_market(base: str, day: str, expiry_ms: int) -> dict[str, Any]:
+    return {
+        **linear_market(base),
+        "symbol": f"{base}USDT_{day}",
+        "contractType": "CURRENT_QUARTER",
+        "deliveryDate": expiry_ms,
+    }
+
+
 def inverse_market(base: str, contract_size: int) -> dict[str, Any]:
     return {
         **linear_market(base, "USD"),
@@ -71,7 +82,8 @@ class BinanceWire(ExchangeWire):
     secrets = SECRETS
 
     def __init__(self) -> None:
-        self.linear = [linear_market("BTC"), linear_market("ETH")]
+        self.linear = [linear_market(coin) for coin in COINS.values()]
+        self.linear.append(delivery_market("BTC", "250328", 1743120000000))
         self.answers: dict[str, Any] = {
             "/sapi/v1/capital/config/getall": [],
             "/sapi/v1/margin/allPairs": [],
@@ -96,25 +108,38 @@ class BinanceWire(ExchangeWire):
 
 class BinanceSpotWire(BinanceWire):
     positions_marker = account_marker = "/api/v3/account"
-    symbols = ("BTC", "ETH")
-    asset_type = AssetType.CRYPTO
-    has_shorts = has_costs = has_lots = False
+    symbols = COINS
+    kinds: ClassVar[Mapping[AssetType, AssetType]] = {AssetType.STOCK: AssetType.CRYPTO}
+    unsaid = Unsaid(avg_cost=True, market_value=True, equity=True)
+    quantity_field = "free"
+    cannot_express: ClassVar[CannotExpress] = {
+        Situation.SHORT: "a spot wallet owes nothing; a margin wallet does",
+        Situation.NEGATIVE_CASH: "a spot wallet owes nothing; a margin wallet does",
+        Situation.OPTION: "a wallet holds coins",
+        Situation.FUTURE: "a wallet holds coins",
+        Situation.MISSING_FIGURES: "a wallet without a row of a coin has none of it",
+        Situation.UNKNOWN_WORD: "a row is a coin's name and its amounts",
+    }
+    refuses: ClassVar[Mapping[Situation, type[ReadError]]] = {Situation.TWO_LOTS: Incomplete}
     options: ClassVar[Mapping[str, Any]] = {"currency": "USDT", "identity": UID}
 
     def __init__(self) -> None:
         super().__init__()
-        self.wallet: dict[str, Any] = {
-            "accountType": "SPOT",
-            "canTrade": True,
-            "updateTime": 1701856395927,
-            "uid": UID,
-        }
-        self.answers["/api/v3/account"] = self.wallet
+        self.cash = Decimal("31.52261200")
+        self.wallet: dict[str, Any] = {"accountType": "SPOT", "canTrade": True, "updateTime": 1701856395927}
+        self.answers[self.account_marker] = self.wallet
         self.hold()
 
-    def hold(self, *holdings: Holding) -> None:
-        rows = [{"asset": one.symbol, "free": one.quantity, "locked": "0.00000000"} for one in holdings]
-        self.wallet["balances"] = [{"asset": "USDT", "free": "31.02261200", "locked": "0.50"}, *rows]
+    def hold(self, *rows: BrokerPosition) -> None:
+        self.wallet["uid"] = UID
+        self.wallet["balances"] = [
+            {"asset": row.symbol, "free": str(row.quantity), "locked": "0.00000000"} for row in (self._money(), *rows)
+        ]
+
+    def set_figures(self, cash: Decimal | None, equity: Decimal | None) -> None:
+        """Keep part of the money in open orders, as an exchange does."""
+        del equity
+        self.wallet["balances"][0].update(free=str((cash or 0) - 1), locked="1")
 
     def rows(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self.wallet["balances"][1:]
@@ -123,13 +148,70 @@ class BinanceSpotWire(BinanceWire):
     def become_another_account(self) -> None:
         self.wallet["uid"] = "999999999"
 
+    def _money(self) -> BrokerPosition:
+        return BrokerPosition("USDT", self.cash, None, None, AssetType.CRYPTO)
+
+
+class BinanceMarginWire(BinanceSpotWire):
+    """The cross margin wallet: what is borrowed counts against what is there."""
+
+    positions_marker = account_marker = "/sapi/v1/margin/account"
+    has_identity = False
+    quantity_field = "borrowed"
+    cannot_express: ClassVar[CannotExpress] = {
+        **{
+            asked: reason
+            for asked, reason in BinanceSpotWire.cannot_express.items()
+            if asked not in {Situation.SHORT, Situation.NEGATIVE_CASH}
+        },
+        Fault.OTHER_ACCOUNT: "a margin wallet does not say whose it is",
+    }
+    options: ClassVar[Mapping[str, Any]] = {"currency": "USDT", "balance_params": {"type": "margin"}}
+
+    def hold(self, *rows: BrokerPosition) -> None:
+        self.wallet["userAssets"] = [
+            {"asset": "USDT", "free": "10", "locked": "0", "borrowed": "0", "interest": "0"},
+            *map(self._row, rows),
+        ]
+
+    def set_figures(self, cash: Decimal | None, equity: Decimal | None) -> None:
+        del equity
+        self.wallet["userAssets"][0].update(free="10", borrowed=str(10 - (cash or 0)))
+
+    def rows(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.wallet["userAssets"][1:]
+        return rows
+
+    def _row(self, row: BrokerPosition) -> dict[str, Any]:
+        """Hold some of what is borrowed still: what is owed is more than what is there for a short holding."""
+        owed = max(-row.quantity, Decimal(0)) + 1
+        return {
+            "asset": row.symbol,
+            "free": str(row.quantity + owed - Decimal("0.25")),
+            "locked": "0.25",
+            "borrowed": str(owed - Decimal("0.001")),
+            "interest": "0.001",
+        }
+
 
 class BinanceSwapWire(BinanceWire):
     positions_marker = "/fapi/v3/positionRisk"
     account_marker = "/fapi/v3/account"
-    symbols = ("BTC/USDT:USDT", "ETH/USDT:USDT")
-    asset_type = AssetType.SWAP
-    has_identity = may_lack_costs = False
+    symbols: ClassVar[Mapping[str, str]] = {
+        **{ours: f"{coin}/USDT:USDT" for ours, coin in COINS.items()},
+        "ESH5": "BTC/USDT:USDT-250328",
+    }
+    kinds: ClassVar[Mapping[AssetType, AssetType]] = {AssetType.STOCK: AssetType.SWAP}
+    quantity_field = "positionAmt"
+    cannot_express: ClassVar[CannotExpress] = {
+        Situation.OPTION: "Binance keeps options in an API of their own",
+        Situation.MISSING_FIGURES: "a wallet without a row of a coin has none of it",
+        Situation.UNKNOWN_WORD: "the sign of the quantity tells the side, and the market's name the kind",
+        Fault.OTHER_ACCOUNT: "a futures wallet does not say whose it is",
+    }
+    # ccxt leaves a row without an entry price out.
+    refuses: ClassVar[Mapping[Situation, type[ReadError]]] = {Situation.MISSING_COST: Incomplete}
+    has_identity = False
     options: ClassVar[Mapping[str, Any]] = {
         "holds": "derivatives",
         "currency": "USDT",
@@ -157,25 +239,31 @@ class BinanceSwapWire(BinanceWire):
         self.answers[self.positions_marker] = self.open_positions
         self.answers[self.account_marker] = self.figures
 
-    def hold(self, *holdings: Holding) -> None:
-        self.open_positions[:] = map(self.row, holdings)
+    def hold(self, *rows: BrokerPosition) -> None:
+        self.open_positions[:] = map(self.row, rows)
 
-    def row(self, holding: Holding) -> dict[str, Any]:
+    def set_figures(self, cash: Decimal | None, equity: Decimal | None) -> None:
+        self.figures["totalMarginBalance"] = self.figures["assets"][0]["marginBalance"] = str(equity)
+        self.figures["assets"][0]["walletBalance"] = str(cash)
+
+    def row(self, held: BrokerPosition) -> dict[str, Any]:
+        pair, _, delivery = held.symbol.replace("/", "").replace("-", ":_").replace(":USDT", "").partition(":")
+        value = held.quantity * 2 if held.market_value is None else held.market_value
         row = {
-            "symbol": holding.symbol.partition(":")[0].replace("/", ""),
+            "symbol": f"{pair}{delivery}",
             "positionSide": "BOTH",
-            "positionAmt": holding.quantity,
+            "positionAmt": str(held.quantity),
             "markPrice": "2",
             "unRealizedProfit": "0.54230362",
             "liquidationPrice": "0",
             "isolatedMargin": "0",
-            "notional": str(Decimal(holding.quantity) * 2),
+            "notional": str(value),
             "isolatedWallet": "0",
             "updateTime": 1722062678998,
             "initialMargin": "2.39560000",
             "maintMargin": "0.07186800",
         }
-        return row if holding.avg_cost is None else {**row, "entryPrice": holding.avg_cost}
+        return row if held.avg_cost is None else {**row, "entryPrice": str(held.avg_cost)}
 
     def rows(self) -> list[dict[str, Any]]:
         return self.open_positions

@@ -1,6 +1,8 @@
 """Custody statements: each situation is written as the message that a custodian would send."""
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import ClassVar
 
 from reconciliation.broker.query import BrokerPosition
 from reconciliation.models import AssetType
@@ -14,6 +16,9 @@ class Mt535Case(FileCase):
     name = "mt535"
     suffix = ".fin"
     cut_before = "15500,00"
+    unknown_field: ClassVar[Mapping[str, str]] = {":93B::AGGR": ":70E::TMRW//OF TOMORROW\n:93B::AGGR"}
+    unknown_word: ClassVar[Mapping[str, str]] = {"AGGR//UNIT": "AGGR//TMRW"}
+    wrong_shape = "{1:F01CUSTGB2LAXXX0001000001}{2:O5360700261120CUSTGB2LAXXX00010000012611200700N}{4:\n-}\n"
     unsaid = Unsaid(avg_cost=True, cash=True, equity=True, multiplier=True)
 
     def text(self, book: Book, account_id: str = ACCOUNT) -> str:
@@ -39,6 +44,9 @@ class Mt535Case(FileCase):
 class Semt002Case(FileCase):
     name = "semt002"
     suffix = ".xml"
+    unknown_field: ClassVar[Mapping[str, str]] = {"<AggtBal>": "<OfTmrrw>1</OfTmrrw><AggtBal>"}
+    unknown_word: ClassVar[Mapping[str, str]] = {"<ShrtLngInd>LONG": "<ShrtLngInd>TMRW"}
+    wrong_shape = '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:semt.017.001.12"><SctiesTxPstngRpt/></Document>'
     unsaid = Unsaid(avg_cost=True, cash=True, equity=True, multiplier=True)
 
     def text(self, book: Book, account_id: str = ACCOUNT) -> str:

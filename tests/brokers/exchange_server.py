@@ -1,4 +1,4 @@
-"""What all exchanges behind ccxt share in the wire suite: the real ccxt, told that the exchange lives here."""
+"""What all exchanges behind ccxt share in the exam: the real ccxt, told that the exchange lives here."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -6,10 +6,21 @@ from typing import Any, ClassVar
 
 from reconciliation.broker.ccxt.adapter import open_ccxt
 from reconciliation.broker.query import BrokerQuery
+from tests.brokers.cases import SEVERAL
 from tests.brokers.http_server import Asked, BrokerServer, Reply
 from tests.brokers.wire_case import TIMEOUT_SECONDS, WireCase
 
 ACCOUNT = "crypto-desk"
+#: The exam's stocks as coins, and coins by the names of its many symbols.
+COINS: Mapping[str, str] = {
+    "AAPL": "BTC",
+    "TSLA": "ETH",
+    "AMZN": "SOL",
+    "VTI": "DOGE",
+    "MSFT": "ADA",
+    "GOOG": "XRP",
+    **{symbol: symbol for symbol in SEVERAL},
+}
 
 
 class ExchangeWire(WireCase):

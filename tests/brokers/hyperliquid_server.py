@@ -1,12 +1,14 @@
 """Hyperliquid on a local port: every question is a POST to /info, told apart by its body."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, ClassVar
 
+from reconciliation.broker.query import BrokerPosition
 from reconciliation.models import AssetType
-from tests.brokers.exchange_server import ExchangeWire
+from tests.brokers.cases import CannotExpress, Fault, Situation, Unsaid
+from tests.brokers.exchange_server import COINS, ExchangeWire
 from tests.brokers.http_server import Asked, Reply
-from tests.brokers.wire_case import Holding
 
 ADDRESS = "0x" + "5eC7e7" * 6 + "abcd"
 
@@ -17,9 +19,18 @@ class HyperliquidWire(ExchangeWire):
     options: ClassVar[Mapping[str, Any]] = {"holds": "derivatives"}
     secrets: ClassVar[Mapping[str, Any]] = {"walletAddress": ADDRESS}
     positions_marker = account_marker = '"type":"clearinghouseState"'
-    symbols = ("SOL/USDC:USDC", "ETH/USDC:USDC")
-    asset_type = AssetType.SWAP
-    has_identity = has_cash = False
+    symbols: ClassVar[Mapping[str, str]] = {ours: f"{coin}/USDC:USDC" for ours, coin in COINS.items()}
+    kinds: ClassVar[Mapping[AssetType, AssetType]] = {AssetType.STOCK: AssetType.SWAP}
+    unsaid = Unsaid(cash=True)
+    quantity_field = "szi"
+    has_identity = False
+    cannot_express: ClassVar[CannotExpress] = {
+        Situation.OPTION: "Hyperliquid has perpetual contracts alone",
+        Situation.FUTURE: "Hyperliquid has perpetual contracts alone",
+        Situation.MISSING_FIGURES: "an account of Hyperliquid always tells its value",
+        Situation.UNKNOWN_WORD: "the sign of the quantity tells the side, and every coin is a perpetual contract",
+        Fault.OTHER_ACCOUNT: "the answer does not say whose it is: the question names the address",
+    }
 
     def __init__(self) -> None:
         self.state: dict[str, Any] = {
@@ -27,7 +38,7 @@ class HyperliquidWire(ExchangeWire):
             "assetPositions": [],
             "time": 1728568314070,
         }
-        coins = ["BTC", "SOL", "ETH"]
+        coins = list(COINS.values())
         price = {"markPx": "2", "midPx": "2", "oraclePx": "2", "prevDayPx": "2", "funding": "0"}
         meta = {"universe": [{"name": name, "szDecimals": 2, "maxLeverage": 50} for name in coins], "marginTables": []}
         spot = {"tokens": [], "universe": []}
@@ -49,22 +60,27 @@ class HyperliquidWire(ExchangeWire):
         answer = self.answers[kind]
         return Reply(f'"{answer}"' if isinstance(answer, str) else answer)
 
-    def hold(self, *holdings: Holding) -> None:
-        self.state["assetPositions"] = [{"type": "oneWay", "position": self.row(one)} for one in holdings]
+    def hold(self, *rows: BrokerPosition) -> None:
+        self.state["assetPositions"] = [{"type": "oneWay", "position": self.row(one)} for one in rows]
 
-    def row(self, holding: Holding) -> dict[str, Any]:
+    def set_figures(self, cash: Decimal | None, equity: Decimal | None) -> None:
+        del cash
+        self.state["marginSummary"]["accountValue"] = str(equity)
+
+    def row(self, held: BrokerPosition) -> dict[str, Any]:
+        value = held.quantity * 2 if held.market_value is None else held.market_value
         row = {
-            "coin": holding.symbol.partition("/")[0],
-            "szi": holding.quantity,
+            "coin": held.symbol.partition("/")[0],
+            "szi": str(held.quantity),
             "leverage": {"type": "cross", "value": 20},
-            "positionValue": "68.98",
+            "positionValue": str(abs(value)),
             "unrealizedPnl": "0.4",
             "returnOnEquity": "0.115307",
             "liquidationPx": None,
             "marginUsed": "3.449",
             "maxLeverage": 50,
         }
-        return row if holding.avg_cost is None else {**row, "entryPx": holding.avg_cost}
+        return row if held.avg_cost is None else {**row, "entryPx": str(held.avg_cost)}
 
     def rows(self) -> list[dict[str, Any]]:
         return [row["position"] for row in self.state["assetPositions"]]

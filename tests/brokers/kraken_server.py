@@ -1,12 +1,14 @@
 """Kraken on a local port: a wallet with margin positions beside it."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, ClassVar
 
+from reconciliation.broker.query import BrokerPosition
 from reconciliation.models import AssetType
-from tests.brokers.exchange_server import ExchangeWire
+from tests.brokers.cases import CannotExpress, Fault, Situation, Unsaid
+from tests.brokers.exchange_server import COINS, ExchangeWire
 from tests.brokers.http_server import Asked, Reply
-from tests.brokers.wire_case import Holding
 
 
 def pair(base: str) -> dict[str, Any]:
@@ -41,16 +43,24 @@ class KrakenMarginWire(ExchangeWire):
     }
     positions_marker = "/0/private/OpenPositions"
     account_marker = "/0/private/BalanceEx"
-    symbols = ("ADA/USDT", "ETH/USDT")
-    asset_type = AssetType.CRYPTO
-    has_costs = has_identity = False
+    symbols: ClassVar[Mapping[str, str]] = {ours: f"{coin}/USDT" for ours, coin in COINS.items()}
+    kinds: ClassVar[Mapping[AssetType, AssetType]] = {AssetType.STOCK: AssetType.CRYPTO}
+    unsaid = Unsaid(avg_cost=True, market_value=True, equity=True)
+    quantity_field = "vol"
+    has_identity = False
+    cannot_express: ClassVar[CannotExpress] = {
+        Situation.OPTION: "Kraken has no options",
+        Situation.FUTURE: "Kraken's futures are an exchange of their own to ccxt (krakenfutures)",
+        Situation.MISSING_FIGURES: "a wallet without a row of a coin has none of it",
+        Fault.OTHER_ACCOUNT: "the answers do not say whose they are",
+    }
 
     def __init__(self) -> None:
         self.open_positions: list[dict[str, Any]] = []
         self.wallet: dict[str, Any] = {"USDT": {"balance": "25435.2100", "hold_trade": "8249.76"}}
         self.answers: dict[str, Any] = {
-            "/0/public/Assets": {name: asset(name) for name in ("ADA", "ETH", "USDT")},
-            "/0/public/AssetPairs": {f"{base}USDT": pair(base) for base in ("ADA", "ETH")},
+            "/0/public/Assets": {name: asset(name) for name in (*COINS.values(), "USDT")},
+            "/0/public/AssetPairs": {f"{base}USDT": pair(base) for base in COINS.values()},
             self.positions_marker: self.open_positions,
             self.account_marker: self.wallet,
         }
@@ -61,22 +71,26 @@ class KrakenMarginWire(ExchangeWire):
             return Reply({"error": ["EGeneral:Unknown method"]})
         return Reply({"error": [], "result": self.answers[asked.path]})
 
-    def hold(self, *holdings: Holding) -> None:
+    def hold(self, *rows: BrokerPosition) -> None:
         self.open_positions[:] = [
             {
                 "pair": one.symbol.replace("/", ""),
                 "positions": "1",
-                "type": "sell" if one.quantity.startswith("-") else "buy",
+                "type": "sell" if one.quantity < 0 else "buy",
                 "leverage": "4.00000000",
                 "cost": "6.07505000",
-                "vol": one.quantity.lstrip("-"),
+                "vol": str(abs(one.quantity)),
                 "vol_closed": "0",
                 "margin": "1.51876250",
                 "value": "6.08527000",
                 "net": "-0.01022000",
             }
-            for one in holdings
+            for one in rows
         ]
+
+    def set_figures(self, cash: Decimal | None, equity: Decimal | None) -> None:
+        del equity
+        self.wallet["USDT"]["balance"] = str(cash)
 
     def rows(self) -> list[dict[str, Any]]:
         return self.open_positions
@@ -84,6 +98,5 @@ class KrakenMarginWire(ExchangeWire):
     def become_another_account(self) -> None:
         raise NotImplementedError
 
-    @staticmethod
-    def unknown_side(row: dict[str, Any]) -> None:
+    def unknown_word(self, row: dict[str, Any]) -> None:
         row["type"] = "borrow"

@@ -3,14 +3,16 @@
 import importlib.util
 import sys
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
-from reconciliation.broker.query import BrokerQuery
+from reconciliation.broker.query import BrokerPosition, BrokerQuery
 from reconciliation.models import AssetType
+from tests.brokers.cases import SEVERAL, CannotExpress, Situation, Unsaid
 from tests.brokers.http_server import Asked, BrokerServer, Reply
-from tests.brokers.wire_case import TIMEOUT_SECONDS, Holding, WireCase
+from tests.brokers.wire_case import TIMEOUT_SECONDS, WireCase
 
 PACKAGE = Path(__file__).parents[2] / "examples" / "broker_oanda"
 ACCOUNT = "101-004-1435156-001"
@@ -43,20 +45,35 @@ def summary() -> dict[str, Any]:
     }
 
 
-def position_row(holding: Holding) -> dict[str, Any]:
-    side = "short" if holding.quantity.startswith("-") else "long"
-    leg = {"units": holding.quantity, "pl": "0.0000"}
-    if holding.avg_cost is not None:
-        leg["averagePrice"] = holding.avg_cost
-    return {"instrument": holding.symbol, "long": FLAT_LEG, "short": FLAT_LEG, side: leg}
+def position_row(held: BrokerPosition) -> dict[str, Any]:
+    leg = {"units": str(held.quantity), "pl": "0.0000"}
+    if held.avg_cost is not None:
+        leg["averagePrice"] = str(held.avg_cost)
+    side = "short" if held.quantity < 0 else "long"
+    return {"instrument": held.symbol, "long": FLAT_LEG, "short": FLAT_LEG, side: leg}
 
 
 class OandaWire(WireCase):
     account_id = ACCOUNT
     positions_marker = f"/v3/accounts/{ACCOUNT}/openPositions"
     account_marker = f"/v3/accounts/{ACCOUNT}/summary"
-    symbols = ("EUR_USD", "USD_JPY")
-    asset_type = AssetType.FOREX
+    symbols: ClassVar[Mapping[str, str]] = {
+        **{ours: f"{ours}_USD" for ours in SEVERAL},
+        "AAPL": "SPX500_USD",
+        "TSLA": "XAU_USD",
+        "AMZN": "XAG_USD",
+        "VTI": "BTC_USD",
+        "MSFT": "NAS100_USD",
+        "GOOG": "WTICO_USD",
+    }
+    kinds: ClassVar[Mapping[AssetType, AssetType]] = {AssetType.STOCK: AssetType.CFD}
+    unsaid = Unsaid(market_value=True)
+    quantity_field = "units"
+    cannot_express: ClassVar[CannotExpress] = {
+        Situation.OPTION: "OANDA has no options",
+        Situation.FUTURE: "OANDA has no futures: it copies them as contracts for difference",
+        Situation.MISSING_FIGURES: "an account of OANDA always tells its balance",
+    }
     outlives_loop = False
     secrets: ClassVar[Mapping[str, str]] = SECRETS
 
@@ -79,11 +96,15 @@ class OandaWire(WireCase):
         broker: BrokerQuery = load_example().open_oanda(options, SECRETS)
         return broker
 
-    def hold(self, *holdings: Holding) -> None:
-        self.positions[:] = map(position_row, holdings)
+    def hold(self, *rows: BrokerPosition) -> None:
+        self.account.update(summary())
+        self.positions[:] = map(position_row, rows)
+
+    def set_figures(self, cash: Decimal | None, equity: Decimal | None) -> None:
+        self.account.update(balance=str(cash), NAV=str(equity))
 
     def rows(self) -> list[dict[str, Any]]:
-        return self.positions
+        return [row[side] for row in self.positions for side in ("long", "short") if row[side] is not FLAT_LEG]
 
     def become_another_account(self) -> None:
         self.account["id"] = "101-004-9999999-001"
@@ -92,6 +113,8 @@ class OandaWire(WireCase):
         self.account["openPositionCount"] = 2
         return True
 
-    @staticmethod
-    def unknown_side(row: dict[str, Any]) -> None:
-        row["long"], row["short"] = row["short"], row["long"]
+    def unknown_word(self, row: dict[str, Any]) -> None:
+        """Put the leg on the side that its sign denies: the side is the leg's name."""
+        for position in self.positions:
+            if position["long"] is row:
+                position["long"], position["short"] = position["short"], position["long"]

@@ -9,8 +9,20 @@ from xml.sax.saxutils import quoteattr
 
 from reconciliation.broker.query import BrokerPosition, BrokerQuery
 from reconciliation.broker.registry import open_broker
+from reconciliation.errors import BadData, ReadError
 from reconciliation.models import AssetType
-from tests.brokers.cases import ACCOUNT, OTHER_ACCOUNT, Book, BrokerCase, Fault, Situation, Unsaid
+from tests.brokers.cases import (
+    ACCOUNT,
+    CONNECTION_FAULTS,
+    HTTP_FAULTS,
+    OTHER_ACCOUNT,
+    Book,
+    BrokerCase,
+    CannotExpress,
+    Fault,
+    Situation,
+    Unsaid,
+)
 
 _FLEX_CATEGORIES = {AssetType.STOCK: "STK", AssetType.OPTION: "OPT", AssetType.FUTURE: "FUT"}
 _OFX_CONTAINERS = {AssetType.STOCK: "POSSTOCK", AssetType.OPTION: "POSOPT"}
@@ -18,28 +30,59 @@ _OFX_INFOS = {AssetType.STOCK: "STOCKINFO", AssetType.OPTION: "OPTINFO"}
 OFX_HEADER = "OFXHEADER:100\nDATA:OFXSGML\nVERSION:102\nSECURITY:NONE\nENCODING:USASCII\nCHARSET:1252\n\n"
 
 
+#: What only a wire can do.
+NO_WIRE: CannotExpress = {
+    **dict.fromkeys(CONNECTION_FAULTS, "a file is there or not: nobody is waited for"),
+    **dict.fromkeys(HTTP_FAULTS, "a file has no server that could refuse"),
+}
+
+
 class FileCase(BrokerCase):
     """A broker that is one file; subclasses write it."""
 
+    name: ClassVar[str]
     suffix = ".txt"
+    path_option = "path"
     options: ClassVar[Mapping[str, Any]] = {}
+    cannot_express: ClassVar[CannotExpress] = NO_WIRE
     #: Where a cut-off file ends: amid the only position.
     cut_before = "15500.00"
+    #: What to replace in the text with one position: for a field that nobody knows, and for such a word.
+    unknown_field: ClassVar[Mapping[str, str]]
+    unknown_word: ClassVar[Mapping[str, str]]
+    #: A file of the same format that holds something else.
+    wrong_shape: str
 
     def text(self, book: Book, account_id: str = ACCOUNT) -> str:
         raise NotImplementedError
 
     @contextmanager
     def serve(self, book: Book) -> Iterator[BrokerQuery]:
-        with self._file(self.text(book).encode()) as path:
-            yield open_broker(self.name, {"path": str(path), **self.options})
+        with self._file(self.served_text(book).encode()) as path:
+            yield self.open(path)
 
     @contextmanager
-    def fail(self, fault: Fault) -> Iterator[BrokerQuery]:
+    def fail(self, fault: Fault, part: str = "whole") -> Iterator[BrokerQuery]:
+        del part
         with self._file(self._broken(fault)) as path:
             if fault is Fault.GONE:
-                path.unlink()
-            yield open_broker(self.name, {"path": str(path), **self.options})
+                self.remove(path)
+            yield self.open(path)
+
+    def open(self, path: Path) -> BrokerQuery:
+        return open_broker(self.name, {self.path_option: str(path), **self.options})
+
+    def remove(self, path: Path) -> None:
+        path.unlink()
+
+    def served_text(self, book: Book) -> str:
+        text = self.text(book)
+        fields = self.unknown_field if book.unknown_field else {}
+        words = self.unknown_word if book.unknown_word else {}
+        for known, unknown in (*fields.items(), *words.items()):
+            assert known in text
+            text = text.replace(known, unknown)
+        return text
 
     def _broken(self, fault: Fault) -> bytes:
         one = Situation.ONE_POSITION.value
@@ -48,6 +91,7 @@ class FileCase(BrokerCase):
             Fault.OTHER_ACCOUNT: self.text(one, OTHER_ACCOUNT),
             Fault.CUT_OFF: whole[: whole.index(self.cut_before)],
             Fault.NOTHING: "",
+            Fault.WRONG_SHAPE: self.wrong_shape,
             Fault.GARBAGE: "<html><body>504 Gateway Time-out</body></html>\n",
             Fault.NOT_A_NUMBER: self.without_quantity(whole, "NaN"),
             Fault.NO_QUANTITY: self.without_quantity(whole, ""),
@@ -61,7 +105,8 @@ class FileCase(BrokerCase):
     @contextmanager
     def _file(self, content: bytes) -> Iterator[Path]:
         with TemporaryDirectory() as folder:
-            path = Path(folder) / f"statement{self.suffix}"
+            path = Path(folder) / "statements" / f"statement{self.suffix}"
+            path.parent.mkdir()
             path.write_bytes(content)
             yield path
 
@@ -69,6 +114,9 @@ class FileCase(BrokerCase):
 class FlexCase(FileCase):
     name = "flex"
     suffix = ".xml"
+    unknown_field: ClassVar[Mapping[str, str]] = {"assetCategory=": 'ofTomorrow="1" assetCategory='}
+    unknown_word: ClassVar[Mapping[str, str]] = {'assetCategory="STK"': 'assetCategory="TOMORROW"'}
+    wrong_shape = "<FlexStatementResponse><Status>Success</Status></FlexStatementResponse>"
 
     def text(self, book: Book, account_id: str = ACCOUNT) -> str:
         lots = len({row.symbol for row in book.rows}) < len(book.rows)
@@ -120,7 +168,10 @@ class OfxSgmlCase(FileCase):
     name = "ofx"
     suffix = ".ofx"
     unsaid = Unsaid(avg_cost=True, equity=True)
-    cannot_express: ClassVar[Mapping[Situation | Fault, str]] = {Situation.FUTURE: "OFX has no futures"}
+    cannot_express: ClassVar[CannotExpress] = {**NO_WIRE, Situation.FUTURE: "OFX has no futures"}
+    unknown_field: ClassVar[Mapping[str, str]] = {"<INVPOS>": "<INVPOS><TOMORROW>1"}
+    unknown_word: ClassVar[Mapping[str, str]] = {"<POSTYPE>LONG": "<POSTYPE>TOMORROW"}
+    wrong_shape = f"{OFX_HEADER}<OFX><BANKMSGSRSV1></BANKMSGSRSV1></OFX>\n"
     header = OFX_HEADER
 
     def text(self, book: Book, account_id: str = ACCOUNT) -> str:
@@ -160,6 +211,7 @@ class OfxSgmlCase(FileCase):
 
 
 class OfxXmlCase(OfxSgmlCase):
+    unknown_field: ClassVar[Mapping[str, str]] = {"<INVPOS>": "<INVPOS><TOMORROW>1</TOMORROW>"}
     header = '<?xml version="1.0" encoding="UTF-8"?>\n<?OFX OFXHEADER="200" VERSION="211"?>\n'
 
     def leaf(self, name: str, value: object) -> str:
@@ -169,9 +221,13 @@ class OfxXmlCase(OfxSgmlCase):
 class CsvCase(FileCase):
     name = "csv"
     suffix = ".csv"
-    cannot_express: ClassVar[Mapping[Situation | Fault, str]] = {
-        Situation.FLAT: "an account without a row is not in the file"
+    cannot_express: ClassVar[CannotExpress] = {
+        **NO_WIRE,
+        Situation.FLAT: "an account without a row is not in the file",
     }
+    unknown_field: ClassVar[Mapping[str, str]] = {"account_id,": "of_tomorrow,account_id,", "ACC-1,": "1,ACC-1,"}
+    unknown_word: ClassVar[Mapping[str, str]] = {",stock,": ",tomorrow,"}
+    wrong_shape = "booked_on,amount\n2025-01-15,100\n"
 
     def text(self, book: Book, account_id: str = ACCOUNT) -> str:
         lines = ["account_id,symbol,asset_type,quantity,avg_cost,market_value,currency,multiplier,cash,equity"]
@@ -191,21 +247,16 @@ class CsvCase(FileCase):
 class PaperFileCase(FileCase):
     name = "paper"
     suffix = ".json"
-    cannot_express: ClassVar[Mapping[Situation | Fault, str]] = {
-        Fault.OTHER_ACCOUNT: "an account that was never set has the documented figures"
+    path_option = "file"
+    cannot_express: ClassVar[CannotExpress] = {
+        **NO_WIRE,
+        Fault.OTHER_ACCOUNT: "an account that was never set has the documented figures",
     }
-
-    @contextmanager
-    def serve(self, book: Book) -> Iterator[BrokerQuery]:
-        with self._file(self.text(book).encode()) as path:
-            yield open_broker("paper", {"file": str(path)})
-
-    @contextmanager
-    def fail(self, fault: Fault) -> Iterator[BrokerQuery]:
-        with self._file(self._broken(fault)) as path:
-            if fault is Fault.GONE:
-                path.unlink()
-            yield open_broker("paper", {"file": str(path)})
+    # People write it: a field that nobody knows is a typing error.
+    refuses: ClassVar[Mapping[Situation, type[ReadError]]] = {Situation.UNKNOWN_FIELD: BadData}
+    unknown_field: ClassVar[Mapping[str, str]] = {'"symbol":': '"of_tomorrow": 1, "symbol":'}
+    unknown_word: ClassVar[Mapping[str, str]] = {'"stock"': '"tomorrow"'}
+    wrong_shape = '{"accounts": ["ACC-1"]}'
 
     def text(self, book: Book, account_id: str = ACCOUNT) -> str:
         rows = ", ".join(self._row(row) for row in book.rows)

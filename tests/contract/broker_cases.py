@@ -2,20 +2,48 @@
 
 from collections.abc import Mapping
 
+from tests.brokers.alpaca_server import AlpacaBrokerApiWire, AlpacaWire
+from tests.brokers.binance_server import BinanceMarginWire, BinanceSpotWire, BinanceSwapWire
 from tests.brokers.cases import BrokerCase
 from tests.brokers.custody_cases import Mt535Case, Semt002Case
+from tests.brokers.folder_cases import (
+    CsvFolderCase,
+    FlexFolderCase,
+    Mt535FolderCase,
+    OfxFolderCase,
+    Semt002FolderCase,
+)
+from tests.brokers.hyperliquid_server import HyperliquidWire
 from tests.brokers.ibkr_case import IbkrCase
-from tests.brokers.live_cases import AlpacaCase
+from tests.brokers.kraken_server import KrakenMarginWire
+from tests.brokers.oanda_server import OandaWire
 from tests.brokers.statement_cases import CsvCase, FlexCase, OfxSgmlCase, OfxXmlCase, PaperFileCase
+from tests.brokers.wire_case import HttpCase
 
-BROKER_CASES: Mapping[str, type[BrokerCase]] = {
-    "alpaca": AlpacaCase,
-    "flex": FlexCase,
-    "ofx 1 (SGML)": OfxSgmlCase,
-    "ofx 2 (XML)": OfxXmlCase,
-    "csv": CsvCase,
-    "paper file": PaperFileCase,
-    "mt535": Mt535Case,
-    "semt.002": Semt002Case,
-    "ibkr": IbkrCase,
+#: Brokers that are asked over HTTP: they sit the finer shades of a failing wire, too.
+HTTP_CASES: Mapping[str, HttpCase] = {
+    "alpaca": HttpCase(AlpacaWire),
+    "alpaca broker api": HttpCase(AlpacaBrokerApiWire),
+    "ccxt binance spot": HttpCase(BinanceSpotWire),
+    "ccxt binance margin": HttpCase(BinanceMarginWire),
+    "ccxt binance swap": HttpCase(BinanceSwapWire),
+    "ccxt kraken margin": HttpCase(KrakenMarginWire),
+    "ccxt hyperliquid": HttpCase(HyperliquidWire),
+    "oanda (a package of its own)": HttpCase(OandaWire),
+}
+BROKER_CASES: Mapping[str, BrokerCase] = {
+    **HTTP_CASES,
+    "ibkr": IbkrCase(),
+    "flex": FlexCase(),
+    "ofx 1 (SGML)": OfxSgmlCase(),
+    "ofx 2 (XML)": OfxXmlCase(),
+    "csv": CsvCase(),
+    "mt535": Mt535Case(),
+    "semt.002": Semt002Case(),
+    "paper file": PaperFileCase(),
+    "folder of flex": FlexFolderCase(),
+    "folder of ofx": OfxFolderCase(),
+    "folder of csv": CsvFolderCase(),
+    "folder of mt535": Mt535FolderCase(),
+    "folder of semt.002": Semt002FolderCase(),
 }

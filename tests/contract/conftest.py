@@ -2,50 +2,44 @@ import asyncio
 
 import pytest
 
-from tests.contract.wire_cases import WIRE_CASES
+from tests.contract.broker_cases import HTTP_CASES
 
 
-@pytest.fixture(scope="session")
-def lasting_wires():
-    """One server and one broker a case for all tests: an exchange's markets take a while to load."""
-    opened = {}
-    yield opened
-    for case, broker in opened.values():
-        asyncio.run(broker.close())
-        case.close()
+@pytest.fixture(scope="session", autouse=True)
+def _lasting_servers_are_closed():
+    yield
+    for case in HTTP_CASES.values():
+        asyncio.run(case.close())
 
 
-@pytest.fixture(params=list(WIRE_CASES))
-def wire_name(request):
-    return request.param
+@pytest.fixture(params=list(HTTP_CASES))
+def http_case(request):
+    return HTTP_CASES[request.param]
 
 
 @pytest.fixture
-def wire(wire_name, lasting_wires):
-    """A case that other tests use, too: hold and break what you like, but leave its account and its address alone."""
-    if wire_name not in lasting_wires:
-        case = WIRE_CASES[wire_name]()
-        lasting_wires[wire_name] = case, case.open()
-    case, _ = lasting_wires[wire_name]
-    case.server.faults = {}
-    case.hold()
-    return case
+def wire(http_case):
+    """A server that other tests use, too: hold and break what you like, but leave its account and its address alone."""
+    wire = http_case.wire
+    wire.server.faults = {}
+    wire.hold()
+    return wire
 
 
 @pytest.fixture
-async def wire_broker(wire, wire_name, lasting_wires):
-    broker = lasting_wires[wire_name][1] if wire.outlives_loop else wire.open()
+async def wire_broker(wire, http_case):
+    broker = http_case.open()
     yield broker
-    if not wire.outlives_loop:
+    if not http_case.keeps(broker):
         await broker.close()
 
 
 @pytest.fixture
-def own_wire(wire_name):
-    """A case of the test's own."""
-    case = WIRE_CASES[wire_name]()
-    yield case
-    case.close()
+def own_wire(http_case):
+    """A server of the test's own."""
+    wire = http_case.own_wire()
+    yield wire
+    wire.close()
 
 
 @pytest.fixture

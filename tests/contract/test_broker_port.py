@@ -1,7 +1,6 @@
 """The entrance exam of every broker: it answers what it was given, or it raises; it never says "flat" for "unknown"."""
 
-from collections import defaultdict
-from decimal import Decimal
+from collections import Counter
 
 import pytest
 
@@ -11,117 +10,183 @@ from reconciliation.errors import ReadError
 from reconciliation.gather import read_broker
 from reconciliation.local.provider import LocalPosition, LocalSnapshot
 from reconciliation.models import ReconciliationConfig
-from tests.brokers.cases import ACCOUNT, BrokerCase, Fault, Situation
+from tests.brokers.cases import CONNECTION_FAULTS, HTTP_FAULTS, BrokerCase, Fault, Situation
 from tests.contract.broker_cases import BROKER_CASES
 
-pytestmark = pytest.mark.parametrize("case", [case() for case in BROKER_CASES.values()], ids=list(BROKER_CASES))
+ON_THE_WIRE = {*CONNECTION_FAULTS, *HTTP_FAULTS, Fault.CUT_OFF, Fault.NOTHING, Fault.GARBAGE, Fault.WRONG_SHAPE}
 
 
-async def read(broker: BrokerQuery) -> BrokerSnapshot:
-    try:
-        answer = await read_broker(broker, ACCOUNT, 20)
-    finally:
-        if isinstance(broker, ClosableBroker):
-            await broker.close()
+def question(case: BrokerCase, asked: Situation | Fault, *names: str) -> object:
+    """Return a question to a broker; one that its medium cannot express is skipped, for the reason that it gives."""
+    [broker] = [name for name, each in BROKER_CASES.items() if each is case]
+    reason = case.cannot_express.get(asked)
+    marks = [pytest.mark.skip(reason=reason)] if reason else []
+    return pytest.param(case, asked, *names, id="-".join([asked.name.lower(), *names, broker]), marks=marks)
+
+
+every_broker = pytest.mark.parametrize("case", BROKER_CASES.values(), ids=list(BROKER_CASES))
+every_situation = pytest.mark.parametrize(
+    ("case", "situation"),
+    [
+        question(case, situation)
+        for situation in Situation
+        for case in BROKER_CASES.values()
+        if situation is not Situation.UNKNOWN_WORD and situation not in case.refuses
+    ],
+)
+every_fault = pytest.mark.parametrize(
+    ("case", "fault", "part"),
+    [
+        question(case, fault, part)
+        for fault in Fault
+        for case in BROKER_CASES.values()
+        for part in (case.parts if fault in ON_THE_WIRE else case.parts[:1])
+    ],
+)
+every_refusal = pytest.mark.parametrize(
+    ("case", "situation"),
+    [question(case, situation) for case in BROKER_CASES.values() for situation in case.refuses],
+)
+
+
+def only(situation: Situation) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        ("case", "situation"),
+        [question(case, situation) for case in BROKER_CASES.values() if situation not in case.refuses],
+    )
+
+
+async def read(case: BrokerCase, broker: BrokerQuery) -> BrokerSnapshot:
+    answer = await attempt(case, broker)
     if isinstance(answer, ReadError):
         raise answer
     return answer
 
 
-def skip_what_cannot_be_said(case: BrokerCase, asked: Situation | Fault) -> None:
-    if asked in case.cannot_express:
-        pytest.skip(case.cannot_express[asked])
+async def attempt(case: BrokerCase, broker: BrokerQuery) -> BrokerSnapshot | ReadError:
+    try:
+        return await read_broker(broker, case.account_id, 20)
+    finally:
+        await close(case, broker)
 
 
-@pytest.mark.parametrize("situation", Situation, ids=lambda situation: situation.name.lower())
+async def close(case: BrokerCase, broker: BrokerQuery) -> None:
+    if isinstance(broker, ClosableBroker) and not case.keeps(broker):
+        await broker.close()
+
+
+@every_situation
 async def test_the_answer_is_what_the_broker_holds(case: BrokerCase, situation: Situation) -> None:
-    skip_what_cannot_be_said(case, situation)
-    book = situation.value
+    book = case.book(situation)
     with case.serve(book) as broker:
-        snapshot = await read(broker)
+        snapshot = await read(case, broker)
 
-    expected: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
-    values: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    expected, values = Counter(), Counter()
     for row in book.rows:
         expected[row.symbol, row.asset_type] += row.quantity
-        values[row.symbol, row.asset_type] += row.market_value or 0
-    found: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
-    found_values: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        values[row.symbol, row.asset_type] += 0 if case.unsaid.market_value else row.market_value
+    found, found_values = Counter(), Counter()
     for row in snapshot.positions:
         found[row.symbol, row.asset_type] += row.quantity
         found_values[row.symbol, row.asset_type] += row.market_value or 0
     assert found == expected
     assert found_values == values
-    assert snapshot.account.account_id == ACCOUNT
+    assert snapshot.account.account_id == case.account_id
     assert snapshot.account.cash == (None if case.unsaid.cash else book.cash)
     assert snapshot.account.total_equity == (None if case.unsaid.equity else book.equity)
 
 
-@pytest.mark.parametrize("situation", Situation, ids=lambda situation: situation.name.lower())
+@every_situation
 async def test_the_same_book_on_our_side_is_clean(case: BrokerCase, situation: Situation) -> None:
-    skip_what_cannot_be_said(case, situation)
-    book = situation.value
+    book = case.book(situation)
     with case.serve(book) as broker:
-        snapshot = await read(broker)
+        snapshot = await read(case, broker)
     ours = LocalSnapshot(
-        account_id=ACCOUNT,
+        account_id=case.account_id,
         positions=[LocalPosition(row.symbol, row.quantity, row.avg_cost, row.asset_type) for row in book.rows],
         cash=book.cash,
         equity=book.equity,
     )
 
-    comparison = Comparator(ReconciliationConfig(ACCOUNT)).compare(ours, snapshot)
+    comparison = Comparator(ReconciliationConfig(case.account_id)).compare(ours, snapshot)
 
     assert comparison.discrepancies == []
     assert comparison.positions_checked == len({row.symbol for row in book.rows})
 
 
-async def test_what_the_medium_does_not_say_is_none_and_not_zero(case: BrokerCase) -> None:
-    skip_what_cannot_be_said(case, Situation.MISSING_COST)
-    with case.serve(Situation.MISSING_COST.value) as broker:
-        (position,) = (await read(broker)).positions
+@every_refusal
+async def test_what_the_broker_s_own_rules_exclude_is_refused(case: BrokerCase, situation: Situation) -> None:
+    with case.serve(case.book(situation)) as broker, pytest.raises(case.refuses[situation]):
+        await read(case, broker)
+
+
+@only(Situation.UNKNOWN_WORD)
+async def test_what_has_an_unknown_word_is_refused_or_kept_and_never_lost(
+    case: BrokerCase, situation: Situation
+) -> None:
+    book = case.book(situation)
+    with case.serve(book) as broker:
+        answer = await attempt(case, broker)
+
+    kept = book.rows if isinstance(answer, ReadError) else answer.positions
+    assert [(row.symbol, row.quantity) for row in kept] == [(row.symbol, row.quantity) for row in book.rows]
+
+
+@only(Situation.MISSING_COST)
+async def test_what_the_medium_does_not_say_is_none_and_not_zero(case: BrokerCase, situation: Situation) -> None:
+    with case.serve(case.book(situation)) as broker:
+        (position,) = (await read(case, broker)).positions
 
     assert position.avg_cost is None
 
 
-async def test_an_option_says_its_multiplier_or_nothing(case: BrokerCase) -> None:
-    skip_what_cannot_be_said(case, Situation.OPTION)
-    with case.serve(Situation.OPTION.value) as broker:
-        (position,) = (await read(broker)).positions
+@only(Situation.OPTION)
+async def test_an_option_says_its_multiplier_or_nothing(case: BrokerCase, situation: Situation) -> None:
+    (held,) = case.book(situation).rows
+    with case.serve(case.book(situation)) as broker:
+        (position,) = (await read(case, broker)).positions
 
-    assert position.multiplier == (None if case.unsaid.multiplier else 100)
-    assert position.avg_cost == (None if case.unsaid.avg_cost else Decimal("5.506"))
+    assert position.multiplier == (None if case.unsaid.multiplier else held.multiplier)
+    assert position.avg_cost == (None if case.unsaid.avg_cost else held.avg_cost)
 
 
-@pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name.lower())
-async def test_what_is_no_sure_answer_raises_a_read_error(case: BrokerCase, fault: Fault) -> None:
-    skip_what_cannot_be_said(case, fault)
-    with case.fail(fault) as broker, pytest.raises(ReadError) as raised:
-        await read(broker)
+@every_fault
+async def test_what_is_no_sure_answer_raises_a_read_error(case: BrokerCase, fault: Fault, part: str) -> None:
+    expected = fault.value
+    with case.fail(fault, part) as broker, pytest.raises(expected.error) as raised:
+        await read(case, broker)
 
     assert str(raised.value)
+    assert getattr(raised.value, "retry_after_seconds", None) == expected.retry_after_seconds
 
 
+@every_broker
 async def test_both_ways_to_ask_give_the_same_answer(case: BrokerCase) -> None:
-    with case.serve(Situation.ONE_POSITION.value) as broker:
-        positions = await broker.get_positions(ACCOUNT)
-        account = await broker.get_account(ACCOUNT)
-        snapshot = await read(broker)
+    with case.serve(case.book(Situation.ONE_POSITION)) as broker:
+        positions = await broker.get_positions(case.account_id)
+        account = await broker.get_account(case.account_id)
+        snapshot = await read(case, broker)
 
     assert list(positions) == list(snapshot.positions)
     assert account == snapshot.account
 
 
+@every_broker
 async def test_one_accounts_failure_is_not_the_others(case: BrokerCase) -> None:
-    with case.serve(Situation.ONE_POSITION.value) as broker:
-        if not isinstance(broker, SnapshotBroker):
-            pytest.skip("is asked for one account at a time")
-        answers = await broker.get_snapshots([ACCOUNT, "NO-SUCH-ACCOUNT"])
+    with case.serve(case.book(Situation.ONE_POSITION)) as broker:
+        asked = [case.account_id, "NO-SUCH-ACCOUNT"]
+        if isinstance(broker, SnapshotBroker):
+            answers = await broker.get_snapshots(asked)
+        else:
+            answers = {account_id: await read_broker(broker, account_id, 20) for account_id in asked}
+        await close(case, broker)
 
-    assert isinstance(answers[ACCOUNT], BrokerSnapshot)
-    assert set(answers) == {ACCOUNT, "NO-SUCH-ACCOUNT"}
+    assert isinstance(answers[case.account_id], BrokerSnapshot)
+    assert set(answers) == set(asked)
 
 
-def test_the_broker_keeps_the_port(case: BrokerCase) -> None:
-    with case.serve(Situation.ONE_POSITION.value) as broker:
+@every_broker
+async def test_the_broker_keeps_the_port(case: BrokerCase) -> None:
+    with case.serve(case.book(Situation.ONE_POSITION)) as broker:
         assert isinstance(broker, BrokerQuery)
+        await close(case, broker)

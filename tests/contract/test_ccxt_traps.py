@@ -9,7 +9,7 @@ from tests.brokers.binance_server import BinanceSpotWire, BinanceSwapWire, linea
 from tests.brokers.http_server import Fault, Reply
 from tests.brokers.hyperliquid_server import HyperliquidWire
 from tests.brokers.kraken_server import KrakenMarginWire
-from tests.brokers.wire_case import Holding
+from tests.brokers.wire_case import holding
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ async def test_binance_refuses_with_a_code(opened, status, code, kind):
 
 async def test_kraken_s_closed_part_of_a_position_is_not_held_any_more(opened):
     case = KrakenMarginWire()
-    case.hold(Holding("ADA/USDT", "-10"))
+    case.hold(holding("ADA/USDT", "-10"))
     case.open_positions[0]["vol_closed"] = "2.5"
     [row] = await opened(case).get_positions(case.account_id)
     assert row.quantity == Decimal("-7.5")
@@ -89,7 +89,7 @@ async def test_numbers_that_an_exchange_sends_bare_keep_their_digits(opened):
 async def test_a_wallet_and_its_margin_positions_are_one_account(opened):
     case = KrakenMarginWire()
     case.wallet["ADA"] = {"balance": "25.5", "hold_trade": "0"}
-    case.hold(Holding("ADA/USDT", "-10"))
+    case.hold(holding("ADA/USDT", "-10"))
     rows = await opened(case).get_positions(case.account_id)
     assert [(row.symbol, row.quantity) for row in rows] == [("ADA", Decimal("25.5")), ("ADA/USDT", Decimal(-10))]
 
@@ -97,9 +97,9 @@ async def test_a_wallet_and_its_margin_positions_are_one_account(opened):
 async def test_inverse_contracts_stay_contracts_and_linear_ones_become_base_units(opened):
     case = BinanceSwapWire()
     case.answers["/dapi/v1/positionRisk"] = [
-        {**case.row(Holding("BTC/USD:BTC", "-3", "60000.5")), "symbol": "BTCUSD_PERP", "notionalValue": "-0.005"}
+        {**case.row(holding("BTC/USD:BTC", "-3", "60000.5")), "symbol": "BTCUSD_PERP", "notionalValue": "-0.005"}
     ]
-    case.hold(Holding("BTC/USDT:USDT", "0.009"))
+    case.hold(holding("BTC/USDT:USDT", "0.009"))
     broker = opened(case, position_params=[{"subType": "linear"}, {"subType": "inverse"}])
     rows = {row.symbol: row for row in await broker.get_positions(case.account_id)}
     linear, inverse = rows["BTC/USDT:USDT"], rows["BTC/USD:BTC"]
@@ -110,7 +110,7 @@ async def test_inverse_contracts_stay_contracts_and_linear_ones_become_base_unit
 
 async def test_both_sides_of_a_hedged_market_come_out(opened):
     case = BinanceSwapWire()
-    case.hold(Holding("BTC/USDT:USDT", "0.5"), Holding("BTC/USDT:USDT", "-0.2"))
+    case.hold(holding("BTC/USDT:USDT", "0.5"), holding("BTC/USDT:USDT", "-0.2"))
     for row, side in zip(case.open_positions, ("LONG", "SHORT"), strict=True):
         row["positionSide"] = side
     rows = await opened(case).get_positions(case.account_id)
@@ -119,14 +119,14 @@ async def test_both_sides_of_a_hedged_market_come_out(opened):
 
 async def test_flat_rows_are_no_positions(opened):
     case = BinanceSwapWire()
-    case.hold(Holding("BTC/USDT:USDT", "0"), Holding("ETH/USDT:USDT", "1"))
+    case.hold(holding("BTC/USDT:USDT", "0"), holding("ETH/USDT:USDT", "1"))
     [row] = await opened(case).get_positions(case.account_id)
     assert row.symbol == "ETH/USDT:USDT"
 
 
 async def test_two_questions_that_overlap_are_refused_and_not_counted_twice(opened):
     case = BinanceSwapWire()
-    case.hold(Holding("BTC/USDT:USDT", "1"))
+    case.hold(holding("BTC/USDT:USDT", "1"))
     with pytest.raises(BadData, match="counts twice"):
         await opened(case, position_params=[{}, {"subType": "linear"}]).get_positions(case.account_id)
 
@@ -135,7 +135,7 @@ async def test_a_position_in_a_market_that_is_not_listed_is_refused(opened):
     case = BinanceSwapWire()
     broker = opened(case)
     await broker.get_positions(case.account_id)
-    case.hold(Holding("NEW/USDT:USDT", "1"))
+    case.hold(holding("NEW/USDT:USDT", "1"))
     with pytest.raises(BadData, match="no such market"):
         await broker.get_positions(case.account_id)
 
@@ -145,7 +145,7 @@ async def test_a_market_that_is_listed_since_is_found(opened):
     broker = opened(case, markets_reload_seconds=0)
     await broker.get_positions(case.account_id)
     case.linear.append(linear_market("NEW"))
-    case.hold(Holding("NEW/USDT:USDT", "1"))
+    case.hold(holding("NEW/USDT:USDT", "1"))
     [row] = await broker.get_positions(case.account_id)
     assert row.symbol == "NEW/USDT:USDT"
 

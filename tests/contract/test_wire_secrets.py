@@ -8,7 +8,7 @@ import pytest
 
 from reconciliation.errors import ReadError
 from tests.brokers.http_server import Fault, Reply
-from tests.brokers.wire_case import Holding
+from tests.brokers.wire_case import holding
 
 
 def every_text_of(error):
@@ -44,7 +44,7 @@ def echo(own_wire):
 async def test_no_secret_is_in_any_message_log_or_repr(own_wire, echo, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     told = []
-    own_wire.hold(Holding(own_wire.symbols[0], "7"))
+    own_wire.hold(holding(own_wire.symbol, "7"))
     broker = own_wire.open()
     told += [repr(broker), str(broker), repr(await broker.get_positions(own_wire.account_id))]
     told.append(repr(await broker.get_account(own_wire.account_id)))

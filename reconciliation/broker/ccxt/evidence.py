@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 from reconciliation.broker.answers import Record
@@ -41,7 +42,10 @@ def rows_at(raw: Any, evidence: RowEvidence, place: str) -> list[Record]:
             named = all(isinstance(value, Mapping) for value in found.values())
             found = list(found.values()) if named else [found]
         if isinstance(found, list):
-            return [Record(row, f"{place}, row {number}") for number, row in enumerate(found, start=1)]
+            rows = [Record(row, f"{place}, row {number}") for number, row in enumerate(found, start=1)]
+            for row, name in product(rows, evidence.whole.get(path, ())):
+                row.number(name)
+            return rows
     raise BadData(f"{place}: the answer has no list of holdings where the exchange puts it")
 
 

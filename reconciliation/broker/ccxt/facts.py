@@ -5,7 +5,7 @@ answer is the witness against all three; for an exchange that is not listed here
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,8 @@ class RowEvidence:
     closed: str | None = None
     #: A row with zero here was never filled in, says the exchange.
     stale: str | None = None
+    #: By place: the fields that make up an amount, so that a row without one of them says too little.
+    whole: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,7 @@ BINANCE_BALANCES = RowEvidence(
     paths=("balances", "userAssets", "assets", ""),
     sizes=("free", "locked", "walletBalance", "marginBalance", "balance", "borrowed"),
     stale="updateTime",
+    whole={"balances": ("free", "locked"), "userAssets": ("free", "locked", "borrowed", "interest")},
 )
 # Spot: 6000 weight a minute, 20 an account; futures: 2400, and 5.
 BINANCE = ExchangeFacts(

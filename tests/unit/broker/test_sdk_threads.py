@@ -56,6 +56,21 @@ async def test_a_question_that_hangs_is_given_up(make_threads, blocked):
         await make_threads().ask("A", blocked.wait)
 
 
+async def test_an_error_is_explained_before_the_next_question_changes_what_explains_it(make_threads):
+    transport = {}
+
+    def refused():
+        transport["status"] = 403
+        raise ValueError
+
+    def answered():
+        transport["status"] = 200
+
+    threads = make_threads(explain=lambda _: RateLimited(f"status {transport['status']}"), timeout_seconds=30)
+    first, _ = await asyncio.gather(threads.ask("A", refused), threads.ask("A", answered), return_exceptions=True)
+    assert str(first) == "status 403"
+
+
 async def test_waiting_for_a_free_thread_ends_too(make_threads, blocked):
     threads = make_threads(timeout_seconds=30)
     first = await under_way(threads, blocked)

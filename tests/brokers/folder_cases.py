@@ -1,0 +1,62 @@
+"""Statement files in a folder: each situation is the newest file of an account, among what else lies there."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
+
+from reconciliation.broker.query import BrokerQuery
+from reconciliation.broker.registry import open_broker
+from tests.brokers.cases import OTHER_ACCOUNT, Book, Situation
+from tests.brokers.custody_cases import Mt535Case, Semt002Case
+from tests.brokers.statement_cases import CsvCase, FileCase, FlexCase, OfxSgmlCase
+
+_A_DAY_EARLIER = {"20250115": "20250114", "2025-01-15": "2025-01-14"}
+
+
+class FolderCase(FileCase):
+    """Mixed into the case of a format: the file lies in a folder that is the broker."""
+
+    @contextmanager
+    def serve(self, book: Book) -> Iterator[BrokerQuery]:
+        with self._file(self.served_text(book).encode()) as path:
+            older = self.text(Situation.SHORT.value)
+            for today, yesterday in _A_DAY_EARLIER.items():
+                older = older.replace(today, yesterday)
+            _write_long_ago(path.with_stem("older"), older)
+            _write_long_ago(path.with_stem("other"), self.text(Situation.SHORT.value, OTHER_ACCOUNT))
+            yield self.open(path)
+
+    def open(self, path: Path) -> BrokerQuery:
+        return open_broker("folder", {"path": str(path.parent), "settle_seconds": 0})
+
+    def remove(self, path: Path) -> None:
+        rmtree(path.parent)
+
+    @contextmanager
+    def _file(self, content: bytes) -> Iterator[Path]:
+        """Put a file that is being written beside it."""
+        with super()._file(content) as path:
+            path.with_name(f"{path.name}.part").write_bytes(content[: len(content) // 2])
+            yield path
+
+
+def _write_long_ago(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    os.utime(path, (0, 0))
+
+
+class FlexFolderCase(FolderCase, FlexCase): ...
+
+
+class OfxFolderCase(FolderCase, OfxSgmlCase): ...
+
+
+class CsvFolderCase(FolderCase, CsvCase): ...
+
+
+class Mt535FolderCase(FolderCase, Mt535Case): ...
+
+
+class Semt002FolderCase(FolderCase, Semt002Case): ...
