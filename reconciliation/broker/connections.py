@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Protocol
 
-from reconciliation.broker.permits import Gate, LocalGate
-from reconciliation.broker.query import BrokerLimits, ClosableBroker, LimitedBroker
+from reconciliation.broker.permits import Gate, LocalGate, UntimedPermits
+from reconciliation.broker.query import BrokerLimits, ClosableBroker, LimitedBroker, MeteredBroker
 from reconciliation.broker.reader import OpenConnection
 from reconciliation.broker.registry import open_broker
 from reconciliation.broker.secret_references import resolve_secrets
@@ -100,7 +100,14 @@ class OpenConnections:
             gate: Gate = LocalGate(UNLIMITED_CONCURRENCY)
             return OpenConnection(broker=broker, gate=gate, accounts_at_once=UNLIMITED_CONCURRENCY)
         gate = self._open_gate(definition.name, limits)
-        return OpenConnection(broker=broker, gate=gate, accounts_at_once=limits.concurrency)
+        if isinstance(broker, MeteredBroker):
+            broker.take_permits_from(UntimedPermits(gate))
+        return OpenConnection(
+            broker=broker,
+            gate=gate,
+            accounts_at_once=limits.concurrency,
+            requests_per_account=limits.requests_per_account,
+        )
 
 
 def limits_of(definition: Connection, broker: Any) -> BrokerLimits | None:

@@ -5,6 +5,7 @@ An adapter raises a `ReadError` unless its answer is surely complete. An empty l
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -124,7 +125,8 @@ class BrokerLimits:
     requests_per_second: float | None
     #: How many requests may be under way at once.
     concurrency: int
-    #: How many requests one account costs, positions and figures together.
+    #: How many requests one account costs as a rule, positions and figures together. It is what a broker is charged
+    #: that takes no permits itself (see `MeteredBroker`).
     requests_per_account: int = 2
 
     def __post_init__(self) -> None:
@@ -146,3 +148,26 @@ class LimitedBroker(ABC):
     @abstractmethod
     def limits(self) -> BrokerLimits:
         """The limits of this login."""
+
+
+class RequestPermits(Protocol):
+    """Lets requests of one login through, as many at once and as many a second as the broker allows."""
+
+    def permit(self) -> AbstractAsyncContextManager[None]:
+        """Wait for a permit; it is given back at the end of the block.
+
+        Raises:
+            CoordinationError: nobody knows whether the broker may be asked now.
+        """
+        ...
+
+
+class MeteredBroker(LimitedBroker):
+    """A broker that takes a permit for each request it sends, retries included, so that the limits hold exactly.
+
+    Of any other `LimitedBroker` nobody sees the single requests: a question is charged what it is declared to cost.
+    """
+
+    @abstractmethod
+    def take_permits_from(self, permits: RequestPermits) -> None:
+        """Send each request within a permit of these from now on. Called at most once, before the first question."""

@@ -7,8 +7,9 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from reconciliation.broker.permits import Gate, PermittedBroker, within
-from reconciliation.broker.query import BrokerQuery, BrokerSnapshot, SnapshotBroker
+from reconciliation.broker.permits import Gate, PermittedBroker, TimedBroker
+from reconciliation.broker.query import BrokerQuery, BrokerSnapshot, MeteredBroker, SnapshotBroker
+from reconciliation.broker.time_limits import within
 from reconciliation.errors import (
     AuthError,
     BadData,
@@ -37,6 +38,14 @@ class OpenConnection:
     gate: Gate
     #: How many accounts one process asks about at once; the gate bounds the requests of all.
     accounts_at_once: int
+    #: What an account is charged where the broker takes no permits itself.
+    requests_per_account: int = 2
+
+    def limited(self, timeout_seconds: float) -> BrokerQuery:
+        """Return the broker with a time limit for each answer, and each request within a permit."""
+        if isinstance(self.broker, MeteredBroker):
+            return TimedBroker(self.broker, timeout_seconds)
+        return PermittedBroker(self.broker, self.gate, timeout_seconds, self.requests_per_account)
 
 
 class Connections(Protocol):
@@ -183,9 +192,8 @@ async def _read_each(
                 answer = Unavailable(f"the connection fails, so it was not asked: {health.given_up}")
             else:
                 timeout_seconds = plan.config.read_timeout_seconds
-                permitted = PermittedBroker(opened.broker, opened.gate, timeout_seconds)
-                # No limit around both: the wait for permits counts for nobody, and each request has its own.
-                answer = await read_broker(permitted, plan.broker_account_id, None)
+                # No limit around both: the wait for permits counts for nobody, and each answer has its own.
+                answer = await read_broker(opened.limited(timeout_seconds), plan.broker_account_id, None)
                 health.note(plan.config.account_id, answer)
             put(BrokerAnswer(plan=plan, snapshot=_as_ours(answer, plan), start=start))
 

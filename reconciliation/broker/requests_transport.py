@@ -6,6 +6,7 @@ Mounted on the SDK's session, this adapter ends all of that before the SDK sees 
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
 from typing import Any
 
@@ -42,18 +43,32 @@ class GuardedAdapter(HTTPAdapter):
         timeout_seconds: for the whole exchange: connecting, waiting, and reading the body to its end.
         judge: says which statuses end here; the SDK sees the others.
         connections: how many may be open at once.
+        permit: what each request waits for and is sent within; the wait is not part of the time-out.
     """
 
-    def __init__(self, *, who: str, timeout_seconds: float, judge: Judge = refusal, connections: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        who: str,
+        timeout_seconds: float,
+        judge: Judge = refusal,
+        connections: int = 1,
+        permit: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         super().__init__(pool_maxsize=connections, max_retries=0)
         self._who = who
         self._timeout_seconds = timeout_seconds
         self._judge = judge
+        self._permit = permit
         #: Status and headers of the last answer, for what an SDK drops on its way.
         self.last_status: int | None = None
         self.last_headers: Mapping[str, str] = {}
 
     def send(self, request: PreparedRequest, *_: Any, **options: Any) -> Response:
+        with self._permit():
+            return self._exchange(request, options)
+
+    def _exchange(self, request: PreparedRequest, options: dict[str, Any]) -> Response:
         deadline = monotonic() + self._timeout_seconds
         self.last_status, self.last_headers = None, {}
         options.update(stream=True, timeout=self._timeout_seconds)

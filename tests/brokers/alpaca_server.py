@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from reconciliation.broker.alpaca.adapter import open_alpaca
-from reconciliation.broker.query import BrokerPosition, BrokerQuery
+from reconciliation.broker.query import BrokerPosition
 from reconciliation.models import AssetType
 from tests.brokers.cases import CannotExpress, Situation
 from tests.brokers.http_server import Asked, BrokerServer, Reply
@@ -55,6 +54,7 @@ def position_row(held: BrokerPosition) -> dict[str, Any]:
 
 
 class AlpacaWire(WireCase):
+    opener = "alpaca"
     account_id = ACCOUNT_NUMBER
     positions_marker = "/v2/positions"
     account_marker = "/v2/account"
@@ -87,9 +87,8 @@ class AlpacaWire(WireCase):
             headers.get("APCA-API-SECRET-KEY"),
         ) == tuple(SECRETS.values())
 
-    def open(self, timeout_seconds: float = TIMEOUT_SECONDS) -> BrokerQuery:
-        options = {"api": self.api, "base_url": self.server.url, "timeout_seconds": timeout_seconds}
-        return open_alpaca(options, self.secrets)
+    def options(self) -> dict[str, Any]:
+        return {"api": self.api, "base_url": self.server.url, "timeout_seconds": TIMEOUT_SECONDS}
 
     def hold(self, *rows: BrokerPosition) -> None:
         self.account.update(account_answer())

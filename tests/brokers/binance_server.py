@@ -121,7 +121,7 @@ class BinanceSpotWire(BinanceWire):
         Situation.UNKNOWN_WORD: "a row is a coin's name and its amounts",
     }
     refuses: ClassVar[Mapping[Situation, type[ReadError]]] = {Situation.TWO_LOTS: Incomplete}
-    options: ClassVar[Mapping[str, Any]] = {"currency": "USDT", "identity": UID}
+    exchange_options: ClassVar[Mapping[str, Any]] = {"currency": "USDT", "identity": UID}
 
     def __init__(self) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ class BinanceMarginWire(BinanceSpotWire):
         },
         Fault.OTHER_ACCOUNT: "a margin wallet does not say whose it is",
     }
-    options: ClassVar[Mapping[str, Any]] = {"currency": "USDT", "balance_params": {"type": "margin"}}
+    exchange_options: ClassVar[Mapping[str, Any]] = {"currency": "USDT", "balance_params": {"type": "margin"}}
 
     def hold(self, *rows: BrokerPosition) -> None:
         self.wallet["userAssets"] = [
@@ -212,7 +212,7 @@ class BinanceSwapWire(BinanceWire):
     # ccxt leaves a row without an entry price out.
     refuses: ClassVar[Mapping[Situation, type[ReadError]]] = {Situation.MISSING_COST: Incomplete}
     has_identity = False
-    options: ClassVar[Mapping[str, Any]] = {
+    exchange_options: ClassVar[Mapping[str, Any]] = {
         "holds": "derivatives",
         "currency": "USDT",
         "balance_params": {"type": "swap"},

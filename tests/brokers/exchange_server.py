@@ -4,8 +4,6 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from reconciliation.broker.ccxt.adapter import open_ccxt
-from reconciliation.broker.query import BrokerQuery
 from tests.brokers.cases import SEVERAL
 from tests.brokers.http_server import Asked, BrokerServer, Reply
 from tests.brokers.wire_case import TIMEOUT_SECONDS, WireCase
@@ -26,11 +24,12 @@ COINS: Mapping[str, str] = {
 class ExchangeWire(WireCase):
     """One exchange; subclasses speak its protocol. Markets are loaded through it, too."""
 
+    opener = "ccxt"
     account_id = ACCOUNT
     exchange: ClassVar[str]
     #: ccxt's names of the exchange's APIs, each with the path that it has there.
     apis: ClassVar[Mapping[str, str]]
-    options: ClassVar[Mapping[str, Any]] = {}
+    exchange_options: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self) -> None:
         self.server = BrokerServer(self.route)
@@ -39,16 +38,14 @@ class ExchangeWire(WireCase):
     def route(self, asked: Asked) -> Reply:
         """Answer as the exchange does."""
 
-    def open(self, timeout_seconds: float = TIMEOUT_SECONDS, **changes: Any) -> BrokerQuery:
-        options = {
+    def options(self) -> dict[str, Any]:
+        return {
             "exchange": self.exchange,
             "account_id": ACCOUNT,
-            "timeout_seconds": timeout_seconds,
+            "timeout_seconds": TIMEOUT_SECONDS,
             "config": {
                 "enableRateLimit": False,
                 "urls": {"api": {name: self.server.url + path for name, path in self.apis.items()}},
             },
-            **self.options,
-            **changes,
+            **self.exchange_options,
         }
-        return open_ccxt({name: value for name, value in options.items() if value is not None}, self.secrets)

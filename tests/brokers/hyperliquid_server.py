@@ -16,7 +16,7 @@ ADDRESS = "0x" + "5eC7e7" * 6 + "abcd"
 class HyperliquidWire(ExchangeWire):
     exchange = "hyperliquid"
     apis: ClassVar[Mapping[str, Any]] = {"public": "", "private": ""}
-    options: ClassVar[Mapping[str, Any]] = {"holds": "derivatives"}
+    exchange_options: ClassVar[Mapping[str, Any]] = {"holds": "derivatives"}
     secrets: ClassVar[Mapping[str, Any]] = {"walletAddress": ADDRESS}
     positions_marker = account_marker = '"type":"clearinghouseState"'
     symbols: ClassVar[Mapping[str, str]] = {ours: f"{coin}/USDC:USDC" for ours, coin in COINS.items()}

@@ -36,7 +36,7 @@ def asset(name: str) -> dict[str, Any]:
 class KrakenMarginWire(ExchangeWire):
     exchange = "kraken"
     apis: ClassVar[Mapping[str, Any]] = {"public": "", "private": ""}
-    options: ClassVar[Mapping[str, Any]] = {"holds": "both", "currency": "USDT"}
+    exchange_options: ClassVar[Mapping[str, Any]] = {"holds": "both", "currency": "USDT"}
     secrets: ClassVar[Mapping[str, Any]] = {
         "apiKey": "planted-kraken-key-0001",
         "secret": "cGxhbnRlZC1rcmFrZW4tc2VjcmV0LTAwMDE=",

@@ -5,10 +5,9 @@ import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from types import ModuleType
 from typing import Any, ClassVar
 
-from reconciliation.broker.query import BrokerPosition, BrokerQuery
+from reconciliation.broker.query import BrokerPosition
 from reconciliation.models import AssetType
 from tests.brokers.cases import SEVERAL, CannotExpress, Situation, Unsaid
 from tests.brokers.http_server import Asked, BrokerServer, Reply
@@ -20,7 +19,7 @@ SECRETS = {"token": "planted-oanda-token-0001"}
 FLAT_LEG = {"units": "0", "pl": "0.0000"}
 
 
-def load_example() -> ModuleType:
+def load_example() -> None:
     """Import the example from its folder; that it can be installed is a test of its own."""
     if "broker_oanda" not in sys.modules:
         place = PACKAGE / "broker_oanda" / "__init__.py"
@@ -30,7 +29,6 @@ def load_example() -> ModuleType:
         module = importlib.util.module_from_spec(spec)
         sys.modules["broker_oanda"] = module
         spec.loader.exec_module(module)
-    return sys.modules["broker_oanda"]
 
 
 def summary() -> dict[str, Any]:
@@ -54,6 +52,7 @@ def position_row(held: BrokerPosition) -> dict[str, Any]:
 
 
 class OandaWire(WireCase):
+    opener = "broker_oanda:open_oanda"
     account_id = ACCOUNT
     positions_marker = f"/v3/accounts/{ACCOUNT}/openPositions"
     account_marker = f"/v3/accounts/{ACCOUNT}/summary"
@@ -78,6 +77,7 @@ class OandaWire(WireCase):
     secrets: ClassVar[Mapping[str, str]] = SECRETS
 
     def __init__(self) -> None:
+        load_example()
         self.account = summary()
         self.positions: list[dict[str, Any]] = []
         self.server = BrokerServer(self.route)
@@ -91,10 +91,8 @@ class OandaWire(WireCase):
             return Reply({"account": self.account, "lastTransactionID": "2124"})
         return Reply({"errorMessage": "The provided request was forbidden."}, 403)
 
-    def open(self, timeout_seconds: float = TIMEOUT_SECONDS) -> BrokerQuery:
-        options = {"base_url": self.server.url, "timeout_seconds": timeout_seconds}
-        broker: BrokerQuery = load_example().open_oanda(options, SECRETS)
-        return broker
+    def options(self) -> dict[str, Any]:
+        return {"base_url": self.server.url, "timeout_seconds": TIMEOUT_SECONDS}
 
     def hold(self, *rows: BrokerPosition) -> None:
         self.account.update(summary())

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from reconciliation.broker.query import BrokerPosition, BrokerQuery, ClosableBroker
+from reconciliation.broker.registry import open_broker
 from reconciliation.errors import ReadError
 from reconciliation.models import AssetType
 from tests.brokers import http_server
@@ -44,6 +45,8 @@ def holding(symbol: str, quantity: str, avg_cost: str | None = "100.25") -> Brok
 class WireCase(ABC):
     """One broker that is asked over HTTP."""
 
+    #: What opens the adapter: its name, or its place.
+    opener: str
     account_id: str
     #: Marks the request for positions, and the one for figures (see `BrokerServer.faults`).
     positions_marker: str
@@ -64,9 +67,15 @@ class WireCase(ABC):
     secrets: Mapping[str, str]
     server: BrokerServer
 
+    def open(self, **changes: Any) -> BrokerQuery:
+        """Return the real adapter, pointed at the server; an option that is changed to None is not given."""
+        options = {**self.options(), **changes}
+        given = {name: value for name, value in options.items() if value is not None}
+        return open_broker(self.opener, given, self.secrets)
+
     @abstractmethod
-    def open(self, timeout_seconds: float = TIMEOUT_SECONDS) -> BrokerQuery:
-        """Return the real adapter, pointed at the server."""
+    def options(self) -> dict[str, Any]:
+        """Return the adapter's options."""
 
     @abstractmethod
     def hold(self, *rows: BrokerPosition) -> None:

@@ -7,6 +7,7 @@ Secret: `token`.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import httpx
@@ -16,7 +17,14 @@ from reconciliation.broker.answers import decode_json
 from reconciliation.broker.credentials import Credentials
 from reconciliation.broker.limit_options import read_limits, read_timeout
 from reconciliation.broker.options import BrokerOptions
-from reconciliation.broker.query import BrokerAccount, BrokerLimits, BrokerPosition, ClosableBroker, LimitedBroker
+from reconciliation.broker.query import (
+    BrokerAccount,
+    BrokerLimits,
+    BrokerPosition,
+    ClosableBroker,
+    MeteredBroker,
+    RequestPermits,
+)
 from reconciliation.broker.refusals import refusal
 from reconciliation.errors import Incomplete, ReadError, Unavailable
 
@@ -42,7 +50,7 @@ def open_oanda(options: Mapping[str, Any], secrets: Mapping[str, str]) -> "Oanda
     return broker
 
 
-class OandaBroker(ClosableBroker, LimitedBroker):
+class OandaBroker(ClosableBroker, MeteredBroker):
     """Positions and figures of OANDA accounts, named by their v20 account id."""
 
     def __init__(
@@ -55,10 +63,14 @@ class OandaBroker(ClosableBroker, LimitedBroker):
         self._client: httpx.AsyncClient | None = None
         self._proven: set[str] = set()
         self._is_closed = False
+        self._permits: RequestPermits | None = None
 
     @property
     def limits(self) -> BrokerLimits:
         return self._limits
+
+    def take_permits_from(self, permits: RequestPermits) -> None:
+        self._permits = permits
 
     async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]:
         if account_id not in self._proven:
@@ -89,8 +101,10 @@ class OandaBroker(ClosableBroker, LimitedBroker):
         failure: ReadError
         try:
             client = self._connected()
-            async with asyncio.timeout(self._timeout_seconds):
-                return read(await _ask(client, f"/v3/accounts/{account_id}/{what}"), account_id)
+            # The permit first: waiting for it is no fault of the broker's, and not part of the time-out.
+            async with self._permits.permit() if self._permits else nullcontext():
+                async with asyncio.timeout(self._timeout_seconds):
+                    return read(await _ask(client, f"/v3/accounts/{account_id}/{what}"), account_id)
         except ReadError as error:
             failure = self._cleaned(error, account_id)
         except (TimeoutError, httpx.TimeoutException):

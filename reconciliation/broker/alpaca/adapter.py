@@ -15,7 +15,14 @@ from reconciliation.broker.credentials import Credentials
 from reconciliation.broker.extras import require_extra
 from reconciliation.broker.limit_options import read_limits, read_timeout
 from reconciliation.broker.options import BrokerOptions
-from reconciliation.broker.query import BrokerAccount, BrokerLimits, BrokerPosition, ClosableBroker, LimitedBroker
+from reconciliation.broker.query import (
+    BrokerAccount,
+    BrokerLimits,
+    BrokerPosition,
+    ClosableBroker,
+    MeteredBroker,
+    RequestPermits,
+)
 from reconciliation.broker.sdk_threads import SdkThreads
 from reconciliation.errors import ConfigurationError, Incomplete, ReadError
 
@@ -61,7 +68,7 @@ def _credentials(api: str, secrets: Mapping[str, str]) -> Credentials:
     return credentials
 
 
-class AlpacaBroker(ClosableBroker, LimitedBroker):
+class AlpacaBroker(ClosableBroker, MeteredBroker):
     """Positions and figures of Alpaca accounts, named by account number or account id."""
 
     def __init__(
@@ -100,6 +107,9 @@ class AlpacaBroker(ClosableBroker, LimitedBroker):
     @property
     def limits(self) -> BrokerLimits:
         return self._limits
+
+    def take_permits_from(self, permits: RequestPermits) -> None:
+        self._threads.take_permits_from(permits)
 
     async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]:
         await self._load(account_id)
@@ -154,6 +164,7 @@ class AlpacaBroker(ClosableBroker, LimitedBroker):
                     secrets=self._credentials.given(),
                     timeout_seconds=self._timeout_seconds,
                     connections=self._limits.concurrency,
+                    permit=self._threads.permit,
                 )
             return self._client
 

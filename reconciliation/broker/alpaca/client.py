@@ -1,6 +1,7 @@
 """The one module that imports alpaca-py. It asks for raw answers: one unknown word fails the SDK's own models."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -60,9 +61,10 @@ def connect_alpaca(
     secrets: Mapping[str, str],
     timeout_seconds: float,
     connections: int,
+    permit: Callable[[], AbstractContextManager[None]],
 ) -> AlpacaClient:
-    """Return a client whose every request ends within `timeout_seconds` and raises from our error tree."""
-    adapter = GuardedAdapter(who="Alpaca", timeout_seconds=timeout_seconds, connections=connections)
+    """Return a client whose every request has a permit, ends in `timeout_seconds` and raises from our error tree."""
+    adapter = GuardedAdapter(who="Alpaca", timeout_seconds=timeout_seconds, connections=connections, permit=permit)
     if api == "broker":
         client = BrokerClient(**secrets, sandbox=paper, raw_data=True, url_override=base_url)
         guard(_session(client), adapter)

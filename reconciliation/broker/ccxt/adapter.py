@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 from reconciliation.broker.ccxt.answers import UnknownMarketError, read_account, read_holdings, read_positions
 from reconciliation.broker.ccxt.options import DERIVATIVES, SECRET_NAMES, SPOT, CcxtOptions, read_ccxt_options
 from reconciliation.broker.credentials import Credentials
-from reconciliation.broker.query import BrokerAccount, BrokerLimits, BrokerPosition, ClosableBroker, LimitedBroker
+from reconciliation.broker.query import (
+    BrokerAccount,
+    BrokerLimits,
+    BrokerPosition,
+    ClosableBroker,
+    MeteredBroker,
+    RequestPermits,
+)
 from reconciliation.broker.sdk_threads import SdkThreads
 from reconciliation.errors import BadData, ReadError
 
@@ -19,7 +26,7 @@ def open_ccxt(options: Mapping[str, Any], secrets: Mapping[str, str]) -> "CcxtBr
     return CcxtBroker(read_ccxt_options(options), Credentials("ccxt", secrets, SECRET_NAMES))
 
 
-class CcxtBroker(ClosableBroker, LimitedBroker):
+class CcxtBroker(ClosableBroker, MeteredBroker):
     """One login at one exchange."""
 
     def __init__(self, options: CcxtOptions, credentials: Credentials) -> None:
@@ -43,6 +50,9 @@ class CcxtBroker(ClosableBroker, LimitedBroker):
     @property
     def limits(self) -> BrokerLimits:
         return self._options.limits
+
+    def take_permits_from(self, permits: RequestPermits) -> None:
+        self._threads.take_permits_from(permits)
 
     async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]:
         params = self._params_of(account_id)
@@ -118,7 +128,7 @@ class CcxtBroker(ClosableBroker, LimitedBroker):
             # Only here: ccxt costs seconds to load and some 60 MB.
             from reconciliation.broker.ccxt.exchange import CcxtExchange  # noqa: PLC0415
 
-            self._exchange = CcxtExchange(self._options, self._credentials.given(), self._who)
+            self._exchange = CcxtExchange(self._options, self._credentials.given(), self._who, self._threads.permit)
         if not self._exchange.has_markets:
             self._exchange.load_markets()
         return self._exchange

@@ -1,7 +1,8 @@
 """The one module that imports ccxt. Not safe for two threads at once: its exchanges are not."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from time import monotonic
 from typing import Any
 
@@ -38,9 +39,15 @@ KINDS: tuple[tuple[type[ccxt.BaseError], type[ReadError], str], ...] = (
 class CcxtExchange:
     """One exchange object over our transport, with a record of the raw answers."""
 
-    def __init__(self, options: CcxtOptions, secrets: Mapping[str, str], who: str) -> None:
+    def __init__(
+        self,
+        options: CcxtOptions,
+        secrets: Mapping[str, str],
+        who: str,
+        permit: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         self._who = who
-        self._adapter = GuardedAdapter(who=who, timeout_seconds=options.timeout_seconds, judge=_judge)
+        self._adapter = GuardedAdapter(who=who, timeout_seconds=options.timeout_seconds, judge=_judge, permit=permit)
         self._session = Session()
         self._session.trust_env = False
         guard(self._session, self._adapter)

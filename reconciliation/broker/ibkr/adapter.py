@@ -48,7 +48,10 @@ class IbkrBroker(SnapshotBroker, ClosableBroker, LimitedBroker):
 
     @property
     def limits(self) -> BrokerLimits:
-        """TWS takes 50 messages a second from a client; a read of all accounts needs about five."""
+        """TWS takes 50 messages a second from a client; a read of all accounts needs about five.
+
+        The SDK itself sends a client's messages at 45 a second at most, whatever a read needs.
+        """
         return BrokerLimits(requests_per_second=10, concurrency=1, requests_per_account=1)
 
     async def get_snapshots(self, account_ids: Sequence[str]) -> Mapping[str, BrokerSnapshot | ReadError]:
