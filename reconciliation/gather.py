@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from reconciliation.broker.query import BrokerQuery, BrokerSnapshot, SnapshotBroker
 from reconciliation.errors import BadData, Incomplete, InvalidInputError, ReadError, Unavailable
 from reconciliation.local.provider import LocalBook, LocalSnapshot, PositionProvider
-from reconciliation.masking import mask_secrets
+from reconciliation.masking import mask_known_secrets, mask_secrets
 
 #: A message is for people; a server's whole error page is not.
 MAX_MESSAGE_CHARACTERS = 300
@@ -19,11 +19,23 @@ Row = TypeVar("Row")
 async def read_broker(
     broker: BrokerQuery, account_id: str, timeout_seconds: float | None
 ) -> BrokerSnapshot | ReadError:
-    """Read one account at the broker within `timeout_seconds`; an error is returned, not raised."""
+    """Read one account at the broker within `timeout_seconds`; an error is returned, not raised.
+
+    No secret that this process knows is in the error, whatever the broker has quoted.
+    """
+    answer: BrokerSnapshot | ReadError
     if isinstance(broker, SnapshotBroker):
-        answer = await surely(broker.get_snapshots([account_id]), "broker", account_id, timeout_seconds)
-        return answer if isinstance(answer, ReadError) else of_account(answer, "broker", account_id)
-    return await surely(_query(broker, account_id), "broker", account_id, timeout_seconds)
+        read = await surely(broker.get_snapshots([account_id]), "broker", account_id, timeout_seconds)
+        answer = read if isinstance(read, ReadError) else of_account(read, "broker", account_id)
+    else:
+        answer = await surely(_query(broker, account_id), "broker", account_id, timeout_seconds)
+    return masked(answer) if isinstance(answer, ReadError) else answer
+
+
+def masked(error: ReadError) -> ReadError:
+    """Take secrets out of what a broker raised: a foreign one may quote its key, in an error of our tree, too."""
+    error.args = (mask_known_secrets(str(error)),)
+    return error
 
 
 async def read_local(provider: PositionProvider, account_id: str, timeout_seconds: float) -> LocalSnapshot | ReadError:

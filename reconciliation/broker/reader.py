@@ -19,8 +19,7 @@ from reconciliation.errors import (
     ReadError,
     Unavailable,
 )
-from reconciliation.gather import of_account, read_broker, surely
-from reconciliation.masking import mask_known_secrets
+from reconciliation.gather import masked, of_account, read_broker, surely
 from reconciliation.run import RunStart
 from reconciliation.sweep import AccountPlan, BrokerAnswer, Patience
 
@@ -202,7 +201,7 @@ async def _read_each(
 
 def _answer_all(plans: Sequence[AccountPlan], error: ReadError, put: Put) -> None:
     start = RunStart.now()
-    _mask(error)
+    masked(error)
     for plan in plans:
         put(BrokerAnswer(plan=plan, snapshot=error, start=start))
 
@@ -210,14 +209,8 @@ def _answer_all(plans: Sequence[AccountPlan], error: ReadError, put: Put) -> Non
 def _as_ours(answer: BrokerSnapshot | ReadError, plan: AccountPlan) -> BrokerSnapshot | ReadError:
     """Give the answer our account id, once it is sure that it is of the account that was asked for."""
     if isinstance(answer, ReadError):
-        return _mask(answer)
+        return masked(answer)
     got = answer.account.account_id
     if got != plan.broker_account_id:
-        return _mask(BadData(f"asked for account {plan.broker_account_id!r}, got {got!r}"))
+        return masked(BadData(f"asked for account {plan.broker_account_id!r}, got {got!r}"))
     return replace(answer, account=replace(answer.account, account_id=plan.config.account_id))
-
-
-def _mask(error: ReadError) -> ReadError:
-    """Take secrets out of what a broker raised: a foreign one may quote its key, in an error of our tree, too."""
-    error.args = (mask_known_secrets(str(error)),)
-    return error

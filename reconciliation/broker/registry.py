@@ -10,6 +10,7 @@ from typing import Any
 
 from reconciliation.broker.query import BrokerQuery
 from reconciliation.errors import ConfigurationError, InvalidInputError, ReconciliationError
+from reconciliation.masking import hide_from_now_on
 
 ENTRY_POINT_GROUP = "reconciliation.brokers"
 
@@ -24,10 +25,13 @@ def broker_names() -> list[str]:
 def open_broker(name: str, options: Mapping[str, Any], secrets: Mapping[str, str] | None = None) -> BrokerQuery:
     """Return the broker of that name, made from its options. Nothing is contacted yet.
 
+    From now on no log line and no error of a run in this process shows the secrets, whatever the broker quotes.
+
     Raises:
         ConfigurationError: no such broker, its package is missing, or its options cannot work.
     """
     opener = _load(_find(name))
+    hide_from_now_on((secrets or {}).values())
     try:
         broker = opener(options, secrets or {})
     except ConfigurationError:

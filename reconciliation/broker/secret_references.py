@@ -5,20 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reconciliation.errors import ConfigurationError
-from reconciliation.masking import hide_from_now_on
 
 SECRET_BYTES_MAX = 64 * 1024
 
 
 def resolve_secrets(references: Mapping[str, str]) -> dict[str, str]:
-    """Return the secrets that `env:VARIABLE` and `file:/path` refer to; no log line shows them from now on.
+    """Return the secrets that `env:VARIABLE` and `file:/path` refer to.
 
     Raises:
         ConfigurationError: a variable is not set or a file cannot be read; never repeats a secret.
     """
-    secrets = {name: _resolve(name, reference) for name, reference in references.items()}
-    hide_from_now_on(secrets.values())
-    return secrets
+    return {name: _resolve(name, reference) for name, reference in references.items()}
 
 
 def _resolve(name: str, reference: str) -> str:

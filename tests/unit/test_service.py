@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from reconciliation.broker.query import BrokerAccount
-from reconciliation.errors import Incomplete
+from reconciliation.broker.registry import open_broker
+from reconciliation.errors import AuthError, Incomplete
 from reconciliation.models import Outcome
 from tests.unit.service_parts import Parts, fill, now
 from tests.unit.virtual_time import run
@@ -30,6 +31,16 @@ async def test_a_run_is_published_with_its_findings_before_its_result() -> None:
 async def test_the_context_is_handed_through_unchanged() -> None:
     context = {"asked_by": "ops", "nested": {"a": 1}}
     assert (await Parts().service.reconcile(context)).context is context
+
+
+async def test_a_secret_that_a_broker_was_opened_with_is_in_no_result() -> None:
+    parts = Parts()
+    open_broker("paper", {}, {"token": "planted-token-0042"})
+    parts.broker.error = AuthError("the server refused planted-token-0042")
+    result = await parts.service.reconcile()
+    assert result.error is not None
+    assert result.error.message == "the server refused ***"
+    assert "planted-token-0042" not in str(parts.channel.published)
 
 
 @pytest.mark.parametrize(
