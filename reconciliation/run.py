@@ -1,12 +1,12 @@
 """One run, decided: two snapshots in, a result out. Pure; who gathers and who publishes is elsewhere."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import monotonic
 
 from reconciliation.broker.query import BrokerSnapshot
-from reconciliation.comparator import Comparator, Comparison
+from reconciliation.comparator import Comparator
 from reconciliation.errors import BadData, ReadError, UnusableFigureError
 from reconciliation.local.provider import LocalSnapshot
 from reconciliation.models import (
@@ -50,6 +50,39 @@ class Naming:
     brokers: Sequence[str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class NamedAlike:
+    """Both sides under common symbols, as far as they could be read."""
+
+    local: LocalSnapshot | ReadError
+    broker: BrokerSnapshot | ReadError
+    #: A key of ours without its like at the broker, and the broker's symbol that is most likely the same holding.
+    unresolved: Mapping[Key, str] = field(default_factory=dict)
+
+
+def named_alike(
+    start: RunStart, local: LocalSnapshot | ReadError, broker: BrokerSnapshot | ReadError, naming: Naming | None
+) -> NamedAlike:
+    """Bring both sides under common symbols; without a `naming`, or where a side is missing, leave them as they are."""
+    if naming is None or isinstance(local, ReadError) or isinstance(broker, ReadError):
+        return NamedAlike(local=local, broker=broker)
+    day = (broker.as_of or start.timestamp).date()
+    try:
+        aligned = naming.resolver.align(local.positions, broker.positions, brokers=naming.brokers, day=day)
+    except (
+        ArithmeticError,
+        AttributeError,
+        TypeError,
+        ValueError,
+    ):  # a row that cannot be read: the comparator says which
+        return NamedAlike(local=local, broker=broker)
+    return NamedAlike(
+        local=replace(local, positions=aligned.local),
+        broker=replace(broker, positions=aligned.broker),
+        unresolved=aligned.unresolved,
+    )
+
+
 def conclude(
     request: RunRequest,
     config: ReconciliationConfig,
@@ -62,9 +95,18 @@ def conclude(
     """Return the result of a run whose sides were read, or failed to be.
 
     With a `naming`, both sides are brought under common symbols first.
+    """
+    return conclude_named(request, config, start, named_alike(start, local, broker, naming))
+
+
+def conclude_named(
+    request: RunRequest, config: ReconciliationConfig, start: RunStart, sides: NamedAlike
+) -> ReconciliationResult:
+    """Return the result of a run whose sides are under common symbols already.
 
     The broker's error is named before the local one: it is the one that an operator can't see elsewhere.
     """
+    local, broker = sides.local, sides.broker
     if isinstance(broker, ReadError):
         return incomplete(request, start, broker, "broker")
     if isinstance(local, ReadError):
@@ -73,14 +115,14 @@ def conclude(
         wrong = BadData(f"asked for account {request.account_id!r}, got {broker.account.account_id!r}")
         return incomplete(request, start, wrong, "broker")
     try:
-        comparison = _compare(Comparator(config, now=lambda: start.timestamp), start, local, broker, naming)
+        comparison = Comparator(config, now=lambda: start.timestamp).compare(local, broker)
     except UnusableFigureError as error:
         return incomplete(request, start, BadData(str(error)), error.side)
     return ReconciliationResult(
         account_id=request.account_id,
         timestamp=start.timestamp,
         is_clean=not comparison.discrepancies,
-        discrepancies=comparison.discrepancies,
+        discrepancies=list(_joined(comparison.discrepancies, sides.unresolved)),
         positions_checked=comparison.positions_checked,
         duration_ms=start.elapsed_ms(),
         context=request.context,
@@ -91,29 +133,11 @@ def conclude(
     )
 
 
-def _compare(
-    comparator: Comparator, start: RunStart, local: LocalSnapshot, broker: BrokerSnapshot, naming: Naming | None
-) -> Comparison:
-    if naming is None:
-        return comparator.compare(local, broker)
-    day = (broker.as_of or start.timestamp).date()
-    try:
-        aligned = naming.resolver.align(local.positions, broker.positions, brokers=naming.brokers, day=day)
-    except (
-        ArithmeticError,
-        AttributeError,
-        TypeError,
-        ValueError,
-    ):  # a row that cannot be read: the comparator says which
-        return comparator.compare(local, broker)
-    comparison = comparator.compare(replace(local, positions=aligned.local), replace(broker, positions=aligned.broker))
-    if not aligned.unresolved:
-        return comparison
-    return replace(comparison, discrepancies=list(_joined(comparison.discrepancies, aligned.unresolved)))
-
-
 def _joined(findings: Iterable[Discrepancy], unresolved: Mapping[Key, str]) -> Iterator[Discrepancy]:
     """Make one finding of a holding that each side has under a name of its own."""
+    if not unresolved:
+        yield from findings
+        return
     names: dict[tuple[str | None, AssetType | None], str] = dict(unresolved.items())
     theirs = {(symbol, asset_type) for (_, asset_type), symbol in unresolved.items()}
     for found in findings:

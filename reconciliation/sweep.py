@@ -22,7 +22,7 @@ from reconciliation.hints import HintFacts, facts_of
 from reconciliation.ledger import FillCounters, FollowUp, RecordedRun, RunLedger
 from reconciliation.local.provider import LocalBook, LocalSnapshot
 from reconciliation.models import ReconciliationConfig, ReconciliationResult, RunRequest
-from reconciliation.run import Naming, RunStart, conclude, incomplete
+from reconciliation.run import Naming, RunStart, conclude_named, incomplete, named_alike
 from reconciliation.symbols import SymbolResolver
 
 #: How long answers wait for others of their group. Also about how much older a broker's figure may be than ours.
@@ -228,8 +228,10 @@ def _conclude(
     theirs, config = answer.snapshot, answer.plan.config
     plan = answer.plan
     naming = None if resolver is None else Naming(resolver=resolver, brokers=(plan.connection, plan.broker))
-    result = conclude(request, config, answer.start, ours, theirs, naming=naming)
+    sides = named_alike(answer.start, ours, theirs, naming)
+    result = conclude_named(request, config, answer.start, sides)
     facts = HintFacts()
-    if not isinstance(ours, ReadError) and not isinstance(theirs, ReadError):
-        facts = facts_of(ours, theirs, request.context)
+    if not isinstance(sides.local, ReadError) and not isinstance(sides.broker, ReadError):
+        # Under the names of the findings, or the facts would be of nobody.
+        facts = facts_of(sides.local, sides.broker, request.context)
     return RecordedRun(result=result, config=config, fence=request.fence, hints=facts)

@@ -1,0 +1,71 @@
+"""What a sweep tells of a finding is told under the finding's own name, also where the broker has another."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from decimal import Decimal
+
+from reconciliation import ReconciliationConfig, ReconciliationResult
+from reconciliation.broker.query import BrokerAccount, BrokerPosition, BrokerSnapshot
+from reconciliation.errors import ReadError
+from reconciliation.hints import explain
+from reconciliation.ledger import RecordedRun, Recording
+from reconciliation.local.provider import LocalBook, LocalPosition, LocalSnapshot
+from reconciliation.models import AssetType, RunRequest
+from reconciliation.run import RunStart
+from reconciliation.sweep import AccountPlan, BrokerAnswer, Patience, Reconciler
+from reconciliation.symbols import SymbolMapping, SymbolResolver
+
+FUTURE = AssetType.FUTURE
+
+
+class Book(LocalBook):
+    async def get_snapshots(self, account_ids: Sequence[str]) -> Mapping[str, LocalSnapshot | ReadError]:
+        held = LocalPosition("ES", Decimal(1), None, FUTURE)
+        return {account_id: LocalSnapshot(account_id=account_id, positions=[held]) for account_id in account_ids}
+
+
+class World:
+    """Everything around the reconciler but the local book; remembers what was recorded."""
+
+    def __init__(self) -> None:
+        self.recorded: list[RecordedRun] = []
+
+    def get_plans(self, account_ids: Sequence[str]) -> Mapping[str, AccountPlan]:
+        plan = AccountPlan(config=ReconciliationConfig("A"), connection="main", broker_account_id="A")
+        return dict.fromkeys(account_ids, plan)
+
+    async def read(self, plans: Sequence[AccountPlan], patience: Patience) -> AsyncIterator[BrokerAnswer]:
+        del patience
+        held = BrokerPosition("FESZ6", Decimal(50), None, None, FUTURE, multiplier=Decimal(50))
+        account = BrokerAccount("A", None, None, None, None)
+        for plan in plans:
+            snapshot = BrokerSnapshot(account=account, positions=[held])
+            yield BrokerAnswer(plan=plan, snapshot=snapshot, start=RunStart.now())
+
+    def get_resolver(self) -> SymbolResolver:
+        return SymbolResolver([SymbolMapping(broker="main", broker_symbol="FESZ6", local_symbol="ES")])
+
+    def record(self, runs: Sequence[RecordedRun]) -> Recording:
+        self.recorded += runs
+        return Recording()
+
+    def publish(self, results: Sequence[ReconciliationResult]) -> None:
+        """Nobody listens."""
+
+
+async def test_the_facts_of_a_mapped_symbol_are_found_for_its_finding() -> None:
+    world = World()
+    reconciler = Reconciler(
+        directory=world,
+        local_book=Book(),
+        broker_reader=world,
+        ledger=world,
+        publisher=world,
+        local_timeout_seconds=30,
+        symbols=world,
+    )
+    await reconciler.reconcile([RunRequest(account_id="A", context={})])
+
+    [run] = world.recorded
+    [found] = explain(run.result, run.hints).values()
+    assert found.key.symbol == "ES"
+    assert ("multiplier", "the sides differ by the contract multiplier, 50") in found.hints
