@@ -1,7 +1,7 @@
 """`reconcile compare`: a local book in CSV files against a statement file, without any server."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,16 +10,14 @@ import click
 
 from reconciliation.broker.query import BrokerSnapshot
 from reconciliation.broker.statements.statement import Statement
-from reconciliation.cli.boundary import ExitStatus
-from reconciliation.cli.output import print_json, print_line, print_table
+from reconciliation.cli.output import print_json, print_line
+from reconciliation.cli.run_view import EXIT_STATUS, print_findings
 from reconciliation.cli.statement_file import FILE, StatementFile, accounts_in, statement_options
 from reconciliation.errors import InvalidInputError, ReadError
 from reconciliation.local.csv import CsvBook
 from reconciliation.local.provider import LocalSnapshot
 from reconciliation.local.symbol_file import read_symbol_mappings
 from reconciliation.models import (
-    Discrepancy,
-    Outcome,
     ReconciliationConfig,
     ReconciliationResult,
     RunRequest,
@@ -29,13 +27,7 @@ from reconciliation.payloads import discrepancy_payload, result_payload
 from reconciliation.run import Naming, RunStart, conclude
 from reconciliation.symbols import SymbolResolver
 from reconciliation.tolerance import Tolerance, ToleranceRule
-from reconciliation.values import EXACT, exact_decimal
-
-_EXIT_STATUS = {
-    Outcome.CLEAN: ExitStatus.OK,
-    Outcome.DISCREPANCIES: ExitStatus.DISCREPANCIES,
-    Outcome.INCOMPLETE: ExitStatus.INCOMPLETE,
-}
+from reconciliation.values import exact_decimal
 
 
 class Amount(click.ParamType[Decimal]):
@@ -104,12 +96,12 @@ def compare(
     mappings = read_symbol_mappings(symbols) if symbols else ()
     naming = Naming(resolver=SymbolResolver(mappings), brokers=(file.detect_format(),))
     result = conclude(request, config, start, local, _snapshot(theirs, file), naming=naming)
+    found = [discrepancy_payload(result.run_id, one) for one in result.discrepancies]
     if as_json:
-        found = [discrepancy_payload(result.run_id, one) for one in result.discrepancies]
         print_json({"result": result_payload(result), "discrepancies": found})
     else:
-        _print_result(result, theirs, f"{positions} against {statement}")
-    ctx.exit(_EXIT_STATUS[result.outcome])
+        _print_result(result, found, theirs, f"{positions} against {statement}")
+    ctx.exit(EXIT_STATUS[result.outcome.value])
 
 
 def _the_only_one(statements: Sequence[Statement], path: Path) -> Statement:
@@ -131,15 +123,14 @@ def _read_local(book: CsvBook, account_id: str) -> LocalSnapshot:
     return answer
 
 
-def _print_result(result: ReconciliationResult, theirs: Statement, files: str) -> None:
+def _print_result(
+    result: ReconciliationResult, found: Sequence[Mapping[str, Any]], theirs: Statement, files: str
+) -> None:
     as_of = f", broker as of {result.broker_as_of:%Y-%m-%d %H:%M} UTC" if result.broker_as_of else ""
     print_line(f"Account {result.account_id}: {files}{as_of}", style="bold")
-    if result.discrepancies:
+    if found:
         print_line()
-        print_table(
-            ["severity", "type", "symbol", "asset type", "local", "broker", "difference"],
-            [_finding(found) for found in result.discrepancies],
-        )
+        print_findings(found)
     print_line()
     for note in theirs.notes:
         print_line(f"Note: {note}.", style="yellow")
@@ -154,14 +145,6 @@ def _print_result(result: ReconciliationResult, theirs: Statement, files: str) -
     else:
         count = len(result.discrepancies)
         print_line(f"{count} discrepanc{'y' if count == 1 else 'ies'}: {checked}", style="bold red")
-
-
-def _finding(found: Discrepancy) -> list[str | Decimal | None]:
-    local, broker = found.local_value, found.broker_value
-    difference = None if local is None or broker is None else EXACT.subtract(broker, local)
-    kind = None if found.asset_type is None else found.asset_type.value
-    symbol = f"{found.symbol} (broker: {found.other_symbol}?)" if found.other_symbol else found.symbol
-    return [found.severity.value, found.type.value, symbol, kind, local, broker, difference]
 
 
 def _snapshot(statement: Statement, file: StatementFile) -> BrokerSnapshot | ReadError:

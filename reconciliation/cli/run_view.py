@@ -1,13 +1,15 @@
 """How a run is shown: from the payloads of the channels, whether they came over Redis or not."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from reconciliation.cli.boundary import ExitStatus
 from reconciliation.cli.output import print_line, print_table
 from reconciliation.models import Outcome
+from reconciliation.values import EXACT
 
-COLUMNS = ("severity", "type", "symbol", "local", "broker")
+COLUMNS = ("severity", "type", "symbol", "asset type", "local", "broker", "difference")
 EXIT_STATUS: Mapping[str, ExitStatus] = {
     Outcome.CLEAN.value: ExitStatus.OK,
     Outcome.DISCREPANCIES.value: ExitStatus.DISCREPANCIES,
@@ -18,11 +20,16 @@ OUTCOME_STYLES: Mapping[str, str] = {"clean": "green", "discrepancies": "bold re
 
 def print_run(result: Mapping[str, Any], discrepancies: Sequence[Mapping[str, Any]]) -> None:
     """Print the findings as a table, then one sentence about the run."""
-    if discrepancies:
-        print_table(COLUMNS, [_row(found) for found in discrepancies])
+    print_findings(discrepancies)
     print_line(sentence(result), style=OUTCOME_STYLES[result["outcome"]])
     if result["not_compared"]:
         print_line(f"not compared: {', '.join(result['not_compared'])}")
+
+
+def print_findings(discrepancies: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table of findings, or nothing where there are none."""
+    if discrepancies:
+        print_table(COLUMNS, [_row(found) for found in discrepancies])
 
 
 def sentence(result: Mapping[str, Any]) -> str:
@@ -38,13 +45,19 @@ def sentence(result: Mapping[str, Any]) -> str:
 
 def finding_line(found: Mapping[str, Any]) -> str:
     """Return one finding in one line."""
-    severity, kind, symbol, local, broker = (_text(cell) for cell in _row(found))
+    severity, kind, symbol, _, local, broker, _ = (_text(cell) for cell in _row(found))
     return f"{found['account_id']}: {severity} {kind} {symbol} local={local} broker={broker}"
 
 
-def _row(found: Mapping[str, Any]) -> tuple[Any, ...]:
-    return found["severity"], found["type"], found["symbol"], found["local_value"], found["broker_value"]
+def _row(found: Mapping[str, Any]) -> tuple[str | Decimal | None, ...]:
+    local, broker = (None if found[side] is None else Decimal(found[side]) for side in ("local_value", "broker_value"))
+    difference = None if local is None or broker is None else EXACT.subtract(broker, local)
+    symbol, other = found["symbol"], found["other_symbol"]
+    named = f"{symbol} (broker: {other}?)" if other else symbol
+    return found["severity"], found["type"], named, found["asset_type"], local, broker, difference
 
 
-def _text(cell: Any) -> str:
-    return "-" if cell is None else str(cell)
+def _text(cell: str | Decimal | None) -> str:
+    if isinstance(cell, Decimal):
+        return f"{cell:f}"
+    return "-" if cell is None else cell
