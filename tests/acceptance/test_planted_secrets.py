@@ -217,7 +217,7 @@ def options_of(login: Login, urls: dict[str, str], count: int) -> dict[str, Any]
             "exchange": "kraken",
             "accounts": {login.broker_account_id(number): {"ref": str(number)} for number in range(count)},
             "config": {"enableRateLimit": False, "urls": {"api": api}},
-            **KrakenMarginWire.options,
+            **KrakenMarginWire.exchange_options,
         }
     return {"url": urls[TELLTALE], "fails_to_open": login is LOGINS[-1]}
 
