@@ -3,6 +3,10 @@
 In one process, one task speaks for all waiting requests: what was released and what is wanted meanwhile go to Redis
 together, so that a busy login costs few round trips and an idle one none. Nobody polls: a waiting process is woken
 when a permit becomes its own, or wakes when the rate allows the next.
+
+When a request reached the broker is not known, only that it was between its permit and its end; so it counts until a
+window after its end. The limit then holds at the broker, however long a request was on the way, and of a rate R the
+share 1 / (1 + seconds of an answer) can be used: 96 % with answers of 40 ms.
 """
 
 import asyncio
@@ -21,9 +25,6 @@ import redis.asyncio
 from reconciliation.broker.query import BrokerLimits
 from reconciliation.coordination.connection import explain
 
-#: A request is taken to have reached the broker so soon after its permit, or by its end. What takes longer to be sent
-#: could raise the rate measured there; a longer grace costs rate where answers are slow: R / (1 + latency).
-GRACE_MS = 1_000
 #: Wishes of one process that stand in the common line; the others wait their turn at home.
 LINE_LENGTH_MAX = 100
 #: One wait for a sign from Redis.
@@ -54,7 +55,7 @@ class ConnectionGate:
         self._keys = f"{prefix}limit:{connection}:"
         self._address = address
         self._process = f"{os.getpid()}-{uuid4().hex[:12]}"
-        self._fixed_arguments = (*_window(limits.requests_per_second), limits.concurrency, lease_ms, GRACE_MS)
+        self._fixed_arguments = (*_window(limits.requests_per_second), limits.concurrency, lease_ms)
         self._last = 0
         self._wanted: dict[str, asyncio.Future[None]] = {}
         self._released: list[str] = []
