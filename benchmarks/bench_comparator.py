@@ -30,8 +30,7 @@ def measure() -> Section:
                 "ours": lambda c=comparator, x=local, y=broker: c.compare_positions(x, y),
                 "plain": lambda x=local, y=broker: _plain(x, y),
             },
-            rounds=1 if count > 10_000 else 3,
-            calls=1 if count > 10_000 else 20,
+            rounds=3 if count > 10_000 else 60,
         )
         ours, plain = count / middle(times["ours"]), count / middle(times["plain"])
         ratios.append(ours / plain)

@@ -6,6 +6,7 @@ import json
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
@@ -21,12 +22,17 @@ from reconciliation.storage.migrate import upgrade
 from tests.fill_lab import PREFIX, FillLab
 from tests.processes import Processes
 
-ROUNDS, CALLS = 20, 100
+ROUNDS = 1_500
+#: Fills come one at a time; back to back is what the bulk form is for.
+PAUSE_SECONDS = 0.001
 BULK_FILLS, BULK_CALLS = 1_000, 20
-LATENCY_RUNS = 120
+LATENCY_RUNS = 300
 DELAY_SECONDS = 0.3
 LOCK_MS = 60_000
 FILL = {"fill_id": "F-1", "order_id": "O-1", "symbol": "AAPL", "side": "buy", "quantity": "10", "price": "1.5"}
+
+
+BARE, OURS = "a bare Lua round trip", "our enqueue_fill"
 
 
 def measure() -> Section:
@@ -34,9 +40,9 @@ def measure() -> Section:
         times, bulk_times, spread_times = _costs(server.url)
     with contextlib.redirect_stdout(io.StringIO()):  # the worker's log
         latencies = _latencies()
-    bare, ours = middle(times["a bare Lua round trip"]), middle(times["our enqueue_fill"])
+    bare, ours = middle(times[BARE]), middle(times[OURS])
     message = middle(times["a message per fill: apply_async(countdown=…)"])
-    single_rate, spread_rate = 1 / ours, BULK_FILLS / middle(spread_times)
+    single_rate, spread_rate = 1 / middle(times[f"{OURS}, back to back"]), BULK_FILLS / middle(spread_times)
     rows = [[name, _us(middle(taken)), _us(p99(taken)), f"{middle(taken) / bare:.2f}"] for name, taken in times.items()]
     for name, taken in (("one account", bulk_times), (f"{BULK_FILLS} accounts", spread_times)):
         each = [seconds / BULK_FILLS for seconds in taken]
@@ -71,20 +77,31 @@ def _costs(redis_url: str) -> tuple[dict[str, list[float]], list[float], list[fl
                 send()
 
         candidates = {
-            "a bare Lua round trip": lambda: client.evalsha(digest, 0),
-            "our enqueue_fill": lambda: reporter.enqueue_fill("ACC-1", FILL),
+            BARE: lambda: client.evalsha(digest, 0),
+            OURS: lambda: reporter.enqueue_fill("ACC-1", FILL),
             "a message per fill: apply_async(countdown=…)": send,
             "a lock per task (loses the fill during the run)": lock_then_send,
         }
-        time_side_by_side(candidates, rounds=2, calls=50)
-        times = time_side_by_side(candidates, rounds=ROUNDS, calls=CALLS)
+        time_side_by_side(candidates, rounds=100)
+        times = time_side_by_side(candidates, rounds=ROUNDS, pause_seconds=PAUSE_SECONDS)
+        back_to_back = {name: candidates[name] for name in (BARE, OURS)}
+        times |= {f"{name}, back to back": taken for name, taken in _without_pause(back_to_back).items()}
         one = [("ACC-1", FILL)] * BULK_FILLS
         many = [(f"ACC-{number}", FILL) for number in range(BULK_FILLS)]
         reporter.enqueue_fills(many)
         bulk = {"one": lambda: reporter.enqueue_fills(one), "many": lambda: reporter.enqueue_fills(many)}
-        bulk_times = time_side_by_side(bulk, rounds=BULK_CALLS, calls=1)
+        bulk_times = time_side_by_side(bulk, rounds=BULK_CALLS)
     sender.close()
     return times, bulk_times["one"], bulk_times["many"]
+
+
+def _without_pause(candidates: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
+    """Each by itself, in turns of a hundred."""
+    times: dict[str, list[float]] = {name: [] for name in candidates}
+    for _ in range(ROUNDS // 100):
+        for name, call in candidates.items():
+            times[name] += time_side_by_side({name: call}, rounds=100)[name]
+    return times
 
 
 def _latencies() -> list[float]:

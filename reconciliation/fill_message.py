@@ -4,11 +4,10 @@ Only `schema` and `account_id` are needed, for a fill is a hint to look; its fig
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from reconciliation.errors import InvalidInputError
 from reconciliation.models import OrderFill, OrderSide
@@ -30,9 +29,11 @@ class FillEvent(str, Enum):
     CORRECTION = "correction"
 
 
-@dataclass(frozen=True, kw_only=True)
-class FillMessage:
-    """A fill, bust or correction as reported. None: not said."""
+class FillMessage(NamedTuple):
+    """A fill, bust or correction as reported. None: not said.
+
+    A tuple, for it is made for each fill and takes a third of a frozen dataclass's time.
+    """
 
     account_id: str
     event: FillEvent = FillEvent.FILL
@@ -55,6 +56,8 @@ class FillMessage:
         return named if self.event is FillEvent.FILL else named | {"event": self.event.value}
 
 
+#: A stream's entries hold text only.
+_SCHEMAS = (SCHEMA, str(SCHEMA))
 _EVENTS = {event.value: event for event in FillEvent}
 _SIDES = {side.value: side for side in OrderSide}
 
@@ -66,7 +69,7 @@ def parse_fill_message(payload: Mapping[str, Any]) -> FillMessage:
         InvalidInputError: a field is missing or cannot be accepted; the message names it.
     """
     schema = payload.get("schema")
-    if isinstance(schema, bool) or str(schema) != str(SCHEMA):
+    if schema not in _SCHEMAS or isinstance(schema, bool):
         raise InvalidInputError(f"schema: {schema!r} is not known; send the number {SCHEMA}")
     account_id = _text(payload, "account_id")
     if account_id is None:
@@ -92,7 +95,7 @@ def fill_message(account_id: str, fill: OrderFill | Mapping[str, Any]) -> FillMe
         InvalidInputError: as `parse_fill_message`.
     """
     if not isinstance(fill, OrderFill):
-        return parse_fill_message({**fill, "schema": fill.get("schema", SCHEMA), "account_id": account_id})
+        return parse_fill_message({"schema": SCHEMA, **fill, "account_id": account_id})
     return parse_fill_message(
         {
             "schema": SCHEMA,
@@ -130,7 +133,7 @@ def _text(payload: Mapping[str, Any], name: str) -> str | None:
     value = payload.get(name)
     if value is None:
         return None
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not value or value.isspace():
         raise InvalidInputError(f"{name}: {_shown(value)} is not a text; send a string that is not empty")
     if len(value) > MAX_TEXT_CHARACTERS:
         raise InvalidInputError(f"{name}: has {len(value)} characters; at most {MAX_TEXT_CHARACTERS} are allowed")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from secrets import token_hex
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from reconciliation.errors import CoordinationError, ReconciliationError
@@ -29,9 +29,8 @@ class FillOutcome(str, Enum):
     REFUSED = "refused"  # its account is not registered
 
 
-@dataclass(frozen=True, kw_only=True)
-class FillNotice:
-    """Fills of one account that are noted together."""
+class FillNotice(NamedTuple):
+    """Fills of one account that are noted together. A tuple, as it is made for each fill."""
 
     account_id: str
     fill_count: int
@@ -160,28 +159,30 @@ class FillIntake:
         Raises:
             CoordinationError: Redis did not answer. Report the fills again: a fill noted twice costs nothing.
         """
-        call_id = call_id or token_hex()
-        notices: dict[str, FillNotice] = {}
+        call_id = call_id or token_hex(8)
+        counts: dict[str, int] = {}
+        last: dict[str, FillMessage] = {}
         for message in messages:
-            earlier = notices.get(message.account_id)
-            notices[message.account_id] = _notice(message, call_id, (earlier.fill_count if earlier else 0) + 1)
-        outcomes = dict(zip(notices, self._note(list(notices.values())), strict=True))
+            account_id = message.account_id
+            counts[account_id] = counts.get(account_id, 0) + 1
+            last[account_id] = message
+        notices = [
+            FillNotice(account_id, counts[account_id], message.summary(), call_id)
+            for account_id, message in last.items()
+        ]
+        outcomes = dict(zip(last, self._note(notices), strict=True))
         return [outcomes[message.account_id] for message in messages]
 
     def take_each(self, reports: Sequence[tuple[FillMessage, str]]) -> list[FillOutcome]:
         """As `take`, for reports that have each their own `call_id`."""
-        return self._note([_notice(message, call_id, 1) for message, call_id in reports])
+        return self._note(
+            [FillNotice(message.account_id, 1, message.summary(), call_id) for message, call_id in reports]
+        )
 
     def _note(self, notices: Sequence[FillNotice]) -> list[FillOutcome]:
         noted = self._windows.note(notices) if notices else []
         send_or_leave_to_sweep(self._sender, [answer.countdown for answer in noted if answer.countdown])
         return [answer.outcome for answer in noted]
-
-
-def _notice(message: FillMessage, call_id: str, fill_count: int) -> FillNotice:
-    return FillNotice(
-        account_id=message.account_id, fill_count=fill_count, last_fill=message.summary(), call_id=call_id
-    )
 
 
 class PostFillRuns:

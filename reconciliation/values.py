@@ -20,6 +20,7 @@ def exact_decimal(value: Decimal | float | str, what: str) -> Decimal:
     Raises:
         InvalidInputError: not a number, NaN, infinite, a bool, or more than `MAX_DIGITS` digits.
     """
+    text = ""
     if isinstance(value, Decimal):
         number = value
     elif isinstance(value, bool) or not isinstance(value, (int, float, str)):
@@ -34,7 +35,9 @@ def exact_decimal(value: Decimal | float | str, what: str) -> Decimal:
             raise InvalidInputError(f"{what}: {value!r} is not a number")
     if not number.is_finite():
         raise InvalidInputError(f"{what}: {value!r} is not a finite number")
-    if len(number.as_tuple().digits) > MAX_DIGITS or abs(number.adjusted()) > MAX_DIGITS:
+    # A short text has few digits: counting them costs more than all the rest.
+    is_short = 0 < len(text) <= MAX_DIGITS
+    if abs(number.adjusted()) > MAX_DIGITS or not (is_short or len(number.as_tuple().digits) <= MAX_DIGITS):
         raise InvalidInputError(f"{what}: a number of more than {MAX_DIGITS} digits is not plausible")
     return number
 

@@ -13,6 +13,8 @@ from typing import Any, Self
 import redis
 
 from reconciliation.coordination.connection import connect
+from reconciliation.coordination.fill_status import FillStatus, read_fill_status
+from reconciliation.coordination.fill_window import FillWindows, WindowTimes
 from reconciliation.enqueue import FillReporter
 from reconciliation.registered import RegisteredAccount
 from reconciliation.settings import Settings
@@ -24,6 +26,12 @@ PREFIX = "reconciliation:"
 FILLS_QUEUE = f"{PREFIX}celery:reconciliation.fills"
 #: Limits as short as settings allow, so that a lease ends while a test waits for it.
 SHORT_LIMITS = {"task_time_limit_seconds": 5, "run_lease_seconds": 6, "visibility_timeout_seconds": 12}
+
+
+def fills_counted(client: redis.Redis, account_id: str, prefix: str = PREFIX) -> int:
+    """Return how many fills the account's open window has counted; 0 without one."""
+    packed = client.hget(f"{prefix}fills:window:{account_id}", "fills")
+    return int(str(packed).split()[0]) if packed else 0
 
 
 class FillLab:
@@ -63,7 +71,11 @@ class FillLab:
         typed = {name: json.loads(str(value)) if "options" in name else value for name, value in self.settings.items()}
         self.reporter = self._closing.enter_context(FillReporter(Settings(**typed)))
         self.redis: redis.Redis = self._closing.enter_context(connect(redis_url, 2))
+        self.windows = FillWindows(self.redis, address=redis_url, key_prefix=PREFIX, times=WindowTimes())
         self.results = self._closing.enter_context(ResultListener(redis_url))
+
+    def status(self) -> FillStatus:
+        return read_fill_status(self.redis, self.windows, key_prefix=PREFIX, address=str(self.settings["redis_url"]))
 
     def __enter__(self) -> Self:
         return self

@@ -139,7 +139,9 @@ def status(as_json: bool) -> None:
     """Show how many windows are open, overdue and leased, the oldest of them, and the counters."""
     settings = load_settings()
     with closing(Bootstrap(settings)) as parts:
-        found = read_fill_status(parts.redis, key_prefix=settings.key_prefix, address=settings.redis_address)
+        found = read_fill_status(
+            parts.redis, parts.fill_windows, key_prefix=settings.key_prefix, address=settings.redis_address
+        )
     if as_json:
         print_json(found.as_json())
         return

@@ -1,6 +1,6 @@
 -- Fill windows: when an account is reconciled after its fills, and by whom. The decision stands here and nowhere else.
 --
--- The caller puts two lines in front: `local PREFIX` (what every key begins with) and `local DEFAULTS` (the times of an
+-- The caller puts two lines in front: `local PREFIX` (what every key begins with) and `default_times()` (the times of an
 -- account that has none of its own). Keys are made from account ids, hence one server and no cluster.
 -- ARGV: 1 operation, 2 now in ms ("" = the server's clock), then the operation's own.
 --
@@ -11,18 +11,59 @@
 --
 -- A line that ends in `-- rule: NAME` is one rule of the table in docs/fills.md; tests take out each and must then fail.
 
-local ACCOUNTS, INDEX, COUNTERS = PREFIX .. "accounts", PREFIX .. "fills:index", PREFIX .. "fills:counters"
-local WINDOWS, SWEEPS, LAST_FILLS = PREFIX .. "fills:window:", PREFIX .. "fills:sweep:", PREFIX .. "fills:last"
-local RECENT_CALLS = 16 -- so many retries of one account may be under way at once; beyond it only counts are off
-local SWEEP_REPLY_MS = 60000 -- longer than any client repeats a call
-local LAST_FILLS_MS = 900000 -- longer than any two runs that are compared to confirm a break
-local call = redis.call
+-- First what an absorbed fill needs, and nothing else: all of it is executed at each call.
 
-local now = tonumber(ARGV[2])
+local call, argv = redis.call, ARGV
+local WINDOWS = PREFIX .. "fills:window:"
+local RECENT_CALLS = 4 -- so many retries of one account may be under way at once; beyond it only counts are off
+
+local now = tonumber(argv[2])
 if not now then
   local time = call("TIME")
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
+
+-- What `note` replies: one of these, or after how many ms the caller's countdown message is to arrive.
+local ABSORBED, IGNORED, REFUSED = -1, -2, -3
+
+-- What a report changes stands in one field, so that an absorbed one costs one read and one write of it: the fills
+-- counted, the first (0: none) and the last that no run has covered, the latest calls, and the last fill.
+local function pack(received, first_at, last_at, recent, last_fill)
+  return received .. " " .. first_at .. " " .. last_at .. " " .. recent .. " " .. last_fill
+end
+
+-- The first half of `note`, and all that a fill costs whose window somebody holds: the account was wanted when the lock
+-- was taken, and is looked up again before any run. No reply: `note_on` goes on.
+local function absorb(account, fills, last_fill, token)
+  local kept = call("HMGET", WINDOWS .. account, "fills", "lease_until")
+  if not kept[1] then return nil end
+  local received, first_at, recent = string.match(kept[1], "^(%d+) (%d+) %d+ (%x*)")
+  if string.find(recent, token, 1, true) then return nil end -- rule: repeated call
+  if tonumber(kept[2]) <= now then return nil end -- rule: take over
+  received = received + fills -- rule: count
+  if first_at == "0" then first_at = now end -- rule: first of the next
+  recent = string.sub(recent .. token, -RECENT_CALLS * #token)
+  call("HSET", WINDOWS .. account, "fills", pack(received, first_at, now, recent, last_fill))
+  return ABSORBED
+end
+
+-- Any number of notices, four arguments each; from the first one that needs the second half on, `note_rest` goes on.
+local replies, place = {}, 3
+if argv[1] == "note" then
+  while argv[place] do
+    local reply = absorb(argv[place], argv[place + 1], argv[place + 2], argv[place + 3])
+    if not reply then break end
+    replies[#replies + 1] = reply
+    place = place + 4
+  end
+  if not argv[place] then return replies end
+end
+
+local DEFAULTS = default_times()
+local ACCOUNTS, INDEX, COUNTERS = PREFIX .. "accounts", PREFIX .. "fills:index", PREFIX .. "fills:counters"
+local SWEEPS, LAST_FILLS = PREFIX .. "fills:sweep:", PREFIX .. "fills:last"
+local SWEEP_REPLY_MS = 60000 -- longer than any client repeats a call
+local LAST_FILLS_MS = 900000 -- longer than any two runs that are compared to confirm a break
 
 local function count(what, times)
   call("HINCRBY", COUNTERS, what, times or 1)
@@ -32,84 +73,55 @@ end
 local function times_of(account)
   local found = call("HMGET", ACCOUNTS, account, "")
   if not found[1] then
-    if found[2] then return nil, "refused" end -- the mirror is complete and does not know it
+    if found[2] then return nil, REFUSED end -- the mirror is complete and does not know it
     return DEFAULTS
   end
   local given, times = cjson.decode(found[1]), {}
-  if given.enabled == false then return nil, "ignored" end
+  if given.enabled == false then return nil, IGNORED end
   for name, value in pairs(DEFAULTS) do times[name] = tonumber(given[name]) or value end
   times.lease_ms = math.max(times.lease_ms, DEFAULTS.lease_ms) -- a shorter one could end before a worker's time limit
   return times
 end
 
-local function due_of(times, first_at, last_at, not_before)
-  local due_at = last_at + times.delay_ms -- rule: trailing
-  due_at = math.min(due_at, first_at + times.max_wait_ms) -- rule: ceiling
-  due_at = math.max(due_at, not_before) -- rule: back-off holds
-  return due_at
-end
-
--- Note fills. The first half is all that an absorbed fill costs; it reads and writes no field that it can leave alone.
-local function note(account, fills, last_fill, token)
-  local times, why_not = times_of(account)
-  if not times then
-    count(why_not, fills)
-    return { why_not }
-  end
-  local key = WINDOWS .. account
-  local kept = call("HMGET", key, "recent", "received", "lease_until", "not_before", "first_at", "phase", "run_first_at")
-  local recent, received, lease_until, not_before = kept[1] or "", kept[2] or 0, tonumber(kept[3]) or 0, kept[4] or 0
-  if string.find(recent, token, 1, true) then return nil end -- rule: repeated call
-  local is_free = lease_until <= now
-  local first_at = tonumber(kept[5]) or now
-  if is_free and kept[6] == "running" then
-    first_at = tonumber(kept[7]) -- rule: uncover for a fill
-  end
-  local due_at = due_of(times, first_at, now, tonumber(not_before))
-  received = received + fills -- rule: count
-  recent = string.sub(recent .. token, -RECENT_CALLS * #token)
-  call("HSET", key, "recent", recent, "received", received, "due_at", due_at, "first_at", first_at, "last_at", now,
-    "last_fill", last_fill)
-  if not is_free then return { "absorbed" } end -- rule: one message
-  return nil, times
-end
-
--- Any number of notices, four arguments each; from the first one that needs the second half on, `note_rest` goes on.
-local replies, place, times_of_taker = {}, 3, nil
-if ARGV[1] == "note" then
-  while ARGV[place] do
-    local reply
-    reply, times_of_taker = note(unpack(ARGV, place, place + 3))
-    if not reply then break end
-    table.insert(replies, reply)
-    place = place + 4
-  end
-  if not ARGV[place] then return replies end
-end
-
-local FIELDS = { -- the first four are texts, the others whole numbers; times are in ms
-  "phase", "token", "last_fill", "recent", "received", "settled", "covered", "tries",
-  "first_at", "run_first_at", "last_at", "due_at", "not_before", "lease_until", "fence",
+local FIELDS = { -- the first three are texts, the others whole numbers; times are in ms
+  "fills", "phase", "token", "settled", "covered", "tries", "run_first_at", "not_before", "lease_until", "fence",
 }
-local TEXTS = 4
+local TEXTS = 3
 
 local function load(account)
   local found = call("HMGET", WINDOWS .. account, unpack(FIELDS))
+  if not found[1] then return nil end
   local window = {}
   for place, name in ipairs(FIELDS) do
     window[name] = found[place] or nil
     if place > TEXTS then window[name] = tonumber(found[place]) end
   end
-  return window.received and window
+  local received, first_at, last_at, recent, last_fill = string.match(window.fills, "^(%d+) (%d+) (%d+) (%x*) (.*)$")
+  window.received, window.last_at = tonumber(received), tonumber(last_at)
+  window.recent, window.last_fill = recent, last_fill
+  if first_at ~= "0" then window.first_at = tonumber(first_at) end
+  return window
 end
 
 local function save(account, window)
+  window.fills = pack(window.received, window.first_at or 0, window.last_at, window.recent, window.last_fill)
   local written = {}
   for place, name in ipairs(FIELDS) do
     written[2 * place - 1] = name
     written[2 * place] = window[name] or ""
   end
   call("HSET", WINDOWS .. account, unpack(written))
+end
+
+local function due_of(times, window)
+  local due_at = window.last_at + times.delay_ms -- rule: trailing
+  due_at = math.min(due_at, window.first_at + times.max_wait_ms) -- rule: ceiling
+  due_at = math.max(due_at, window.not_before) -- rule: back-off
+  return due_at
+end
+
+local function wait_of(times, window)
+  return math.max(0, due_of(times, window) - now)
 end
 
 -- Hold the lock until `from` + lease: after that moment it is anybody's.
@@ -121,11 +133,12 @@ local function hold(account, window, times, phase, token, from)
   save(account, window)
 end
 
--- Hold it for a message that arrives when the window is due. The reply tells the caller to send that message.
+-- Hold it for a message that arrives when the window is due, and return after how many ms that is.
 local function await(account, window, times, token)
   count("messages")
-  hold(account, window, times, "waiting", token, math.max(now, window.due_at))
-  return { "send", math.max(0, window.due_at - now) }
+  local wait_ms = wait_of(times, window)
+  hold(account, window, times, "waiting", token, now + wait_ms)
+  return wait_ms
 end
 
 -- A run that is dead or incomplete has covered nothing: its fills are first in line again.
@@ -136,28 +149,36 @@ local function reopen(window)
   window.covered = nil
 end
 
+local function is_repeated(window, token)
+  return window and string.find(window.recent, token, 1, true) -- rule: repeated by the taker
+end
+
 -- The second half of `note`: the same report once more, or one that finds the lock free and takes it.
-local function note_on(times, account, token)
+local function note_on(account, fills, last_fill, token)
+  local times, why_not = times_of(account)
   local window = load(account)
-  if not times then
+  if is_repeated(window, token) then
     count("repeated")
-    if window.token == token and window.phase == "waiting" then return { "send", math.max(0, window.due_at - now) } end
-    return { "absorbed" }
+    if window.token == token and window.phase == "waiting" then return wait_of(times or DEFAULTS, window) end
+    return ABSORBED
   end
-  for _, name in ipairs({ "settled", "tries", "not_before", "lease_until" }) do window[name] = window[name] or 0 end
-  window.covered = nil
+  if not times then
+    count(why_not == REFUSED and "refused" or "ignored", fills)
+    return why_not
+  end
+  window = window or { received = 0, recent = "", settled = 0, tries = 0, not_before = 0 }
+  window.received, window.last_at, window.last_fill = window.received + fills, now, last_fill
+  window.first_at = window.first_at or now
+  window.recent = string.sub(window.recent .. token, -RECENT_CALLS * #token)
+  reopen(window)
   count("opened")
   return await(account, window, times, token) -- rule: take free lock
 end
 
 local function note_rest()
-  local is_first = true -- this one went through `note` before
-  while ARGV[place] do
-    local account, fills, last_fill, token = unpack(ARGV, place, place + 3)
-    local reply, times = nil, times_of_taker
-    if not is_first then reply, times = note(account, fills, last_fill, token) end
-    is_first = false
-    table.insert(replies, reply or note_on(times, account, token))
+  while argv[place] do
+    local account, fills, last_fill, token = unpack(argv, place, place + 3)
+    table.insert(replies, absorb(account, fills, last_fill, token) or note_on(account, fills, last_fill, token))
     place = place + 4
   end
   return replies
@@ -171,6 +192,20 @@ end
 -- A number that tells fills of an account apart: it grows with each, even over windows that are long gone.
 local function fill_number(window)
   return window.last_at * 1000 + window.received % 1000
+end
+
+-- For people: phase, fills not settled, the first of them, when a run is due (0: one is made), end of the lease.
+local function look(...)
+  local seen = {}
+  for place, account in ipairs({ ... }) do
+    local window, times = load(account), times_of(account) or DEFAULTS
+    seen[place] = window and {
+      window.phase, window.received - window.settled,
+      window.phase == "running" and window.run_first_at or window.first_at,
+      window.first_at and due_of(times, window) or 0, window.lease_until,
+    } or {}
+  end
+  return seen
 end
 
 local function received(...)
@@ -212,12 +247,12 @@ local function arrive(account, token, new_token)
     return dropped()
   end
   if window.token == new_token then -- this very call, again
-    return window.phase == "running" and started(window) or { "send", math.max(0, window.due_at - now) }
+    return window.phase == "running" and started(window) or { "send", wait_of(times, window) }
   end
   if window.token ~= token then return dropped() end -- rule: drop
-  if now < window.due_at then -- rule: early
+  if now < due_of(times, window) then -- rule: early
     count("early")
-    return await(account, window, times, new_token)
+    return { "send", await(account, window, times, new_token) }
   end
   window.covered, window.fence = window.received, next_fence()
   window.run_first_at = window.first_at
@@ -228,10 +263,10 @@ local function arrive(account, token, new_token)
 end
 
 -- The run's own window; or nil, and the reply to whoever no longer owns it or says it again.
-local function run_of(account, token, new_token)
+local function run_of(account, token, new_token, times)
   local window = load(account)
   if not window then return nil, { "gone" } end
-  if window.token == new_token then return nil, { "send", math.max(0, window.due_at - now) } end
+  if window.token == new_token then return nil, { "send", wait_of(times or DEFAULTS, window) } end
   if window.token ~= token then
     count("superseded")
     return nil, { "superseded" } -- rule: late finish
@@ -240,15 +275,15 @@ local function run_of(account, token, new_token)
 end
 
 local function complete(account, token, new_token)
-  local window, reply = run_of(account, token, new_token)
-  if not window then return reply end
   local times = times_of(account)
+  local window, reply = run_of(account, token, new_token, times)
+  if not window then return reply end
   count("completed")
   count("settled", window.covered - window.settled)
   window.settled, window.covered = window.covered, nil
   if times and window.received > window.settled then
     window.tries, window.not_before = 0, 0
-    return await(account, window, times, new_token) -- rule: fills during the run
+    return { "send", await(account, window, times, new_token) } -- rule: fills during the run
   end
   keep_fill_number(account, window)
   forget(account) -- rule: leave nothing
@@ -256,9 +291,9 @@ local function complete(account, token, new_token)
 end
 
 local function incomplete(account, token, new_token, spread)
-  local window, reply = run_of(account, token, new_token)
-  if not window then return reply end
   local times = times_of(account)
+  local window, reply = run_of(account, token, new_token, times)
+  if not window then return reply end
   count("incomplete")
   if not times then
     forget(account)
@@ -268,8 +303,7 @@ local function incomplete(account, token, new_token, spread)
   window.tries = window.tries + 1 -- rule: growing
   local back_off_ms = math.min(times.backoff_ms * 2 ^ (window.tries - 1), times.max_backoff_ms)
   window.not_before = now + math.floor(back_off_ms * (1 + spread))
-  window.due_at = window.not_before -- rule: back-off
-  return await(account, window, times, new_token)
+  return { "send", await(account, window, times, new_token) }
 end
 
 -- `queued` messages will wake windows without us: a sweep adds no more than could be missing, so that while workers are
@@ -284,9 +318,8 @@ local function sweep(limit, queued, sweep_id)
     local times, window = times_of(account), load(account)
     if times and window then
       reopen(window)
-      window.due_at = due_of(times, window.first_at, window.last_at, window.not_before)
       local token = sweep_id .. "-" .. place
-      table.insert(reply, { account, token, await(account, window, times, token)[2] })
+      table.insert(reply, { account, token, await(account, window, times, token) })
     else
       forget(account)
     end
@@ -300,6 +333,6 @@ end
 
 local operations = {
   note = note_rest, arrive = arrive, complete = complete, incomplete = incomplete, sweep = sweep, forget = forget,
-  received = received,
+  received = received, look = look,
 }
-return operations[ARGV[1]](unpack(ARGV, 3))
+return operations[argv[1]](unpack(argv, 3))

@@ -6,13 +6,15 @@ script, so all of this lives on one Redis server, not on a cluster.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from hashlib import blake2b
+from itertools import chain
+from json.encoder import encode_basestring_ascii as _quoted
 from pathlib import Path
 from random import SystemRandom
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import redis
@@ -22,11 +24,11 @@ from reconciliation.errors import ConfigurationError
 from reconciliation.models import Fence
 from reconciliation.post_fill import Countdown, FillNotice, FillOutcome, Finish, FinishOutcome, Noted, StartedRun
 
-#: One encoder for all: `json.dumps` makes a new one for each call with separators.
-_COMPACT = json.JSONEncoder(separators=(",", ":")).encode
-
 #: Some milliseconds in which Redis serves nobody else.
 NOTICES_PER_CALL = 100
+
+#: Bounds the memory of the server's reply buffer.
+NOTICES_PER_ROUND_TRIP = 100_000
 
 #: Lua passes so many arguments to a function, and no more than about 8,000.
 ACCOUNTS_PER_CALL = 1_000
@@ -52,6 +54,17 @@ class WindowTimes:
             )
         if self.max_backoff_ms < self.backoff_ms:
             raise ConfigurationError("post_fill_max_backoff_seconds is below post_fill_backoff_seconds")
+
+
+class WindowFacts(NamedTuple):
+    """What one open window holds; times in ms by Redis' clock."""
+
+    phase: str
+    fills_pending: int
+    first_fill_at_ms: int
+    #: When a run is due; 0 while one is made and no later fill came.
+    due_at_ms: int
+    lease_until_ms: int
 
 
 class FillWindows:
@@ -83,7 +96,9 @@ class FillWindows:
         own = source if source is not None else Path(__file__).with_suffix(".lua").read_text(encoding="utf-8")
         # Constants stand in the script, not among its arguments: it is sent by its digest, and each argument costs.
         defaults = ", ".join(f"{field.name} = {getattr(times, field.name)}" for field in fields(times))
-        constants = f"local PREFIX, DEFAULTS = {_lua_text(key_prefix)}, {{ {defaults} }}\n"
+        constants = (
+            f"local PREFIX = {_lua_text(key_prefix)}\nlocal function default_times() return {{ {defaults} }} end\n"
+        )
         self._script = LuaScript(client, constants + own, address)
         self._back_off_spread = back_off_spread
         self._random = SystemRandom()
@@ -91,16 +106,28 @@ class FillWindows:
 
     def note(self, notices: Sequence[FillNotice]) -> list[Noted]:
         """Note fills, all in one round trip per 100,000; return an answer for each notice, in order."""
-        tokens = [_token(notice.call_id) for notice in notices]
-        words: list[str | float] = []
-        for notice, token in zip(notices, tokens, strict=True):
-            words += (notice.account_id, notice.fill_count, _COMPACT(notice.last_fill), token)
-        calls = [
-            self._arguments("note", *words[first : first + 4 * NOTICES_PER_CALL])
-            for first in range(0, len(words), 4 * NOTICES_PER_CALL)
-        ]
-        replies = [reply for part in self._script.call_many(calls) for reply in part]
-        return [_noted(notice, token, reply) for notice, token, reply in zip(notices, tokens, replies, strict=True)]
+        noted: list[Noted] = []
+        for first in range(0, len(notices), NOTICES_PER_ROUND_TRIP):
+            noted += self._note(notices[first : first + NOTICES_PER_ROUND_TRIP])
+        return noted
+
+    def _note(self, notices: Sequence[FillNotice]) -> list[Noted]:
+        tokens: list[str] = []
+        hashed = token = ""
+        for notice in notices:
+            if notice.call_id != hashed:  # one call's notices share it
+                hashed, token = notice.call_id, _token(notice.call_id)
+            tokens.append(token)
+        replies = self._script.call_many(lambda: self._note_calls(notices, tokens))
+        return _noted(notices, tokens, chain.from_iterable(replies))
+
+    def _note_calls(self, notices: Sequence[FillNotice], tokens: Sequence[str]) -> Iterator[list[str | float]]:
+        for first in range(0, len(notices), NOTICES_PER_CALL):
+            words = self._arguments("note")
+            for place in range(first, min(first + NOTICES_PER_CALL, len(notices))):
+                account_id, fill_count, last_fill, _ = notices[place]
+                words += (account_id, fill_count, _json(last_fill), tokens[place])
+            yield words
 
     def arrive(self, account_id: str, token: str) -> StartedRun | Countdown | None:
         """Show a countdown's token: get the right to run, a countdown to send again, or None for a stale message."""
@@ -144,6 +171,14 @@ class FillWindows:
         """Remove whatever is kept of an account; return whether there was anything."""
         return bool(self._script.call(self._arguments("forget", account_id)))
 
+    def look(self, account_ids: Sequence[str]) -> list[WindowFacts | None]:
+        """Return what the windows of these accounts hold, for people; None for an account without one."""
+        found: list[WindowFacts | None] = []
+        for first in range(0, len(account_ids), ACCOUNTS_PER_CALL):
+            answers = self._call("look", *account_ids[first : first + ACCOUNTS_PER_CALL])
+            found += [WindowFacts(*answer) if answer else None for answer in answers]
+        return found
+
     def received(self, account_ids: Sequence[str]) -> Mapping[str, int]:
         """Return a number for each account that grows with its fills; 0 where there was none for a long time."""
         numbers: dict[str, int] = {}
@@ -160,6 +195,12 @@ class FillWindows:
         return [operation, "" if self.now_ms is None else self.now_ms, *arguments]
 
 
+def _json(texts: Mapping[str, str | None]) -> str:
+    """Return what `json.dumps` would, for texts alone, in a third of its time: each fill pays it."""
+    quoted = [f'"{name}":null' if text is None else f'"{name}":{_quoted(text)}' for name, text in texts.items()]
+    return f"{{{','.join(quoted)}}}"
+
+
 def _token(call_id: str) -> str:
     """Return a short name of fixed length: the same for a repeated call, so that it gets the same answer."""
     return blake2b(call_id.encode(), digest_size=8).hexdigest()
@@ -171,17 +212,24 @@ def _lua_text(text: str) -> str:
     return f'"{text}"'
 
 
-def _noted(notice: FillNotice, token: str, reply: Sequence[Any]) -> Noted:
-    match reply:
-        case ["send", wait_ms]:
-            countdown = Countdown(account_id=notice.account_id, token=token, wait_ms=int(wait_ms))
-            return Noted(outcome=FillOutcome.NOTED, countdown=countdown)
-        case ["absorbed"]:
-            return Noted(outcome=FillOutcome.NOTED)
-        case [outcome]:
-            return Noted(outcome=FillOutcome(outcome))
-        case _:
-            raise AssertionError(f"fill_window.lua replied {reply!r}")
+#: The replies of `note` that are no number of milliseconds.
+_NOTED = {
+    -1: Noted(outcome=FillOutcome.NOTED),
+    -2: Noted(outcome=FillOutcome.IGNORED),
+    -3: Noted(outcome=FillOutcome.REFUSED),
+}
+
+
+def _noted(notices: Sequence[FillNotice], tokens: Sequence[str], replies: Iterable[int]) -> list[Noted]:
+    return [
+        _NOTED.get(reply) or _to_send(notice.account_id, token, reply)
+        for notice, token, reply in zip(notices, tokens, replies, strict=True)
+    ]
+
+
+def _to_send(account_id: str, token: str, wait_ms: int) -> Noted:
+    countdown = Countdown(account_id=account_id, token=token, wait_ms=wait_ms)
+    return Noted(outcome=FillOutcome.NOTED, countdown=countdown)
 
 
 def _finish(account_id: str, new_token: str, reply: Sequence[Any]) -> Finish:

@@ -1,19 +1,18 @@
 """A Lua script on the server: sent by its digest, loaded when the server does not know it (fresh or restarted)."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from hashlib import sha1
 from typing import Any
 
 import redis
+from redis.connection import AbstractConnection
 from redis.exceptions import NoScriptError
 
 from reconciliation.coordination.connection import explain
 
 Arguments = Sequence[str | float]
-
-#: Calls of one pipeline: bounds the memory that the client and the server's reply buffer need.
-MAX_CALLS_PER_PIPELINE = 1_000
 
 
 class LuaScript:
@@ -29,39 +28,66 @@ class LuaScript:
         self._source = source
         # Redis names scripts by SHA-1; nothing here is a secret.
         self._digest = sha1(source.encode(), usedforsecurity=False).hexdigest()
+        self._idle: list[AbstractConnection] = []
 
     def call(self, arguments: Arguments) -> Any:
         """Run it once and return its reply."""
+        [reply] = self.call_many(lambda: (arguments,))
+        return reply
+
+    def call_many(self, make_calls: Callable[[], Iterable[Arguments]]) -> list[Any]:
+        """Run it several times in one round trip and return the replies in order.
+
+        Each call is atomic by itself, the batch is not. Repeating the whole batch after an error must be harmless.
+
+        Args:
+            make_calls: Makes them, anew for each attempt; the server works on the first while later ones are made.
+        """
         try:
-            return self._loaded(lambda: self._client.evalsha(self._digest, 0, *arguments))
+            try:
+                return self._execute(make_calls)
+            except NoScriptError:
+                self._client.script_load(self._source)
+                return self._execute(make_calls)
         except redis.RedisError as error:
             raise explain(error, self._address) from error
 
-    def call_many(self, calls: Sequence[Arguments]) -> list[Any]:
-        """Run it for each of `calls`, in one round trip per `MAX_CALLS_PER_PIPELINE`; return the replies in order.
+    def _execute(self, make_calls: Callable[[], Iterable[Arguments]]) -> list[Any]:
+        """Do what `client.evalsha` does, on a connection that is kept at hand.
 
-        Each call is atomic by itself, the batch is not. Repeating the whole batch after an error must be harmless.
+        The client's way to a connection and back costs as much again as the round trip, and each fill would pay it.
+        The connections stay the pool's: closing the client closes them.
         """
-        if len(calls) == 1:
-            return [self.call(calls[0])]
-        replies: list[Any] = []
-        for first in range(0, len(calls), MAX_CALLS_PER_PIPELINE):
-            some = calls[first : first + MAX_CALLS_PER_PIPELINE]
-            try:
-                replies += self._loaded(partial(self._pipelined, some))
-            except redis.RedisError as error:
-                raise explain(error, self._address) from error
-        return replies
-
-    def _loaded(self, call: Callable[[], Any]) -> Any:
+        connection = self._connection()
         try:
-            return call()
-        except NoScriptError:
-            self._client.script_load(self._source)
-            return call()
+            return connection.retry.call_with_retry(
+                lambda: _exchange(connection, self._digest, make_calls()),
+                lambda _: connection.disconnect(),  # type: ignore[no-untyped-call]
+            )
+        finally:
+            self._idle.append(connection)
 
-    def _pipelined(self, calls: Sequence[Arguments]) -> list[Any]:
-        with self._client.pipeline(transaction=False) as pipeline:
-            for arguments in calls:
-                pipeline.evalsha(self._digest, 0, *arguments)
-            return pipeline.execute()
+    def _connection(self) -> AbstractConnection:
+        while self._idle:
+            with suppress(IndexError):  # another thread was quicker
+                connection = self._idle.pop()
+                if connection.pid == os.getpid():  # else it is the parent's, from before a fork
+                    return connection
+        return self._client.connection_pool.get_connection()
+
+
+def _exchange(connection: AbstractConnection, digest: str, calls: Iterable[Arguments]) -> list[Any]:
+    sent = 0
+    for arguments in calls:
+        connection.send_command("EVALSHA", digest, 0, *arguments)  # type: ignore[no-untyped-call]
+        sent += 1
+    replies: list[Any] = []
+    failure: redis.ResponseError | None = None
+    for _ in range(sent):
+        try:
+            replies.append(connection.read_response())
+        except redis.ResponseError as error:  # the connection is sound, and the other replies must be taken from it
+            failure = failure or error
+    if failure is not None:
+        raise failure
+    return replies

@@ -20,14 +20,13 @@ from uuid import uuid4
 
 from sqlalchemy import select
 
-from reconciliation.coordination.fill_status import read_fill_status
 from reconciliation.embedded.redis_server import RedisServer
 from reconciliation.errors import CoordinationError
 from reconciliation.storage.engine import build_engine
 from reconciliation.storage.ledger_tables import RunRow
 from reconciliation.storage.migrate import upgrade
 from tests.chaos.faults import Faults
-from tests.fill_lab import PREFIX, SHORT_LIMITS, FillLab
+from tests.fill_lab import SHORT_LIMITS, FillLab
 from tests.processes import Processes, WorkerProcess
 from tests.waiting import wait_for
 
@@ -146,8 +145,7 @@ def _report_fills(lab: FillLab, chance: random.Random, seconds: float, report: R
 def _last_blow(lab: FillLab, workers: Sequence[WorkerProcess]) -> list[tuple[str, float]]:
     """Kill every worker in mid-run, after the last fills: no later fill wakes these windows, only the sweep can."""
     fills = [(account_id, lab.fill(account_id)) for account_id in ACCOUNTS]
-    address = str(lab.settings["redis_url"])
-    wait_for(lambda: read_fill_status(lab.redis, key_prefix=PREFIX, address=address).running, SETTLE_SECONDS)
+    wait_for(lambda: lab.status().running, SETTLE_SECONDS)
     for worker in workers:
         worker.kill()
     for worker in workers:
@@ -159,8 +157,7 @@ def _settle(lab: FillLab) -> None:
     until = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < until:
         try:
-            address = str(lab.settings["redis_url"])
-            if not read_fill_status(lab.redis, key_prefix=PREFIX, address=address).windows_open:
+            if not lab.status().windows_open:
                 return
         except CoordinationError:
             pass

@@ -11,6 +11,7 @@ from reconciliation.errors import CoordinationError
 from reconciliation.fill_consumer import FillConsumer
 from reconciliation.fill_message import parse_fill_message
 from reconciliation.post_fill import Countdown, FillIntake
+from tests.fill_lab import fills_counted
 
 STREAM, GROUP = "orders:fills", "reconciliation"
 
@@ -57,7 +58,7 @@ def pending(redis_client):
 
 
 def received(redis_client, account_id="A"):
-    return int(redis_client.hget(f"t:fills:window:{account_id}", "received") or 0)
+    return fills_counted(redis_client, account_id, "t:")
 
 
 def test_entries_are_noted_and_then_acknowledged(redis_client, intake, outbox):

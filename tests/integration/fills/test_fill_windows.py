@@ -128,7 +128,7 @@ def test_an_unknown_account_is_refused_once_the_mirror_is_complete(windows, redi
     redis_client.hset("t:accounts", "B", "{}")
     assert windows.note([notice()])[0].outcome is FillOutcome.NOTED
     redis_client.hset("t:accounts", "", "1")
-    assert windows.note([notice(call_id="c2")])[0].outcome is FillOutcome.REFUSED
+    assert windows.note([notice("C")])[0].outcome is FillOutcome.REFUSED
     assert windows.note([notice("B")])[0].outcome is FillOutcome.NOTED
 
 
@@ -137,6 +137,16 @@ def test_fills_of_a_disabled_account_are_ignored_and_pile_up_nowhere(windows, re
     before = keys(redis_client)
     assert windows.note([notice()])[0].outcome is FillOutcome.IGNORED
     assert keys(redis_client) == before | {"t:fills:counters"}
+
+
+def test_a_window_that_was_open_when_its_account_was_disabled_goes_with_all_its_fills(windows, redis_client):
+    [noted] = windows.note([notice()])
+    redis_client.hset("t:accounts", mapping={"": "1", "A": '{"enabled": false}'})
+    assert windows.note([notice(call_id="c2")])[0].countdown is None
+    windows.now_ms += 5_000
+    assert windows.arrive("A", noted.countdown.token) is None
+    assert not redis_client.exists("t:fills:window:A")
+    assert windows.note([notice(call_id="c3")])[0].outcome is FillOutcome.IGNORED
 
 
 @pytest.mark.parametrize("when", ["waiting", "running", "dirty"])

@@ -79,7 +79,7 @@ class WindowMachine(RuleBasedStateMachine):
         [noted] = self.windows.note([notice])
         if again:  # the same report by another delivery of its message
             assert self.windows.note([notice]) == [noted]
-        if not account.enabled:
+        if not account.enabled and account.is_free(self.now):
             assert noted.outcome is FillOutcome.IGNORED
             return
         assert noted.outcome is FillOutcome.NOTED
@@ -184,7 +184,7 @@ class WindowMachine(RuleBasedStateMachine):
         assert {countdown.account_id for countdown in countdowns} == overdue
         for countdown in countdowns:
             account = self.accounts[countdown.account_id]
-            account.take_over(self.now)
+            account.take_over()
             assert countdown.wait_ms == account.wait(self.now, countdown.token)
             self.send(countdown, fails=send_fails)
 

@@ -44,14 +44,20 @@ class Account:
 
     def note(self, now: int, count: int) -> bool:
         """Return whether the report must be answered by a countdown."""
-        is_free = not self.fills or self.lease_until <= now
+        is_free = self.is_free(now)
         if is_free:
             self.run = None
         waiting = self.waiting()
         self.fills += [now] * count
         first = waiting[0] if waiting else now
-        self.due_at = max(min(now + TIMES.delay_ms, first + TIMES.max_wait_ms), self.not_before)
+        self.plan(now, first)
         return is_free
+
+    def plan(self, last: int, first: int) -> None:
+        self.due_at = max(min(last + TIMES.delay_ms, first + TIMES.max_wait_ms), self.not_before)
+
+    def is_free(self, now: int) -> bool:
+        return not self.fills or self.lease_until <= now
 
     def waiting(self) -> list[int]:
         """Return the fills that a run in progress would not cover."""
@@ -80,12 +86,12 @@ class Account:
         self.run = None
         self.tries += 1
         self.not_before = now + min(TIMES.backoff_ms * 2 ** (self.tries - 1), TIMES.max_backoff_ms)
-        self.due_at = self.not_before
+        self.plan(self.fills[-1], self.fills[0])
 
-    def take_over(self, now: int) -> None:
+    def take_over(self) -> None:
         """What a sweep does before it leases: a dead run's fills are first in line again."""
         self.run = None
-        self.due_at = max(min(self.fills[-1] + TIMES.delay_ms, self.fills[0] + TIMES.max_wait_ms), self.not_before)
+        self.plan(self.fills[-1], self.fills[0])
 
     def forget(self) -> None:
         was_enabled = self.enabled
