@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from reconciliation.run import utc_now
-from reconciliation.storage.retention import prune
 from tasks.base import ReconciliationTask
 from tasks.celery import app
 from tasks.runtime import runtime
@@ -16,6 +15,8 @@ BATCHES_PER_RUN = 200
     name="reconciliation.prune", base=ReconciliationTask, max_retries=0
 )
 def prune_old() -> dict[str, int]:
+    from reconciliation.storage.retention import prune  # noqa: PLC0415 - beat loads this module, and has no database
+
     parts = runtime().parts
     days = parts.settings.prune_after_days
     if days is None:

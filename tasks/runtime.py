@@ -8,13 +8,15 @@ import logging
 import os
 import threading
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from celery.signals import worker_process_init, worker_process_shutdown, worker_shutdown
+from celery.signals import worker_init, worker_process_init, worker_process_shutdown, worker_shutdown
 
-from reconciliation.bootstrap import Bootstrap
 from reconciliation.embedded.lifetime import die_with_parent
 from reconciliation.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from reconciliation.bootstrap import Bootstrap
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ class Runtime:
     """The parts and the event loop of one process."""
 
     def __init__(self, settings: Settings) -> None:
-        self.parts = Bootstrap(settings)
+        self.parts = _bootstrap_class()(settings)
         self.pid = os.getpid()
         self._limit_seconds = float(settings.task_time_limit_seconds)
         self._loop = asyncio.new_event_loop()
@@ -81,6 +83,18 @@ def close_runtime(**_: Any) -> None:
         closing.close()
 
 
+def _bootstrap_class() -> type["Bootstrap"]:
+    # Imported at need: beat loads the tasks too, and would carry SQLAlchemy and every store for nothing.
+    from reconciliation.bootstrap import Bootstrap  # noqa: PLC0415
+
+    return Bootstrap
+
+
+def load_parts(**_: Any) -> None:
+    """Load in a worker's parent what its children use, so that they share it."""
+    _bootstrap_class()
+
+
 def enter_child(**_: Any) -> None:
     """Prepare a child of the prefork pool: without its parent it would go on, unseen, with a message given back."""
     die_with_parent()
@@ -88,6 +102,7 @@ def enter_child(**_: Any) -> None:
 
 def follow_worker_signals() -> None:
     """Prepare children after their fork; close the runtime at the end of a child, and of a worker with threads."""
+    worker_init.connect(load_parts)
     worker_process_init.connect(enter_child)
     worker_process_shutdown.connect(close_runtime)
     worker_shutdown.connect(close_runtime)

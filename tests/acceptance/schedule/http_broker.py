@@ -52,6 +52,13 @@ class MeasuringBroker:
         return (len(times) - 1) / (times[-1] - times[0])
 
 
+class ManyAtOnce(ThreadingHTTPServer):
+    """The standard server drops the sixth connection that waits, and its client sends again a second later."""
+
+    request_queue_size = 128
+    daemon_threads = True
+
+
 @contextmanager
 def measuring_broker(latency_seconds: float, hanging: Sequence[str] = ()) -> Iterator[tuple[MeasuringBroker, str]]:
     """Run the broker; give it and its URL."""
@@ -68,8 +75,7 @@ def measuring_broker(latency_seconds: float, hanging: Sequence[str] = ()) -> Ite
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
+    with ManyAtOnce(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
