@@ -1,6 +1,7 @@
 """Binance on a local port: the spot wallet, USD-M futures and COIN-M futures, as far as we ask them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -20,6 +21,7 @@ APIS = {
     **dict.fromkeys(("fapiPublicV3", "fapiPrivateV3"), "/fapi/v3"),
     **dict.fromkeys(("dapiPublic", "dapiPrivate"), "/dapi/v1"),
     "dapiPrivateV2": "/dapi/v2",
+    **dict.fromkeys(("eapiPublic", "eapiPrivate"), "/eapi/v1"),
 }
 SECRETS = {"apiKey": "planted-binance-key-0001", "secret": "planted-binance-secret-0001"}
 
@@ -76,6 +78,22 @@ def inverse_market(base: str, contract_size: int) -> dict[str, Any]:
     }
 
 
+def option_market(symbol: str, expiry_ms: int) -> dict[str, Any]:
+    base, _, strike, side = symbol.split("-")
+    return {
+        "symbol": symbol,
+        "underlying": f"{base}USDT",
+        "quoteAsset": "USDT",
+        "side": {"C": "CALL", "P": "PUT"}[side],
+        "strikePrice": f"{strike}.00000000",
+        "unit": 1,
+        "expiryDate": expiry_ms,
+        "priceScale": 1,
+        "quantityScale": 2,
+        "filters": [{"filterType": "PRICE_FILTER", "minPrice": "0.1", "maxPrice": "80000", "tickSize": "0.1"}],
+    }
+
+
 class BinanceWire(ExchangeWire):
     exchange = "binance"
     apis = APIS
@@ -91,6 +109,7 @@ class BinanceWire(ExchangeWire):
             "/api/v3/exchangeInfo": {"symbols": [spot_market("BTC"), spot_market("ETH")]},
             "/fapi/v1/exchangeInfo": {"symbols": self.linear},
             "/dapi/v1/exchangeInfo": {"symbols": [inverse_market("BTC", 100), inverse_market("ETH", 10)]},
+            "/eapi/v1/exchangeInfo": {"optionSymbols": [option_market("BTC-250221-80000-C", 1740124800000)]},
             "/fapi/v1/leverageBracket": [],
             "/dapi/v2/leverageBracket": [],
         }
@@ -200,11 +219,11 @@ class BinanceSwapWire(BinanceWire):
     symbols: ClassVar[Mapping[str, str]] = {
         **{ours: f"{coin}/USDT:USDT" for ours, coin in COINS.items()},
         "ESH5": "BTC/USDT:USDT-250328",
+        "AAPL  250221C00180000": "BTC/USDT:USDT-250221-80000-C",
     }
     kinds: ClassVar[Mapping[AssetType, AssetType]] = {AssetType.STOCK: AssetType.SWAP}
     quantity_field = "positionAmt"
     cannot_express: ClassVar[CannotExpress] = {
-        Situation.OPTION: "Binance keeps options in an API of their own",
         Situation.MISSING_FIGURES: "a wallet without a row of a coin has none of it",
         Situation.UNKNOWN_WORD: "the sign of the quantity tells the side, and the market's name the kind",
         Fault.OTHER_ACCOUNT: "a futures wallet does not say whose it is",
@@ -216,7 +235,11 @@ class BinanceSwapWire(BinanceWire):
         "holds": "derivatives",
         "currency": "USDT",
         "balance_params": {"type": "swap"},
+        "position_params": [{}, {"method": "option"}],
         "equity_path": "totalMarginBalance",
+    }
+    config: ClassVar[Mapping[str, Any]] = {
+        "options": {"fetchMarkets": {"types": ["spot", "linear", "inverse", "option"]}}
     }
 
     def __init__(self) -> None:
@@ -236,11 +259,17 @@ class BinanceSwapWire(BinanceWire):
             ],
             "positions": [],
         }
+        self.open_options: list[dict[str, Any]] = []
         self.answers[self.positions_marker] = self.open_positions
+        self.answers["/eapi/v1/position"] = self.open_options
         self.answers[self.account_marker] = self.figures
 
+    def translated(self, row: BrokerPosition) -> BrokerPosition:
+        return replace(super().translated(row), multiplier=Decimal(1))
+
     def hold(self, *rows: BrokerPosition) -> None:
-        self.open_positions[:] = map(self.row, rows)
+        self.open_positions[:] = [self.row(row) for row in rows if row.asset_type is not AssetType.OPTION]
+        self.open_options[:] = [self.option_row(row) for row in rows if row.asset_type is AssetType.OPTION]
 
     def set_figures(self, cash: Decimal | None, equity: Decimal | None) -> None:
         self.figures["totalMarginBalance"] = self.figures["assets"][0]["marginBalance"] = str(equity)
@@ -265,8 +294,22 @@ class BinanceSwapWire(BinanceWire):
         }
         return row if held.avg_cost is None else {**row, "entryPrice": str(held.avg_cost)}
 
+    def option_row(self, held: BrokerPosition) -> dict[str, Any]:
+        base, _, name = held.symbol.partition("/")
+        return {
+            "symbol": f"{base}-{name.partition('-')[2]}",
+            "side": "SHORT" if held.quantity < 0 else "LONG",
+            "quantity": str(held.quantity),
+            "reducibleQty": str(held.quantity),
+            "entryPrice": str(held.avg_cost),
+            "markPrice": "575",
+            "markValue": str(held.market_value),
+            "optionSide": "CALL",
+            "quoteAsset": "USDT",
+        }
+
     def rows(self) -> list[dict[str, Any]]:
-        return self.open_positions
+        return [*self.open_positions, *self.open_options]
 
     def become_another_account(self) -> None:
         raise NotImplementedError

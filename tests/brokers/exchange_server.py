@@ -30,6 +30,7 @@ class ExchangeWire(WireCase):
     #: ccxt's names of the exchange's APIs, each with the path that it has there.
     apis: ClassVar[Mapping[str, str]]
     exchange_options: ClassVar[Mapping[str, Any]] = {}
+    config: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self) -> None:
         self.server = BrokerServer(self.route)
@@ -46,6 +47,7 @@ class ExchangeWire(WireCase):
             "config": {
                 "enableRateLimit": False,
                 "urls": {"api": {name: self.server.url + path for name, path in self.apis.items()}},
+                **self.config,
             },
             **self.exchange_options,
         }

@@ -5,7 +5,9 @@ from decimal import Decimal
 import pytest
 
 from reconciliation.errors import AuthError, BadData, Incomplete, RateLimited, Unavailable
+from reconciliation.models import AssetType
 from tests.brokers.binance_server import BinanceSpotWire, BinanceSwapWire, linear_market
+from tests.brokers.cases import held
 from tests.brokers.http_server import Fault, Reply
 from tests.brokers.hyperliquid_server import HyperliquidWire
 from tests.brokers.kraken_server import KrakenMarginWire
@@ -115,6 +117,24 @@ async def test_both_sides_of_a_hedged_market_come_out(opened):
         row["positionSide"] = side
     rows = await opened(case).get_positions(case.account_id)
     assert sorted(row.quantity for row in rows) == [Decimal("-0.2"), Decimal("0.5")]
+
+
+async def test_options_beside_futures_come_out_signed_and_in_contracts(opened):
+    case = BinanceSwapWire()
+    case.hold(holding("BTC/USDT:USDT", "0.5"))
+    case.open_options[:] = [case.option_row(held("BTC/USDT:USDT-250221-80000-C", "-0.1", "1000", "105.00138"))]
+    future, option = await opened(case).get_positions(case.account_id)
+    assert (future.asset_type, future.quantity) == (AssetType.SWAP, Decimal("0.5"))
+    assert (option.asset_type, option.quantity, option.multiplier) == (AssetType.OPTION, Decimal("-0.1"), 1)
+    assert (option.avg_cost, option.market_value) == (1000, Decimal("-105.00138"))
+
+
+async def test_an_option_whose_side_and_sign_disagree_is_refused(opened):
+    case = BinanceSwapWire()
+    case.open_options[:] = [case.option_row(held("BTC/USDT:USDT-250221-80000-C", "-0.1", "1000", "105"))]
+    case.open_options[0]["side"] = "LONG"
+    with pytest.raises(BadData):
+        await opened(case).get_positions(case.account_id)
 
 
 async def test_flat_rows_are_no_positions(opened):

@@ -62,17 +62,24 @@ def check_side(raw: Any, evidence: RowEvidence, quantity: Decimal, place: str) -
     if evidence.side is not None:
         name, words = evidence.side
         row.choice(name, dict.fromkeys(words, 1))
-    if evidence.is_signed and _size(row, evidence.sizes[0]) * quantity < 0:
-        raise BadData(f"{place}: ccxt reads {quantity}, against the sign of the exchange's own {evidence.sizes[0]!r}")
+    if evidence.is_signed:
+        size = _sizes(row, evidence)[0]
+        if _size(row, size) * quantity < 0:
+            raise BadData(f"{place}: ccxt reads {quantity}, against the sign of the exchange's own {size!r}")
 
 
 def _is_holding(row: Record, evidence: RowEvidence) -> bool:
     if evidence.stale is not None and evidence.stale in row.raw and not row.optional_number(evidence.stale):
         return False
+    return any(_size(row, name) for name in _sizes(row, evidence))
+
+
+def _sizes(row: Record, evidence: RowEvidence) -> list[str]:
+    """Return the fields of sizes that the row has, or raise BadData."""
     given = [name for name in evidence.sizes if value_at(row.raw, name) not in {None, ""}]
     if not given:
         raise BadData(f"{row.place} has none of {', '.join(map(repr, evidence.sizes))}")
-    return any(_size(row, name) for name in given)
+    return given
 
 
 def _size(row: Record, path: str) -> Decimal:

@@ -16,7 +16,7 @@ class RowEvidence:
     paths: tuple[str, ...]
     #: Fields of a row; it is a holding if any of them is not zero.
     sizes: tuple[str, ...]
-    #: The first of `sizes` has the sign of the position.
+    #: The first of `sizes` that a row has has the sign of the position.
     is_signed: bool = False
     #: The field that tells the side, with all of its words: ccxt takes any other word for one of them.
     side: tuple[str, frozenset[str]] | None = None
@@ -42,7 +42,8 @@ class ExchangeFacts:
     requests_per_second: float = 1.0
 
 
-BINANCE_POSITIONS = RowEvidence(paths=("", "positions"), sizes=("positionAmt",), is_signed=True)
+# Futures, and options.
+BINANCE_POSITIONS = RowEvidence(paths=("", "positions"), sizes=("positionAmt", "quantity"), is_signed=True)
 BINANCE_BALANCES = RowEvidence(
     paths=("balances", "userAssets", "assets", ""),
     sizes=("free", "locked", "walletBalance", "marginBalance", "balance", "borrowed"),
