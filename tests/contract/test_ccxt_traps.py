@@ -6,7 +6,8 @@ import pytest
 
 from reconciliation.errors import AuthError, BadData, Incomplete, RateLimited, Unavailable
 from reconciliation.models import AssetType
-from tests.brokers.binance_server import BinanceSpotWire, BinanceSwapWire, linear_market
+from tests.brokers.binance_markets import linear_market
+from tests.brokers.binance_server import BinanceSpotWire, BinanceSwapWire
 from tests.brokers.cases import held
 from tests.brokers.http_server import Fault, Reply
 from tests.brokers.hyperliquid_server import HyperliquidWire
