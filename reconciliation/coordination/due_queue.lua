@@ -105,16 +105,24 @@ local function take(key, connection, count, fence, lease_ms, taken)
   local entries = redis.call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, count)
   if #entries == 0 then return 0 end
   local states = redis.call('HMGET', CLAIMS, unpack(entries))
-  local leased, written = {}, {}
+  local leased, written, crashes = {}, {}, {}
   local over = whole(now + lease_ms)
+  -- Most entries have no state of their own yet: theirs is the same text for all.
+  local first = cjson.encode({ f = fence, q = 'queued', n = 1, c = 0, k = connection })
   for i, entry in ipairs(entries) do
-    local state = states[i] and cjson.decode(states[i]) or { n = 0, c = 0 }
-    state.f, state.q, state.n, state.k = fence, 'queued', state.n + 1, connection
+    local text = first
+    if states[i] then
+      local state = cjson.decode(states[i])
+      state.f, state.q, state.n, state.k = fence, 'queued', state.n + 1, connection
+      if state.c > 0 then crashes[entry] = state.c end
+      text = cjson.encode(state)
+    end
     leased[2 * i - 1], leased[2 * i] = over, entry
-    written[2 * i - 1], written[2 * i] = entry, cjson.encode(state)
-    taken[#taken + 1] = { entry, connection, state.c }
+    written[2 * i - 1], written[2 * i] = entry, text
   end
-  redis.call('ZREM', key, unpack(entries))
+  taken[#taken + 1] = { connection, entries, next(crashes) and crashes or nil }
+  -- They are the first of the set, by rank.
+  redis.call('ZREMRANGEBYRANK', key, 0, #entries - 1)
   redis.call('ZADD', leases(connection), unpack(leased))
   redis.call('HSET', CLAIMS, unpack(written))
   return #entries
@@ -138,15 +146,15 @@ function operations.claim(call, limit, share, lease_ms, caps, default_cap)
   limit, share, lease_ms, caps = tonumber(limit), tonumber(share), tonumber(lease_ms), cjson.decode(caps)
   local connections = redis.call('SMEMBERS', CONNECTIONS)
   table.sort(connections)
-  local taken, fence = {}, next_fence()
+  local taken, count, fence = {}, 0, next_fence()
   local first = #connections > 0 and math.floor(now / 1000) % #connections or 0
   for i = 1, #connections do
     local connection = connections[(first + i - 1) % #connections + 1]
     requeue_expired(connection, limit)
     local held = redis.call('ZCARD', leases(connection))
-    local room = math.min(share, limit - #taken, (caps[connection] or tonumber(default_cap)) - held)
-    room = room - take(P .. 'due:asked:' .. connection, connection, room, fence, lease_ms, taken)
-    take(P .. 'due:slots:' .. connection, connection, room, fence, lease_ms, taken)
+    local room = math.min(share, limit - count, (caps[connection] or tonumber(default_cap)) - held)
+    local asked = take(P .. 'due:asked:' .. connection, connection, room, fence, lease_ms, taken)
+    count = count + asked + take(P .. 'due:slots:' .. connection, connection, room - asked, fence, lease_ms, taken)
     if held == 0 and redis.call('EXISTS', P .. 'due:asked:' .. connection, P .. 'due:slots:' .. connection,
         leases(connection)) == 0 then
       redis.call('SREM', CONNECTIONS, connection)
@@ -172,7 +180,7 @@ function operations.pick(lease_ms, entries)
       keep_state(entry, state)
       redis.call('SADD', CONNECTIONS, connection)
       redis.call('ZADD', leases(connection), whole(now + tonumber(lease_ms)), entry)
-      picked[#picked + 1] = { entry, connection, state.c }
+      picked[#picked + 1] = { connection, { entry }, state.c > 0 and { [entry] = state.c } or nil }
     end
   end
   return cjson.encode({ fence, #picked > 0 and picked or nil })

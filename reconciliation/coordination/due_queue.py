@@ -170,10 +170,12 @@ def _pairs(pairs: Iterable[tuple[str, int]]) -> str:
 
 
 def _claims(answer: str) -> list[Claim]:
-    fence, taken = (*json.loads(answer), [])[:2]
+    number, taken = (*json.loads(answer), [])[:2]
+    fence = int(number)
     return [
-        Claim(entry=entry, fence=int(fence), connection=connection, crashes=crashes)
-        for entry, connection, crashes in taken
+        Claim(entry=entry, fence=fence, connection=connection, crashes=crashes.get(entry, 0))
+        for connection, entries, crashes in ((*part, {})[:3] for part in taken)
+        for entry in entries
     ]
 
 

@@ -37,6 +37,8 @@ class TaskSweepSender:
                     kwargs={"connection": order.connection, "claims": [list(claim) for claim in order.claims]},
                     queue=QUEUE,
                     expires_seconds=expires_seconds,
+                    shown_as=f"{{'connection': {order.connection!r}, 'claims': {len(order.claims)} of them}}",
+                    is_awaited=False,
                 )
                 for order in orders
             ]

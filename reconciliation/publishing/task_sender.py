@@ -32,6 +32,10 @@ class TaskMessage:
     countdown_seconds: float | None = None
     #: A worker that gets the message later than this drops it.
     expires_seconds: float | None = None
+    #: What Flower and `celery inspect` show as its arguments. None: Celery writes it, slowly where they are many.
+    shown_as: str | None = None
+    #: Whether somebody may wait for the task's result.
+    is_awaited: bool = True
 
 
 class TaskSender:
@@ -86,7 +90,8 @@ class TaskSender:
         """
         try:
             with self._app.producer_or_acquire() as producer, producer.batch(max_size=BATCH_SIZE):
-                return [self._publish(message, producer) for message in messages]
+                declared: set[str] = set()
+                return [self._publish(message, producer, declared) for message in messages]
         except OperationalError as error:
             raise CoordinationError(
                 f"no task could be sent: Redis at {self._address} cannot be reached; "
@@ -148,7 +153,7 @@ class TaskSender:
         """Close every connection."""
         self._app.close()
 
-    def _publish(self, message: TaskMessage, producer: Any) -> str:
+    def _publish(self, message: TaskMessage, producer: Any, declared: set[str]) -> str:
         sent = self._app.send_task(
             message.name,
             kwargs=dict(message.kwargs),
@@ -157,7 +162,14 @@ class TaskSender:
             countdown=message.countdown_seconds,
             expires=message.expires_seconds,
             producer=producer,
+            argsrepr="()",
+            kwargsrepr=message.shown_as,
+            # Else Celery subscribes to each task's result, one round trip a message.
+            ignore_result=not message.is_awaited,
+            # Once for a batch: Celery would look at the queue's declaration again for every message.
+            declare=[] if message.queue in declared else None,
         )
+        declared.add(message.queue)
         return str(sent.id)
 
 
