@@ -1,11 +1,12 @@
-"""What the benches of sweeps need in a worker process: a broker with a latency, and the worker itself."""
+"""What the benches of sweeps need in a worker process: a broker with a latency, and the processes themselves."""
 
 import asyncio
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from reconciliation.models import AssetType
 ROOT = Path(__file__).parents[1]
 POSITIONS = 20
 START_SECONDS = 90
+STOP_SECONDS = 20
 
 
 class SimulatedBroker:
@@ -41,28 +43,48 @@ def open_simulated(options: Mapping[str, Any], secrets: Mapping[str, str]) -> Si
     return SimulatedBroker(options["latency_seconds"], options["positions"])
 
 
-def start_worker(settings: Mapping[str, object], directory: Path) -> "subprocess.Popen[bytes]":
-    """Start a worker of two processes and wait until it is ready."""
-    values = {f"RECONCILIATION_{name.upper()}": str(value) for name, value in settings.items()}
-    environment = os.environ | values | {"PYTHONPATH": str(ROOT), "RECONCILIATION_LOG_LEVEL": "INFO"}
+def start_worker(settings: Mapping[str, object], directory: Path) -> AbstractContextManager["subprocess.Popen[bytes]"]:
+    """Run a worker of two processes, ready."""
     argv = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-P", "prefork", "-c", "2"]
-    argv += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    log = directory / "worker.log"
+    argv += ["--without-gossip", "--without-mingle", "--without-heartbeat", "-I", "benchmarks.empty_task"]
+    return started(argv, environment(settings), directory, ready=" ready.")
+
+
+def environment(settings: Mapping[str, object]) -> dict[str, str]:
+    """Return the variables that say these settings to a process of ours."""
+    values = {f"RECONCILIATION_{name.upper()}": str(value) for name, value in settings.items()}
+    return values | {"PYTHONPATH": str(ROOT), "RECONCILIATION_LOG_LEVEL": "INFO"}
+
+
+@contextmanager
+def started(
+    argv: Sequence[str], variables: Mapping[str, str], directory: Path, *, ready: str
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a program whose log says `ready` once it can be used."""
+    log = directory / "program.log"
+    child = os.environ | {"PYTHONUNBUFFERED": "1"} | variables
     with log.open("wb") as output:
-        worker = subprocess.Popen(argv, env=environment, cwd=directory, stdout=output, stderr=output)
-    deadline = time.monotonic() + START_SECONDS
-    while b" ready." not in log.read_bytes():
-        if time.monotonic() > deadline or worker.poll() is not None:
-            worker.kill()
-            raise TimeoutError(f"the worker did not start:\n{log.read_text()}")
-        time.sleep(0.1)
-    return worker
-
-
-def stop_worker(worker: "subprocess.Popen[bytes]") -> None:
-    worker.terminate()
+        program = subprocess.Popen(argv, env=child, cwd=directory, stdout=output, stderr=output)
     try:
-        worker.wait(20)
-    except subprocess.TimeoutExpired:
-        worker.kill()
-        worker.wait()
+        deadline = time.monotonic() + START_SECONDS
+        while ready not in log.read_text():
+            if time.monotonic() > deadline or program.poll() is not None:
+                raise TimeoutError(f"it did not start:\n{log.read_text()}")
+            time.sleep(0.1)
+        yield program
+    finally:
+        program.terminate()
+        try:
+            program.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            program.kill()
+            program.wait()
+
+
+def memory_mb(pid: int) -> float | None:
+    """Return the resident memory of a process; None where there is no /proc."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return None
+    sizes = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+    return int(sizes["VmRSS"].split()[0]) / 1000
