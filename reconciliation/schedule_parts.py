@@ -4,13 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cached_property
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import redis
 from redis.asyncio import Redis as AsyncRedis
 from sqlalchemy import Engine
 
-from reconciliation.broker.connections import OpenConnections
+from reconciliation.broker.connections import LOOK_AGAIN_SECONDS, OpenConnections
 from reconciliation.broker.permits import Gate
 from reconciliation.broker.query import BrokerLimits
 from reconciliation.coordination.account_mirror import AccountMirror
@@ -39,6 +40,8 @@ class ConnectionDefinitions:
     def __init__(self, store: ConnectionStore, settings: Settings) -> None:
         self._store = store
         self._settings = settings
+        self._broker_names: Mapping[str, str] = {}
+        self._names_read_at: float | None = None
 
     def get(self, name: str) -> Connection | None:
         registered = self._store.get(name)
@@ -47,8 +50,13 @@ class ConnectionDefinitions:
         return registered
 
     def broker_names(self) -> Mapping[str, str]:
-        """Return the kind of broker behind each connection."""
-        return {DEFAULT_CONNECTION: self._settings.broker} | {each.name: each.broker for each in self._store.find()}
+        """Return the kind of broker behind each connection, as it was at most `LOOK_AGAIN_SECONDS` ago."""
+        now = monotonic()
+        if self._names_read_at is None or now - self._names_read_at >= LOOK_AGAIN_SECONDS:
+            registered = {each.name: each.broker for each in self._store.find()}
+            self._broker_names = {DEFAULT_CONNECTION: self._settings.broker} | registered
+            self._names_read_at = now
+        return self._broker_names
 
     def caps(self) -> Mapping[str, int]:
         """Return how many accounts of a slow login may be under way: what it can answer in one sweep's time."""

@@ -231,7 +231,7 @@ def _conclude(
     sides = named_alike(answer.start, ours, theirs, naming)
     result = conclude_named(request, config, answer.start, sides)
     facts = HintFacts()
-    if not isinstance(sides.local, ReadError) and not isinstance(sides.broker, ReadError):
+    if result.discrepancies and not isinstance(sides.local, ReadError) and not isinstance(sides.broker, ReadError):
         # Under the names of the findings, or the facts would be of nobody.
         facts = facts_of(sides.local, sides.broker, request.context)
     return RecordedRun(result=result, config=config, fence=request.fence, hints=facts)

@@ -4,6 +4,7 @@ It serves the prefork pool (a child has one) and the threads pool (the tasks of 
 """
 
 import asyncio
+import gc
 import logging
 import os
 import threading
@@ -98,6 +99,8 @@ def load_parts(**_: Any) -> None:
 def enter_child(**_: Any) -> None:
     """Prepare a child of the prefork pool: without its parent it would go on, unseen, with a message given back."""
     die_with_parent()
+    # What was imported stays: looking at it at each collection costs a sweep 7 %.
+    gc.freeze()
 
 
 def follow_worker_signals() -> None:

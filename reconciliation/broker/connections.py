@@ -17,8 +17,10 @@ from reconciliation.registered import Connection
 
 #: A changed definition is noticed within this time.
 LOOK_AGAIN_SECONDS = 2.0
-#: Requests at once of one process to a broker of which nobody knows a limit.
-UNLIMITED_CONCURRENCY = 50
+#: Accounts that one process asks about at once at a broker of which nobody knows a limit.
+UNLIMITED_ACCOUNTS = 100
+#: The same in requests: an account's positions and figures are asked for together.
+UNLIMITED_CONCURRENCY = 2 * UNLIMITED_ACCOUNTS
 
 
 class ConnectionSource(Protocol):
@@ -98,7 +100,7 @@ class OpenConnections:
         limits = limits_of(definition, broker)
         if limits is None:
             gate: Gate = LocalGate(UNLIMITED_CONCURRENCY)
-            return OpenConnection(broker=broker, gate=gate, accounts_at_once=UNLIMITED_CONCURRENCY)
+            return OpenConnection(broker=broker, gate=gate, accounts_at_once=UNLIMITED_ACCOUNTS)
         gate = self._open_gate(definition.name, limits)
         if isinstance(broker, MeteredBroker):
             broker.take_permits_from(UntimedPermits(gate))

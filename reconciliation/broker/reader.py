@@ -213,4 +213,6 @@ def _as_ours(answer: BrokerSnapshot | ReadError, plan: AccountPlan) -> BrokerSna
     got = answer.account.account_id
     if got != plan.broker_account_id:
         return masked(BadData(f"asked for account {plan.broker_account_id!r}, got {got!r}"))
+    if got == plan.config.account_id:
+        return answer
     return replace(answer, account=replace(answer.account, account_id=plan.config.account_id))

@@ -31,7 +31,8 @@ class RegistryDirectory:
         Raises:
             StorageError: the database cannot be reached.
         """
-        registered = {each.account_id: each for each in self._registry.find(AccountFilter(account_ids=account_ids))}
+        found = self._registry.find(AccountFilter(account_ids=account_ids), with_labels=False)
+        registered = {each.account_id: each for each in found}
         brokers = self._connections.broker_names()
         return {account_id: self._plan(account_id, registered.get(account_id), brokers) for account_id in account_ids}
 

@@ -20,6 +20,7 @@ from reconciliation.event_payloads import account_event_payload, break_event_pay
 from reconciliation.standing import AccountEvent, Standing
 from reconciliation.storage.ledger_rows import standing_of, standing_row
 from reconciliation.storage.ledger_tables import OutboxRow, StandingRow
+from reconciliation.storage.membership import is_among
 
 #: The same on both databases: `on_conflict_do_...`.
 UPSERTS: Mapping[str, Any] = {"postgresql": insert_postgresql, "sqlite": insert_sqlite}
@@ -60,13 +61,18 @@ class LockedAccount:
 def lock_accounts(connection: Connection, account_ids: Iterable[str]) -> dict[str, LockedAccount]:
     """Lock the accounts and return how they stand; one that was never seen stands at the beginning."""
     ordered = sorted(set(account_ids))
-    new = [{**standing_row(Standing(account_id=account_id)), "sequence": 0} for account_id in ordered]
-    upsert = UPSERTS[connection.dialect.name](StandingRow).values(new).on_conflict_do_nothing()
-    connection.execute(upsert)
     table = StandingRow.__table__
-    rows = connection.execute(
-        select(table).where(table.c.account_id.in_(ordered)).order_by(table.c.account_id).with_for_update()
-    ).mappings()
+    wanted = is_among(table.c.account_id, ordered, connection)
+    known = set(connection.scalars(select(table.c.account_id).where(wanted)))
+    # Before any row is locked: whoever waits for another's insert holds only what comes before it.
+    new = [
+        {**standing_row(Standing(account_id=account_id)), "sequence": 0}
+        for account_id in ordered
+        if account_id not in known
+    ]
+    if new:
+        connection.execute(UPSERTS[connection.dialect.name](StandingRow).on_conflict_do_nothing(), new)
+    rows = connection.execute(select(table).where(wanted).order_by(table.c.account_id).with_for_update()).mappings()
     return {
         row["account_id"]: LockedAccount(
             standing=standing_of(row), sequence=row["sequence"], confirm_at=row["confirm_at"]

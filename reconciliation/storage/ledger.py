@@ -22,6 +22,7 @@ from reconciliation.storage.account_lock import UPSERTS, LockedAccount, lock_acc
 from reconciliation.storage.engine import write_transaction
 from reconciliation.storage.ledger_rows import break_of, break_row, change_row, discrepancy_row, run_row
 from reconciliation.storage.ledger_tables import BreakEventRow, BreakRow, DiscrepancyRow, RunRow
+from reconciliation.storage.membership import is_among
 
 #: Breaks asked for in one statement: well below what either database takes as parameters.
 _KEYS_PER_STATEMENT = 10_000
@@ -133,7 +134,8 @@ class SqlLedger:
 
 def _recorded(connection: Connection, run_ids: Sequence[UUID]) -> tuple[set[UUID], set[UUID]]:
     """Return which of the runs are recorded as complete, and which as incomplete: only these may be made again."""
-    rows = connection.execute(select(RunRow.run_id, RunRow.outcome).where(RunRow.run_id.in_(run_ids))).all()
+    recorded = is_among(RunRow.run_id, run_ids, connection)
+    rows = connection.execute(select(RunRow.run_id, RunRow.outcome).where(recorded)).all()
     failed = {run_id for run_id, outcome in rows if outcome == Outcome.INCOMPLETE.value}
     return {run_id for run_id, _ in rows} - failed, failed
 
@@ -143,12 +145,11 @@ def _load_breaks(connection: Connection, runs: Sequence[RecordedRun]) -> dict[st
     account_ids = sorted({run.result.account_id for run in runs})
     seen = sorted({BreakKey.of(found).break_id for run in runs for found in run.result.discrepancies})
     table = BreakRow.__table__
-    live = table.c.account_id.in_(account_ids) & (table.c.state != BreakState.RESOLVED.value)
+    live = is_among(table.c.account_id, account_ids, connection) & (table.c.state != BreakState.RESOLVED.value)
     rows = [*connection.execute(select(table).where(live)).mappings()]
     for start in range(0, len(seen), _KEYS_PER_STATEMENT):
-        again = table.c.break_id.in_(seen[start : start + _KEYS_PER_STATEMENT]) & (
-            table.c.state == BreakState.RESOLVED.value
-        )
+        shown = is_among(table.c.break_id, seen[start : start + _KEYS_PER_STATEMENT], connection)
+        again = shown & (table.c.state == BreakState.RESOLVED.value)
         rows.extend(connection.execute(select(table).where(again)).mappings())
     breaks: dict[str, dict[BreakKey, Break]] = {}
     for row in rows:

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, select
 from reconciliation.models import Outcome
 from reconciliation.storage.engine import read_transaction
 from reconciliation.storage.ledger_tables import RunRow
+from reconciliation.storage.membership import is_among
 
 
 class SqlRecordedRuns:
@@ -24,4 +25,4 @@ class SqlRecordedRuns:
         """
         complete = RunRow.outcome != Outcome.INCOMPLETE.value
         with read_transaction(self._engine) as db:
-            return set(db.scalars(select(RunRow.run_id).where(RunRow.run_id.in_(run_ids), complete)))
+            return set(db.scalars(select(RunRow.run_id).where(is_among(RunRow.run_id, run_ids, db), complete)))

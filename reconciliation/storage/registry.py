@@ -22,6 +22,7 @@ from reconciliation.registered import (
     rules_from_json,
 )
 from reconciliation.storage.engine import read_transaction, write_transaction
+from reconciliation.storage.membership import is_among
 from reconciliation.storage.registry_tables import AccountLabelRow, AccountRow, RegistryStateRow, RemovedAccountRow
 
 #: Rows or parameters in one statement; SQLite allows 32,766 parameters.
@@ -126,10 +127,10 @@ class Registry:
                 db.execute(delete(AccountRow).where(AccountRow.account_id.in_(chunk)))
                 db.execute(insert(RemovedAccountRow), [{"account_id": name, "revision": revision} for name in chunk])
 
-    def find(self, which: AccountFilter) -> list[RegisteredAccount]:
-        """Return the meant accounts, by account id."""
+    def find(self, which: AccountFilter, *, with_labels: bool = True) -> list[RegisteredAccount]:
+        """Return the meant accounts, by account id; a run has no use for their labels."""
         with read_transaction(self._engine) as db:
-            return _load(db, which)
+            return _load(db, which, with_labels=with_labels)
 
     def find_ids(self, which: AccountFilter) -> list[str]:
         with read_transaction(self._engine) as db:
@@ -214,7 +215,7 @@ def _where(which: AccountFilter) -> list[Any]:
     return conditions
 
 
-def _load(db: DbConnection, which: AccountFilter) -> list[RegisteredAccount]:
+def _load(db: DbConnection, which: AccountFilter, *, with_labels: bool = True) -> list[RegisteredAccount]:
     query = select(*_COLUMNS).where(*_where(which)).order_by(AccountRow.account_id)
     if which.account_ids is None:
         rows: list[Any] = list(db.execute(query))
@@ -222,9 +223,10 @@ def _load(db: DbConnection, which: AccountFilter) -> list[RegisteredAccount]:
     else:
         rows, labels = [], []
         for chunk in chunks(sorted(set(which.account_ids))):
-            rows.extend(db.execute(query.where(AccountRow.account_id.in_(chunk))))
-            of_chunk = AccountLabelRow.account_id.in_(chunk)
-            labels.extend(db.execute(select(AccountLabelRow.account_id, AccountLabelRow.label).where(of_chunk)))
+            rows.extend(db.execute(query.where(is_among(AccountRow.account_id, chunk, db))))
+            if with_labels:
+                of_chunk = is_among(AccountLabelRow.account_id, chunk, db)
+                labels.extend(db.execute(select(AccountLabelRow.account_id, AccountLabelRow.label).where(of_chunk)))
     by_account: dict[str, list[str]] = {}
     for account_id, label in labels:
         by_account.setdefault(account_id, []).append(label)
@@ -233,7 +235,7 @@ def _load(db: DbConnection, which: AccountFilter) -> list[RegisteredAccount]:
 
 def _account(row: Any, labels: Iterable[str]) -> RegisteredAccount:
     tolerances = rules_from_json(row.account_id, row.tolerances) if row.tolerances else ()
-    plain = {name: getattr(row, name) for name in _PLAIN_COLUMNS}
+    plain = dict(zip(_PLAIN_COLUMNS, row, strict=False))  # they are the first of every query's columns
     return RegisteredAccount(**plain, tolerances=tolerances, labels=frozenset(labels))
 
 
