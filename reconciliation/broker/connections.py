@@ -118,7 +118,7 @@ def limits_of(definition: Connection, broker: Any) -> BrokerLimits | None:
     rate, concurrency = definition.requests_per_second, definition.concurrency
     if declared is None and rate is None and concurrency is None:
         return None
-    declared = declared or BrokerLimits(requests_per_second=None, concurrency=UNLIMITED_CONCURRENCY)
+    declared = declared or BrokerLimits(requests_per_second=None, concurrency=UNLIMITED_ACCOUNTS)
     return BrokerLimits(
         requests_per_second=rate if rate is not None else declared.requests_per_second,
         concurrency=concurrency if concurrency is not None else declared.concurrency,
