@@ -8,7 +8,7 @@ from reconciliation.broker.query import BrokerPosition
 from reconciliation.models import AssetType
 from tests.brokers.cases import CannotExpress, Situation
 from tests.brokers.http_server import Asked, BrokerServer, Reply
-from tests.brokers.wire_case import TIMEOUT_SECONDS, WireCase
+from tests.brokers.wire_case import TIMEOUT_SECONDS, WireCase, value_of
 
 ACCOUNT_NUMBER = "PA3RECON0001"
 ACCOUNT_UUID = "1d9eed04-be39-4e01-9b84-a48ac5bbafcf"
@@ -37,7 +37,7 @@ def account_answer() -> dict[str, Any]:
 
 
 def position_row(held: BrokerPosition) -> dict[str, Any]:
-    value = held.quantity * 2 if held.market_value is None else held.market_value
+    value = value_of(held)
     row: dict[str, Any] = {
         "asset_id": "904837e3-3b76-47ec-b432-046db621571b",
         "symbol": held.symbol,

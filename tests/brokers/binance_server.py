@@ -18,6 +18,7 @@ from tests.brokers.binance_markets import (
 from tests.brokers.cases import CannotExpress, Fault, Situation, Unsaid
 from tests.brokers.exchange_server import COINS, ExchangeWire
 from tests.brokers.http_server import Asked, Reply
+from tests.brokers.wire_case import value_of
 
 UID = "365859102"
 APIS = {
@@ -216,7 +217,7 @@ class BinanceSwapWire(BinanceWire):
 
     def row(self, held: BrokerPosition) -> dict[str, Any]:
         pair, _, delivery = held.symbol.replace("/", "").replace("-", ":_").replace(":USDT", "").partition(":")
-        value = held.quantity * 2 if held.market_value is None else held.market_value
+        value = value_of(held)
         row = {
             "symbol": f"{pair}{delivery}",
             "positionSide": "BOTH",

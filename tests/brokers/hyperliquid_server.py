@@ -9,6 +9,7 @@ from reconciliation.models import AssetType
 from tests.brokers.cases import CannotExpress, Fault, Situation, Unsaid
 from tests.brokers.exchange_server import COINS, ExchangeWire
 from tests.brokers.http_server import Asked, Reply
+from tests.brokers.wire_case import value_of
 
 ADDRESS = "0x" + "5eC7e7" * 6 + "abcd"
 
@@ -68,7 +69,7 @@ class HyperliquidWire(ExchangeWire):
         self.state["marginSummary"]["accountValue"] = str(equity)
 
     def row(self, held: BrokerPosition) -> dict[str, Any]:
-        value = held.quantity * 2 if held.market_value is None else held.market_value
+        value = value_of(held)
         row = {
             "coin": held.symbol.partition("/")[0],
             "szi": str(held.quantity),

@@ -42,6 +42,11 @@ def holding(symbol: str, quantity: str, avg_cost: str | None = "100.25") -> Brok
     return BrokerPosition(symbol, Decimal(quantity), cost, None, AssetType.OTHER)
 
 
+def value_of(row: BrokerPosition) -> Decimal:
+    """Return what the row is worth, at a price of 2 where nobody said it."""
+    return row.quantity * 2 if row.market_value is None else row.market_value
+
+
 class WireCase(ABC):
     """One broker that is asked over HTTP."""
 

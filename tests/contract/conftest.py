@@ -47,3 +47,18 @@ async def own_broker(own_wire):
     broker = own_wire.open()
     yield broker
     await broker.close()
+
+
+@pytest.fixture
+async def opened():
+    """Opens the brokers of servers of the test's own, with changed options."""
+    things = []
+
+    def open_case(case, **changes):
+        things.append((case, case.open(**changes)))
+        return things[-1][1]
+
+    yield open_case
+    for case, broker in things:
+        await broker.close()
+        case.close()

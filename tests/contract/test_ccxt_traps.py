@@ -15,20 +15,6 @@ from tests.brokers.kraken_server import KrakenMarginWire
 from tests.brokers.wire_case import holding
 
 
-@pytest.fixture
-async def opened():
-    things = []
-
-    def open_case(case, **changes):
-        things.append((case, case.open(**changes)))
-        return things[-1][1]
-
-    yield open_case
-    for case, broker in things:
-        await broker.close()
-        case.close()
-
-
 def refuse(case, reply):
     case.server.faults = {case.positions_marker: Fault(reply=reply), case.account_marker: Fault(reply=reply)}
 

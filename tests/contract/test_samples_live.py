@@ -2,28 +2,12 @@
 
 from decimal import Decimal
 
-import pytest
-
 from reconciliation.models import AssetType
 from tests.brokers.alpaca_server import AlpacaWire
 from tests.brokers.binance_server import BinanceSpotWire, BinanceSwapWire
 from tests.brokers.hyperliquid_server import HyperliquidWire
 from tests.brokers.kraken_server import KrakenMarginWire
 from tests.contract.samples import load_sample
-
-
-@pytest.fixture
-async def opened():
-    things = []
-
-    def open_case(case, **changes):
-        things.append((case, case.open(**changes)))
-        return things[-1][1]
-
-    yield open_case
-    for case, broker in things:
-        await broker.close()
-        case.close()
 
 
 def digits(rows):
