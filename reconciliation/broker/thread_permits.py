@@ -80,6 +80,8 @@ class ThreadPermits:
         if self._permits is None or question is None:
             yield
             return
+        if question.loop.is_closed():
+            raise _given_up()
         granted: Future[None] = Future()
         ended = asyncio.Event()
         asyncio.run_coroutine_threadsafe(self._hold(self._permits, question, granted, ended), question.loop)
