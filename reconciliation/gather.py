@@ -68,6 +68,13 @@ async def surely(
         return Unavailable(f"the {side} failed: {type(error).__name__}: {text}".rstrip(": "), account_id=account_id)
 
 
+def unforeseen(what: str, error: Exception, account_id: str) -> BadData:
+    """Return what to say of an account whose data made our own code raise: one line, fit for every store."""
+    text = mask_known_secrets(mask_secrets(str(error))).partition("\n")[0][:MAX_MESSAGE_CHARACTERS]
+    said = f"{what}: {type(error).__name__}: {text}".rstrip(": ").replace("\0", "\\0")
+    return BadData(said.encode(errors="backslashreplace").decode(), account_id=account_id)
+
+
 def of_account(answers: Any, side: str, account_id: str) -> Any:
     """Pick the account's entry of an answer for many; no entry is an error, for it does not say "flat"."""
     if account_id not in answers:

@@ -7,6 +7,7 @@ one, the others don't wait for it, and no local figure is much older than the br
 
 import asyncio
 import contextlib
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,14 +17,16 @@ from uuid import UUID
 
 from reconciliation.broker.query import BrokerSnapshot
 from reconciliation.errors import CoordinationError, ReadError, StorageError, Unavailable
-from reconciliation.gather import of_account, surely
+from reconciliation.gather import of_account, surely, unforeseen
 from reconciliation.groups import grouped
 from reconciliation.hints import HintFacts, facts_of
 from reconciliation.ledger import FillCounters, FollowUp, RecordedRun, RunLedger
 from reconciliation.local.provider import LocalBook, LocalSnapshot
-from reconciliation.models import ReconciliationConfig, ReconciliationResult, RunRequest
+from reconciliation.models import ReconciliationConfig, ReconciliationResult, RunError, RunRequest
 from reconciliation.run import Naming, RunStart, conclude_named, incomplete, named_alike
 from reconciliation.symbols import SymbolResolver
+
+logger = logging.getLogger(__name__)
 
 #: How long answers wait for others of their group. Also about how much older a broker's figure may be than ours.
 GROUP_SECONDS = 0.5
@@ -188,7 +191,7 @@ class Reconciler:
         fills_after = await asyncio.to_thread(self._count_fills, account_ids)
         runs = [
             replace(
-                _conclude(request, answer, of_account(local, "local book", request.account_id), resolver),
+                _conclude_apart(request, answer, of_account(local, "local book", request.account_id), resolver),
                 fills_before=fills_before.get(request.account_id),
                 fills_after=fills_after.get(request.account_id),
             )
@@ -198,8 +201,23 @@ class Reconciler:
         return await self._record_and_publish(runs)
 
     async def _record_and_publish(self, runs: Sequence[RecordedRun]) -> list[ReconciliationResult]:
-        await asyncio.to_thread(self._record, runs)
-        return [run.result for run in runs]
+        recorded = await asyncio.to_thread(self._record_apart, runs)
+        return [run.result for run in recorded]
+
+    def _record_apart(self, runs: Sequence[RecordedRun]) -> Sequence[RecordedRun]:
+        """Record and publish together; where the data of one run do not allow it, each by itself."""
+        try:
+            self._record(runs)
+        except (StorageError, CoordinationError):
+            raise
+        except Exception as error:
+            if len(runs) > 1:
+                return [recorded for run in runs for recorded in self._record_apart([run])]
+            logger.exception("the run of %r cannot be recorded", runs[0].result.account_id)
+            failed = [_without_data(runs[0], error)]
+            self._record(failed)
+            return failed
+        return runs
 
     def _record(self, runs: Sequence[RecordedRun]) -> None:
         recording = self._ledger.record(runs)
@@ -220,6 +238,25 @@ class Reconciler:
         read = self._local_book.get_snapshots(account_ids)
         answer = await surely(read, "local book", account_ids[0], self._local_timeout_seconds)
         return dict.fromkeys(account_ids, answer) if isinstance(answer, ReadError) else answer
+
+
+def _conclude_apart(
+    request: RunRequest, answer: BrokerAnswer, ours: LocalSnapshot | ReadError, resolver: SymbolResolver | None
+) -> RecordedRun:
+    """Conclude one run; what its data make our own code raise ends this run and no other."""
+    try:
+        return _conclude(request, answer, ours, resolver)
+    except Exception as error:
+        logger.exception("account %r cannot be compared", request.account_id)
+        why = unforeseen("the account cannot be compared", error, request.account_id)
+        return RecordedRun(result=incomplete(request, answer.start, why, "worker"), fence=request.fence)
+
+
+def _without_data(run: RecordedRun, error: Exception) -> RecordedRun:
+    result = run.result
+    why = RunError.of(unforeseen("the run cannot be recorded", error, result.account_id), "worker")
+    bare = replace(result, is_clean=False, discrepancies=[], positions_checked=0, not_compared=(), error=why)
+    return RecordedRun(result=bare, fence=run.fence)
 
 
 def _conclude(

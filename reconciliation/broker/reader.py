@@ -19,7 +19,7 @@ from reconciliation.errors import (
     ReadError,
     Unavailable,
 )
-from reconciliation.gather import masked, of_account, read_broker, surely
+from reconciliation.gather import masked, of_account, read_broker, surely, unforeseen
 from reconciliation.run import RunStart
 from reconciliation.sweep import AccountPlan, BrokerAnswer, Patience
 
@@ -210,7 +210,10 @@ def _as_ours(answer: BrokerSnapshot | ReadError, plan: AccountPlan) -> BrokerSna
     """Give the answer our account id, once it is sure that it is of the account that was asked for."""
     if isinstance(answer, ReadError):
         return masked(answer)
-    got = answer.account.account_id
+    try:
+        got = answer.account.account_id
+    except AttributeError as error:
+        return unforeseen("the broker's answer is no snapshot", error, plan.config.account_id)
     if got != plan.broker_account_id:
         return masked(BadData(f"asked for account {plan.broker_account_id!r}, got {got!r}"))
     if got == plan.config.account_id:
