@@ -11,10 +11,18 @@ from celery.signals import worker_init, worker_shutting_down
 _shared: mmap.mmap | None = None
 
 
-def prepare(**_: Any) -> None:
+def prepare(sender: Any, **_: Any) -> None:
     """Make the shared byte, before any child is forked."""
     global _shared  # noqa: PLW0603 - one for each worker is the meaning of this module
     _shared = mmap.mmap(-1, 1)
+    wait = sender.wait_for_soft_shutdown
+
+    def tell_and_wait() -> None:
+        ask()
+        wait()
+
+    # On SIGQUIT, Celery 5.7 tells of the shutdown only after it has waited for its tasks.
+    sender.wait_for_soft_shutdown = tell_and_wait
 
 
 def ask(**_: Any) -> None:

@@ -1,8 +1,9 @@
 """What the acceptance tests of the schedule look at: the registry, the due-queue, the runs on record."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Self
 
 from sqlalchemy import insert, select
@@ -13,6 +14,7 @@ from reconciliation.settings import Settings
 from reconciliation.storage.engine import read_transaction, write_transaction
 from reconciliation.storage.ledger_tables import RunRow
 from reconciliation.storage.tables import Account
+from tests.waiting import wait_for
 
 
 class Site:
@@ -31,10 +33,15 @@ class Site:
     def add(self, count: int, prefix: str = "ACC", **fields: Any) -> list[str]:
         """Register accounts that are clean at the paper broker, and in the local book."""
         ids = [f"{prefix}-{number:04}" for number in range(count)]
-        with write_transaction(self.parts.engine) as db:
-            db.execute(insert(Account), [{"account_id": name, "cash": 100_000, "equity": 100_000} for name in ids])
-        self.parts.registry.add(RegisteredAccount(account_id=name, **fields) for name in ids)
+        self.add_named(ids, **fields)
         return ids
+
+    def add_named(self, account_ids: Sequence[str], **fields: Any) -> None:
+        """Register these accounts, and put them into the local book."""
+        rows = [{"account_id": name, "cash": 100_000, "equity": 100_000} for name in account_ids]
+        with write_transaction(self.parts.engine) as db:
+            db.execute(insert(Account), rows)
+        self.parts.registry.add(RegisteredAccount(account_id=name, **fields) for name in account_ids)
 
     def runs(self) -> list[Any]:
         with read_transaction(self.parts.engine) as db:
@@ -43,6 +50,21 @@ class Site:
 
     def runs_by_account(self) -> Counter[str]:
         return Counter(run.account_id for run in self.runs())
+
+    def longest_standstill_seconds(self) -> float:
+        """Return the longest time between two runs that followed each other, of whatever accounts."""
+        gaps = (later.timestamp - earlier.timestamp for earlier, later in pairwise(self.runs()))
+        return max(gap.total_seconds() for gap in gaps)
+
+    def wait_for_run_after(self, moment: datetime, account_id: str) -> float:
+        """Wait for a run of the account that began after `moment`; return how many seconds after."""
+
+        def found() -> datetime | None:
+            times = (run.timestamp for run in self.runs() if run.account_id == account_id)
+            return next((at for at in times if at > moment), None)
+
+        began: datetime = wait_for(found, 60, f"{account_id} is run")  # type: ignore[assignment]  # never None
+        return (began - moment).total_seconds()
 
     def slots(self) -> dict[str, list[float]]:
         """Return the slots that were run, in seconds, by account; a slot that was run twice stands there twice."""
