@@ -11,6 +11,7 @@ SECTIONS = {
     "comparator": "benchmarks.bench_comparator:measure",
     "dispatch": "benchmarks.bench_dispatch:measure",
     "sweeps": "benchmarks.bench_sweeps:measure",
+    "limits": "benchmarks.bench_limits:measure",
 }
 
 
