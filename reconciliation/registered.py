@@ -15,6 +15,9 @@ NAME_LENGTH_MAX = 128
 #: Periodic work is looked for once a second; a shorter interval would promise what no beat can keep.
 INTERVAL_SECONDS_MIN = 1.0
 INTERVAL_SECONDS_MAX = 366 * 86_400.0
+#: Times of an account's fill window, beside its delay and its ceiling.
+FILL_TIMES = ("post_fill_backoff_seconds", "post_fill_max_backoff_seconds", "run_lease_seconds")
+FILL_TIME_SECONDS_MAX = 86_400.0
 #: Where a secret may be: in a variable of the worker's environment, or in a file that the worker can read.
 SECRET_PREFIXES = ("env:", "file:")
 
@@ -34,6 +37,11 @@ class RegisteredAccount:
     tolerances: tuple[ToleranceRule, ...] = ()
     post_fill_delay_seconds: float | None = None
     post_fill_max_wait_seconds: float | None = None
+    #: The first wait after an incomplete post-fill run; it doubles up to the second.
+    post_fill_backoff_seconds: float | None = None
+    post_fill_max_backoff_seconds: float | None = None
+    #: How long a post-fill run may be under way before somebody else takes over; one below the settings' is not used.
+    run_lease_seconds: float | None = None
     read_timeout_seconds: float | None = None
     currency: str | None = None
     labels: frozenset[str] = frozenset()
@@ -49,9 +57,25 @@ class RegisteredAccount:
                 f"account {self.account_id!r}: interval_seconds is {interval!r}: "
                 f"it must be between {INTERVAL_SECONDS_MIN:g} and {INTERVAL_SECONDS_MAX:g}"
             )
+        self._check_fill_times()
         for name in ("cash_tolerance", "equity_tolerance_pct"):
             number = optional_decimal(getattr(self, name), f"account {self.account_id!r}: {name}")
             object.__setattr__(self, name, number)
+
+    def _check_fill_times(self) -> None:
+        for name in FILL_TIMES:
+            seconds = getattr(self, name)
+            if seconds is not None and not 0 < seconds <= FILL_TIME_SECONDS_MAX:
+                raise InvalidInputError(
+                    f"account {self.account_id!r}: {name} is {seconds!r}: "
+                    f"it must be more than 0 and at most {FILL_TIME_SECONDS_MAX:g}"
+                )
+        first, most = self.post_fill_backoff_seconds, self.post_fill_max_backoff_seconds
+        if first is not None and most is not None and most < first:
+            raise InvalidInputError(
+                f"account {self.account_id!r}: post_fill_max_backoff_seconds ({most}) is below "
+                f"post_fill_backoff_seconds ({first})"
+            )
 
     def config(self, defaults: ReconciliationConfig) -> ReconciliationConfig:
         """Return the configuration of this account's runs; what it leaves open is as in `defaults`.

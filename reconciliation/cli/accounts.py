@@ -13,13 +13,19 @@ import click
 from reconciliation.bootstrap import Bootstrap
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.errors import InvalidInputError
-from reconciliation.registered import ACCOUNT_FIELDS, RegisteredAccount, rules_as_json, rules_from_json
+from reconciliation.registered import ACCOUNT_FIELDS, FILL_TIMES, RegisteredAccount, rules_as_json, rules_from_json
 from reconciliation.settings import load_settings
 from reconciliation.storage.registry import AccountFilter, Registry
 from reconciliation.values import exact_decimal
 
 IMPORT_ROWS_MAX = 1_000_000
-_NUMBERS = ("interval_seconds", "post_fill_delay_seconds", "post_fill_max_wait_seconds", "read_timeout_seconds")
+_NUMBERS = (
+    "interval_seconds",
+    "post_fill_delay_seconds",
+    "post_fill_max_wait_seconds",
+    *FILL_TIMES,
+    "read_timeout_seconds",
+)
 
 
 @contextmanager
@@ -43,6 +49,9 @@ def account_options(command: Any) -> Any:
             click.option("--equity-tolerance-pct", help="Percent of the local equity, inclusive."),
             click.option("--post-fill-delay-seconds", type=float, help="Quiet time after a burst of fills."),
             click.option("--post-fill-max-wait-seconds", type=float, help="Longest wait after a burst's first fill."),
+            click.option("--post-fill-backoff-seconds", type=float, help="Wait after an incomplete post-fill run."),
+            click.option("--post-fill-max-backoff-seconds", type=float, help="The wait doubles up to this."),
+            click.option("--run-lease-seconds", type=float, help="Longest post-fill run; not below the settings'."),
             click.option("--read-timeout-seconds", type=float, help="For one request; then `incomplete`."),
             click.option("--currency", help="Of the account's figures."),
             click.option("--label", "labels", multiple=True, help="May be given several times; replaces all labels."),

@@ -18,7 +18,7 @@ from reconciliation.coordination.connection import explain
 from reconciliation.coordination.due_queue import Change, DueQueue
 from reconciliation.errors import InvalidInputError
 from reconciliation.models import ReconciliationConfig
-from reconciliation.registered import RegisteredAccount, RegistryChanges, ScheduledAccount
+from reconciliation.registered import FILL_TIMES, RegisteredAccount, RegistryChanges, ScheduledAccount
 from reconciliation.run import utc_now
 
 #: Accounts in one call of the script: some ten milliseconds in which Redis serves nobody else.
@@ -27,6 +27,9 @@ CHUNK_ACCOUNTS = 500
 REFILL_LEASE_MS = 15_000
 #: How often the mirror's size is checked against the database's.
 CHECK_INTERVAL_MS = 30_000
+
+
+_FILL_TIME_KEYS = dict(zip(FILL_TIMES, ("backoff_ms", "max_backoff_ms", "lease_ms"), strict=True))
 
 
 class RegistrySource(Protocol):
@@ -173,6 +176,7 @@ def mirror_record(account: RegisteredAccount, defaults: ReconciliationConfig) ->
         # Settings changed under it and no longer go together with its own figures: keep it checked, as by default.
         config = defaults
     interval_ms = round(config.interval_seconds * 1000)
+    own = {key: getattr(account, name) for name, key in _FILL_TIME_KEYS.items()}
     return {
         "enabled": account.enabled,
         "connection": account.connection,
@@ -180,6 +184,8 @@ def mirror_record(account: RegisteredAccount, defaults: ReconciliationConfig) ->
         "phase_ms": phase_ms(account.account_id, interval_ms),
         "delay_ms": round(config.post_fill_delay_seconds * 1000),
         "max_wait_ms": round(config.post_fill_max_wait_seconds * 1000),
+        # What is left open follows the settings of whoever asks.
+        **{key: round(seconds * 1000) for key, seconds in own.items() if seconds is not None},
     }
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, bindparam, delete, func, insert, select, update
 
 from reconciliation.errors import InvalidInputError
 from reconciliation.registered import (
+    FILL_TIMES,
     RegisteredAccount,
     RegistryChanges,
     ScheduledAccount,
@@ -38,6 +39,7 @@ _PLAIN_COLUMNS = (
     "equity_tolerance_pct",
     "post_fill_delay_seconds",
     "post_fill_max_wait_seconds",
+    *FILL_TIMES,
     "read_timeout_seconds",
     "currency",
 )

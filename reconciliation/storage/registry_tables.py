@@ -26,6 +26,9 @@ class AccountRow(Base):
     tolerances: Mapped[list[dict[str, Any]] | None] = mapped_column(Json)
     post_fill_delay_seconds: Mapped[float | None] = mapped_column(Double)
     post_fill_max_wait_seconds: Mapped[float | None] = mapped_column(Double)
+    post_fill_backoff_seconds: Mapped[float | None] = mapped_column(Double)
+    post_fill_max_backoff_seconds: Mapped[float | None] = mapped_column(Double)
+    run_lease_seconds: Mapped[float | None] = mapped_column(Double)
     read_timeout_seconds: Mapped[float | None] = mapped_column(Double)
     currency: Mapped[str | None] = mapped_column(String(16))
     #: The revision of the registry in which this row was last written.

@@ -83,6 +83,20 @@ def test_accounts_that_leave_figures_open_follow_the_settings(redis_client: redi
     assert (record["interval_ms"], record["delay_ms"], record["max_wait_ms"]) == (60_000, 3_000, 9_000)
 
 
+def test_an_accounts_own_back_off_and_lease_reach_its_fill_window(redis_client: redis.Redis, engine) -> None:
+    site = Site(redis_client, engine)
+    site.registry.add(
+        [
+            RegisteredAccount(account_id="A", post_fill_backoff_seconds=0.5, run_lease_seconds=600),
+            RegisteredAccount(account_id="B"),
+        ]
+    )
+    site.mirror.refresh(now_ms=NOW_MS)
+
+    assert (site.record("A")["backoff_ms"], site.record("A")["lease_ms"]) == (500, 600_000)
+    assert not {"backoff_ms", "max_backoff_ms", "lease_ms"} & site.record("B").keys()
+
+
 def test_settings_that_changed_reach_the_accounts_that_follow_them(redis_client: redis.Redis, engine) -> None:
     before = Site(redis_client, engine)
     before.registry.add(accounts(1))
