@@ -1,7 +1,7 @@
 -- The gate of one broker login, shared by all workers: so many requests under way, and so many in any window.
 --
 -- ARGV: now in ms ("" is this server's clock), prefix of the login's keys, process, permits in a window (0: no limit),
---       window_ms, concurrency, lease_ms, released ids, wanted ids (JSON lists; an id is "process:number")
+--       window_ms, concurrency, lease_ms, sent_ms, released ids, wanted ids (JSON lists; an id is "process:number")
 -- Keys:  flight  sorted set: permit -> end of its lease. A killed worker's permits come free then.
 --        spent   sorted set: permit -> when it stops to count against the rate
 --        line    sorted set: wanted permit -> its place; served in order, whoever asks
@@ -10,15 +10,16 @@
 --        wake:P  list: a sign to process P that something in the line became its own
 -- Running it twice with the same ids changes nothing more: an id is in the line, in flight, or gone.
 --
--- A permit counts from its grant until a window after the request's end (after its lease, where nobody says the end).
--- So any two requests that reach the broker within a window were counted together, however long they were on the way.
+-- A permit counts from its grant until a window after the request's end, or after sent_ms where nobody says the end:
+-- by then it has reached the broker, or its process is dead. So any two requests that reach the broker within a window
+-- were counted together, however long they were on the way.
 -- The clock is cut to whole ms: one more, or the last part of a ms would be missing from the window.
 
 local P = ARGV[2]
 local FLIGHT, SPENT, LINE = P .. 'flight', P .. 'spent', P .. 'line'
 local PLACES, ALIVE = P .. 'places', P .. 'alive'
 local process, permits, window_ms = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local concurrency, lease_ms = tonumber(ARGV[6]), tonumber(ARGV[7])
+local concurrency, lease_ms, sent_ms = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local counts_ms = window_ms + 1
 local ALIVE_MS, IDLE_MS, WAIT_MAX_MS = 5000, 600000, 1000
 
@@ -34,16 +35,16 @@ redis.call('ZREMRANGEBYSCORE', FLIGHT, '-inf', now)
 redis.call('ZREMRANGEBYSCORE', SPENT, '-inf', now)
 redis.call('HSET', ALIVE, process, whole(now))
 
-for _, id in ipairs(cjson.decode(ARGV[8])) do
+for _, id in ipairs(cjson.decode(ARGV[9])) do
   redis.call('ZREM', LINE, id)
   if redis.call('ZREM', FLIGHT, id) == 1 then
-    if permits > 0 then redis.call('ZADD', SPENT, 'XX', whole(now + counts_ms), id) end
+    if permits > 0 then redis.call('ZADD', SPENT, 'XX', 'LT', whole(now + counts_ms), id) end
   end
 end
 
 local function place_served() return tonumber(redis.call('HGET', PLACES, '') or '0') end
 
-local wanted = cjson.decode(ARGV[9])
+local wanted = cjson.decode(ARGV[10])
 for _, id in ipairs(wanted) do
   if not redis.call('ZSCORE', FLIGHT, id) and not redis.call('ZSCORE', LINE, id) then
     -- One place after the process's own last wish: processes take turns, however many wishes each has.
@@ -69,7 +70,7 @@ while free > 0 do
   local owner = string.match(id, '^(.*):')
   if tonumber(redis.call('HGET', ALIVE, owner) or '0') > now - ALIVE_MS then
     redis.call('ZADD', FLIGHT, whole(now + lease_ms), id)
-    if permits > 0 then redis.call('ZADD', SPENT, whole(now + lease_ms + counts_ms), id) end
+    if permits > 0 then redis.call('ZADD', SPENT, whole(now + sent_ms + counts_ms), id) end
     if owner ~= process then woken[owner] = true end
     free = free - 1
   else

@@ -25,6 +25,8 @@ import redis.asyncio
 from reconciliation.broker.query import BrokerLimits
 from reconciliation.coordination.connection import explain
 
+#: No request is on its way to the broker for longer; a killed worker's permits stop to count against the rate after it.
+SENT_MS = 10_000
 #: Wishes of one process that stand in the common line; the others wait their turn at home.
 LINE_LENGTH_MAX = 100
 #: One wait for a sign from Redis.
@@ -55,7 +57,12 @@ class ConnectionGate:
         self._keys = f"{prefix}limit:{connection}:"
         self._address = address
         self._process = f"{os.getpid()}-{uuid4().hex[:12]}"
-        self._fixed_arguments = (*_window(limits.requests_per_second), limits.concurrency, lease_ms)
+        self._fixed_arguments = (
+            *_window(limits.requests_per_second),
+            limits.concurrency,
+            lease_ms,
+            min(lease_ms, SENT_MS),
+        )
         self._last = 0
         self._wanted: dict[str, asyncio.Future[None]] = {}
         self._released: list[str] = []

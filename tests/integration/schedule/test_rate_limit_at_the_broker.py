@@ -9,7 +9,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciliation.coordination.rate_limit import _SCRIPT, LINE_LENGTH_MAX
+from reconciliation.coordination.rate_limit import _SCRIPT, LINE_LENGTH_MAX, SENT_MS
 
 PREFIX = "t:limit:c:"
 START_MS = 1_700_000_000_000
@@ -63,7 +63,7 @@ class Login:
 
     def _exchange(self, now: int, process: str, released: list[str]) -> None:
         wanted = list(self._open[process])[:LINE_LENGTH_MAX]
-        limits = [self.permits, 1000, self.concurrency, LEASE_MS]
+        limits = [self.permits, 1000, self.concurrency, LEASE_MS, SENT_MS]
         arguments = [now, PREFIX, process, *limits, json.dumps(released), json.dumps(wanted)]
         wait_ms, granted = (*json.loads(self._script(args=arguments)), [])[:2]
         for wish in granted:
@@ -105,3 +105,16 @@ def test_nine_tenths_of_the_rate_are_used_with_answers_of_40_ms(redis_client: re
 
     after_the_first_burst = len(login.arrivals) - 50
     assert 1000 * after_the_first_burst / (login.arrivals[-1] - login.arrivals[0]) >= 0.9 * 50
+
+
+def test_a_killed_workers_permits_stop_to_count_once_its_requests_must_have_arrived(redis_client: redis.Redis) -> None:
+    script = redis_client.register_script(_SCRIPT)
+
+    def granted(now: int, process: str, wanted: list[str]) -> list[str]:
+        arguments = [now, PREFIX, process, 4, 1000, 100, LEASE_MS, SENT_MS, "[]", json.dumps(wanted)]
+        return (*json.loads(script(args=arguments)), [])[1]
+
+    assert len(granted(START_MS, "killed", [f"killed:{number}" for number in range(4)])) == 4
+    over = START_MS + SENT_MS + 1001
+    assert granted(over - 1, "alive", ["alive:1"]) == []
+    assert granted(over, "alive", ["alive:1"]) == ["alive:1"], "long before the lease of the killed one is over"
