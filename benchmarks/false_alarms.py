@@ -1,7 +1,8 @@
 """How many false alarms do fills in flight raise, and how soon is a real break told? In virtual time, on a real ledger.
 
 A paper broker shows each fill at once; our book has it some seconds later. Runs are made as the workers make them:
-periodic, after each burst of fills, and to confirm a suspicion. Some fills are never booked: these are the real breaks.
+periodic, after each burst of fills, and to confirm a suspicion. The real breaks: some fills are never booked; most are
+of a symbol that nobody trades on, some of one that goes on being traded.
 
     python -m benchmarks.false_alarms [FILLS] [SEED]
 """
@@ -13,7 +14,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -24,7 +25,8 @@ from sqlalchemy import text
 
 from reconciliation.break_policy import BreakPolicy
 from reconciliation.broker.paper import PaperBroker
-from reconciliation.ledger import RecordedRun
+from reconciliation.fill_activity import FillActivity
+from reconciliation.ledger import Confirmation, RecordedRun
 from reconciliation.local.provider import LocalPosition, LocalSnapshot
 from reconciliation.models import AssetType, OrderFill, ReconciliationConfig, RunRequest
 from reconciliation.run import RunStart, conclude
@@ -44,6 +46,10 @@ POST_FILL_MAX_WAIT_SECONDS = 60.0
 RUN_SECONDS = 0.3  # between the reads and the commit
 DISPATCH_SECONDS = 1.0  # a due run begins within one tick
 NEVER_BOOKED_EVERY = 50
+#: Accounts with fills of one symbol alone, the second of which is never booked.
+SINGLE_ACCOUNTS = 10
+#: So far back fills are remembered.
+MEMORY_MS = 900_000
 MEAN_GAP_SECONDS = 12.0  # between two fills of one account
 
 
@@ -54,12 +60,13 @@ class Outcome:
     fills: int = 0
     real_breaks: int = 0
     runs: int = 0
+    #: Of these, to confirm.
+    confirmations: int = 0
     suspicions: int = 0
     false_alarms: int = 0
-    #: Seconds from the first sighting to `opened`, one for each real break that was told: in accounts that trade on,
-    #: where each fill starts the confirmation anew, and in the others.
-    busy_seconds: list[float] = field(default_factory=list)
-    quiet_seconds: list[float] = field(default_factory=list)
+    #: Seconds from the first sighting to `opened`, one for each real break that was told, by the kind of account: Q is
+    #: quiet, A trades other symbols on, S the very symbol, each fill of which starts the confirmation anew.
+    seconds: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in "QAS"})
 
 
 class Simulation:
@@ -73,9 +80,9 @@ class Simulation:
         self._random = random.Random(seed)  # noqa: S311 - repeatable, no secret
         self._broker = PaperBroker(clock=lambda: self.now)
         self._book: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-        self._received: dict[str, int] = defaultdict(int)
+        self._last_ms: dict[str, dict[str | None, int]] = defaultdict(dict)  # account -> symbol -> its last fill
         self._window: dict[str, tuple[float, float]] = {}  # account -> first fill, due
-        self._real: set[tuple[str, str]] = set()
+        self._real: dict[tuple[str, str], float] = {}  # key -> since when
         self._order = count()
         self._heap: list[tuple[float, int, str, Any]] = []
 
@@ -85,9 +92,8 @@ class Simulation:
     async def run(self) -> Outcome:
         """Let all fills happen, and whatever follows from them."""
         last = self._plan_fills()
-        for account_id in [f"A{number}" for number in range(ACCOUNTS)] + [
-            f"Q{number}" for number in range(QUIET_ACCOUNTS)
-        ]:
+        counts = {"A": ACCOUNTS, "Q": QUIET_ACCOUNTS, "S": SINGLE_ACCOUNTS}
+        for account_id in [f"{kind}{number}" for kind, many in counts.items() for number in range(many)]:
             phase = self._random.uniform(0, INTERVAL_SECONDS)
             for slot in range(int((last + 180) / INTERVAL_SECONDS)):
                 self.plan(phase + slot * INTERVAL_SECONDS, "look", (account_id, "periodic"))
@@ -103,29 +109,34 @@ class Simulation:
             account_id = self._random.choice(list(moments))
             moments[account_id] += self._random.expovariate(1 / MEAN_GAP_SECONDS)
             is_booked = number % NEVER_BOOKED_EVERY != NEVER_BOOKED_EVERY - 1
-            self.plan(moments[account_id], "fill", (account_id, self._any_fill(number), is_booked))
+            symbol = self._random.choice(SYMBOLS)
+            # What is never booked has a key of its own, to tell real from false.
+            fill = self._any_fill(symbol if is_booked else f"{symbol}.LOST")
+            self.plan(moments[account_id], "fill", (account_id, fill, is_booked))
         last = max(moments.values())
         for number in range(QUIET_ACCOUNTS):
-            fill = self._any_fill(self.outcome.fills + number)
+            fill = self._any_fill(self._random.choice(SYMBOLS))
             self.plan(self._random.uniform(0, last), "fill", (f"Q{number}", fill, False))
+        for number in range(SINGLE_ACCOUNTS):
+            moment = 0.0
+            for place in range(self.outcome.fills // ACCOUNTS):
+                moment += self._random.expovariate(1 / MEAN_GAP_SECONDS)
+                self.plan(moment, "fill", (f"S{number}", self._any_fill("AAPL"), place != 1))
         return last
 
-    def _any_fill(self, number: int) -> OrderFill:
-        symbol, side = self._random.choice(SYMBOLS), self._random.choice(("buy", "sell"))
+    def _any_fill(self, symbol: str) -> OrderFill:
+        number, side = next(self._order), self._random.choice(("buy", "sell"))
         quantity = Decimal(self._random.choice((10, 25, 100)))
         return OrderFill(f"F{number}", f"O{number}", symbol, side, quantity, Decimal(100), EPOCH)
 
     async def _fill(self, account_id: str, fill: OrderFill, is_booked: bool) -> None:
-        symbol = fill.symbol if is_booked else f"{fill.symbol}.LOST"  # a key of its own, to tell real from false
-        self._broker.apply_fill(
-            account_id, OrderFill(fill.fill_id, fill.order_id, symbol, fill.side, fill.quantity, fill.price, EPOCH)
-        )
-        self._received[account_id] += 1
+        self._broker.apply_fill(account_id, fill)
+        self._last_ms[account_id][fill.symbol] = self._now_ms
         if is_booked:
             signed = fill.quantity if fill.side == "buy" else -fill.quantity
-            self.plan(self.now + BOOKING_SECONDS, "settle", (account_id, symbol, signed))
+            self.plan(self.now + BOOKING_SECONDS, "settle", (account_id, fill.symbol, signed))
         else:
-            self._real.add((account_id, symbol))
+            self._real.setdefault((account_id, fill.symbol), self.now)
         first, _ = self._window.get(account_id, (self.now, 0.0))
         due = min(self.now + POST_FILL_DELAY_SECONDS, first + POST_FILL_MAX_WAIT_SECONDS)
         self._window[account_id] = (first, due)
@@ -139,45 +150,59 @@ class Simulation:
             del self._window[account_id]
             await self._look(account_id, "post_fill")
 
-    async def _look(self, account_id: str, trigger: str) -> None:
+    @property
+    def _now_ms(self) -> int:
+        return round(self.now * 1000)
+
+    def _activity(self, account_id: str) -> FillActivity:
+        last_ms = dict(self._last_ms[account_id])
+        return FillActivity(at_ms=self._now_ms, since_ms=max(0, self._now_ms - MEMORY_MS), last_ms=last_ms)
+
+    async def _look(self, account_id: str, trigger: str, in_a_row: int = 0) -> None:
         start = RunStart(timestamp=EPOCH + timedelta(seconds=self.now), started=0.0, clock=lambda: RUN_SECONDS)
-        fills_before = self._received[account_id]
+        fills_before = self._activity(account_id)
         rows = [
             LocalPosition(symbol, quantity, None, AssetType.STOCK)
             for symbol, quantity in self._book[account_id].items()
-            if quantity
         ]
         local = LocalSnapshot(account_id=account_id, positions=rows)
         broker = (await self._broker.get_snapshots([account_id]))[account_id]
-        request = RunRequest(account_id=account_id, context={"trigger": trigger})
+        request = RunRequest(account_id=account_id, context={"trigger": trigger, "in_a_row": in_a_row})
         result = conclude(request, ReconciliationConfig(account_id), start, local, broker)
-        self.plan(self.now + RUN_SECONDS, "record", (account_id, result, fills_before))
+        holdings = frozenset(row.symbol for row in (*rows, *broker.positions))
+        run = RecordedRun(result=result, fills_before=fills_before, holdings=holdings)
+        self.plan(self.now + RUN_SECONDS, "record", (run,))
 
-    async def _record(self, account_id: str, result: Any, fills_before: int) -> None:
+    async def _record(self, run: RecordedRun) -> None:
         self.outcome.runs += 1
-        run = RecordedRun(result=result, fills_before=fills_before, fills_after=self._received[account_id])
+        run = replace(run, fills_after=self._activity(run.result.account_id))
         for wanted in self._ledger.record([run]).to_confirm:
-            if account_id not in self._window:
-                due = (wanted.due_at - EPOCH).total_seconds() + self._random.uniform(0, DISPATCH_SECONDS)
-                self.plan(due, "look", (account_id, "confirmation"))
+            self._confirm(wanted)
+
+    def _confirm(self, wanted: Confirmation) -> None:
+        self.outcome.confirmations += 1
+        due = (wanted.due_at - EPOCH).total_seconds() + self._random.uniform(0, DISPATCH_SECONDS)
+        self.plan(due, "look", (wanted.account_id, "confirmation", wanted.in_a_row))
 
     def _judge(self) -> None:
         query = "SELECT account_id, symbol, kind, at FROM break_events e JOIN breaks b ON b.break_id = e.break_id"
         with read_transaction(self._engine) as connection:
             history = connection.execute(text(f"{query} ORDER BY e.break_id, e.number")).all()
         suspected: dict[tuple[str, str], datetime] = {}
+        told: set[tuple[str, str]] = set()
         for account_id, symbol, kind, at in history:
             key = (account_id, symbol)
-            moment = at if isinstance(at, datetime) else datetime.fromisoformat(at)
+            moment = datetime.fromisoformat(at).replace(tzinfo=UTC)  # as SQLite keeps it
             if kind == "suspected":
                 self.outcome.suspicions += 1
                 suspected[key] = moment
             elif kind in ("opened", "reopened"):
-                if key in self._real:
-                    times = self.outcome.quiet_seconds if account_id.startswith("Q") else self.outcome.busy_seconds
-                    times.append((moment - suspected.get(key, moment)).total_seconds())
-                else:
+                if key not in self._real or moment < EPOCH + timedelta(seconds=self._real[key]):
                     self.outcome.false_alarms += 1
+                elif key not in told:
+                    told.add(key)
+                    times = self.outcome.seconds[account_id[0]]
+                    times.append((moment - suspected.get(key, moment)).total_seconds())
         self.outcome.real_breaks = len(self._real)
 
 
@@ -193,14 +218,16 @@ def simulate(directory: Path, fills: int = 1000, seed: int = 7, policy: BreakPol
 
 def figures(outcome: Outcome) -> Iterator[str]:
     """Return the lines of the report."""
-    yield f"{outcome.fills} fills, {outcome.runs} runs, {outcome.suspicions} suspicions"
+    runs = f"{outcome.runs} runs ({outcome.confirmations} to confirm)"
+    yield f"{outcome.fills} fills, {runs}, {outcome.suspicions} suspicions"
     yield f"false alarms: {outcome.false_alarms * 1000 / outcome.fills:g} per 1,000 fills"
-    told = len(outcome.quiet_seconds) + len(outcome.busy_seconds)
+    told = sum(map(len, outcome.seconds.values()))
     yield f"real breaks told: {told} of {outcome.real_breaks}"
-    for name, seconds in (("quiet", outcome.quiet_seconds), ("busy", outcome.busy_seconds)):
-        times = sorted(seconds)
+    names = {"Q": "quiet account", "A": "account that trades other symbols on", "S": "symbol that is traded on"}
+    for kind, name in names.items():
+        times = sorted(outcome.seconds[kind])
         middle = times[len(times) // 2]
-        yield f"{name} accounts, first sighting to opened: median {middle:.1f} s, longest {times[-1]:.1f} s"
+        yield f"{name}, first sighting to opened: median {middle:.1f} s, longest {times[-1]:.1f} s"
 
 
 if __name__ == "__main__":

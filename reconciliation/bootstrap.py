@@ -17,7 +17,6 @@ from reconciliation.broker.reader import ConnectionReader
 from reconciliation.confirmation import RunFollowUp
 from reconciliation.coordination.connection import connect
 from reconciliation.coordination.fill_window import FillWindows, WindowTimes
-from reconciliation.coordination.open_windows import OpenWindows
 from reconciliation.errors import ConfigurationError
 from reconciliation.local.csv import CsvBook
 from reconciliation.local.own_options import Mode
@@ -104,13 +103,8 @@ class Bootstrap(ScheduleParts):
 
     @cached_property
     def run_follow_up(self) -> RunFollowUp:
-        settings = self.settings
-        return RunFollowUp(
-            relay=self.outbox_relay,
-            queue=self.due_queue,
-            fill_watch=OpenWindows(self.redis, key_prefix=settings.key_prefix, address=settings.redis_address),
-            wanted=SqlWantedConfirmations(self.engine),
-        )
+        wanted = SqlWantedConfirmations(self.engine)
+        return RunFollowUp(relay=self.outbox_relay, queue=self.due_queue, wanted=wanted)
 
     @cached_property
     def missed_slots(self) -> SqlMissedSlots:
@@ -131,7 +125,7 @@ class Bootstrap(ScheduleParts):
             follow_up=self.run_follow_up,
             publisher=ChannelPublisher(self.redis, self.settings.redis_address),
             local_timeout_seconds=self.settings.read_timeout_seconds,
-            fill_counters=self.fill_windows,
+            fill_watch=self.fill_windows,
             symbols=StoredSymbols(SymbolStore(self.engine)),
         )
 

@@ -84,9 +84,10 @@ class Sightings:
     count: int = 0
     #: When the run began from which the confirmation is counted: the first sighting, or the first after a fill.
     counted_from: datetime | None = None
-    #: The account's fill counter before that run read; None: not known.
+    #: When the account's fills were looked at before that run read, in ms by the clock of that memory; None: nobody
+    #: keeps them.
     fills_before: int | None = None
-    #: Confirmation runs asked for since `counted_from`.
+    #: Confirmation runs asked for since then.
     confirmations_asked: int = 0
     #: Likely causes, as (kind, sentence).
     hints: tuple[tuple[str, str], ...] = ()

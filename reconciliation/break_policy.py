@@ -95,11 +95,12 @@ class BreakPolicy:
         allowed = EXACT.multiply(self.material_change_pct, EXACT.abs(told.difference))
         return EXACT.multiply(moved, Decimal(100)) > allowed
 
-    def is_confirmed(self, case: Break, read_at: datetime, at: datetime, fills_after: int | None) -> bool:
+    def is_confirmed(self, case: Break, read_at: datetime, at: datetime, *, disturbed: bool) -> bool:
         """Say whether a suspicion, seen once more by reads of `read_at`, is now sure.
 
-        Sure is: enough sightings, far enough apart that a fill in flight has landed, on fresh reads, with no fill in
-        between. A suspicion that outlives all patience is sure too: a busy account must not hide a real break.
+        Sure is: enough sightings, far enough apart that a fill in flight has landed, on fresh reads, and not
+        `disturbed` by a fill in between. A suspicion that outlives all patience is sure too: a busy account must not
+        hide a real break.
         """
         seen = case.seen
         if seen.counted_from is None or case.first_seen_at is None:
@@ -108,9 +109,4 @@ class BreakPolicy:
             return True
         spacing = timedelta(seconds=self.confirmation_delay_seconds * (self.confirmations - 1))
         enough = seen.count + 1 >= self.confirmations and read_at - seen.counted_from >= spacing
-        return enough and not had_fill(seen.fills_before, fills_after)
-
-
-def had_fill(before: int | None, after: int | None) -> bool:
-    """Say whether the account's fill counter moved. Where it is not known, no fill is assumed."""
-    return before is not None and after is not None and before != after
+        return enough and not disturbed

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciliation.break_case import Amounts, Break, BreakChange, BreakKey, Sightings, apply
-from reconciliation.break_policy import BreakPolicy, had_fill, is_higher
+from reconciliation.break_policy import BreakPolicy, is_higher
 from reconciliation.break_states import BreakEventKind, BreakState
+from reconciliation.fill_activity import FillActivity, Since
 from reconciliation.hints import LASTING, Finding, HintFacts, explain
-from reconciliation.models import DiscrepancySeverity, DiscrepancyType, ReconciliationResult
+from reconciliation.models import DiscrepancySeverity, DiscrepancyType, ReconciliationResult, Trigger
 
 _OPENING = frozenset({BreakEventKind.OPENED, BreakEventKind.REOPENED})
 #: A run that shows a flood may say these of no break: what it read may be another account's book.
@@ -24,9 +25,11 @@ _WITHHELD = frozenset(
 class RunFacts:
     """What is known about a run beside its result."""
 
-    #: The account's fill counter before the reads began and after they ended; None: not known.
-    fills_before: int | None = None
-    fills_after: int | None = None
+    #: The account's fills before the reads began and after they ended; None: nobody keeps them.
+    fills_before: FillActivity | None = None
+    fills_after: FillActivity | None = None
+    #: What either side holds, under the names of the findings.
+    holdings: frozenset[str] = frozenset()
     #: Whether the account was in a flood when the run began.
     in_flood: bool = False
     hints: HintFacts = field(default_factory=HintFacts)
@@ -52,6 +55,8 @@ class _Step:
     found: Finding | None
     severity: DiscrepancySeverity
     kind: BreakEventKind | None
+    #: What is known of fills since the sighting from which the confirmation is counted.
+    fills: Since = Since.NO_FILL
 
 
 def advance(
@@ -69,6 +74,7 @@ def advance(
     if result.error is not None:
         return Advance()
     findings = explain(result, facts.hints)
+    facts = replace(facts, holdings=facts.holdings - _second_names(result, findings))
     # What was not compared this time is as it was: no figure is not a right figure.
     cases = {case.key: case for case in known if case.key in findings or _was_compared(case.key, result)}
     keys = sorted(cases.keys() | findings.keys(), key=lambda key: key.order)
@@ -76,6 +82,13 @@ def advance(
     flood_size = _flood_size(steps, policy, facts)
     steps = _restrain(steps, policy, flooded=flood_size > 0)
     return _conclude(steps, result, policy, facts, flood_size)
+
+
+def _second_names(result: ReconciliationResult, findings: Mapping[BreakKey, Finding]) -> set[str]:
+    """Return names under which one side has what is told under another name: they are no holdings of their own."""
+    keys = (BreakKey.of(found) for found in result.discrepancies)
+    names = {key.symbol for key in keys if key not in findings} | {found.other_symbol for found in result.discrepancies}
+    return {name for name in names if name is not None}
 
 
 def _was_compared(key: BreakKey, result: ReconciliationResult) -> bool:
@@ -104,8 +117,18 @@ def _propose(
         return _Step(case=case, found=None, severity=case.severity, kind=_when_gone(case.state))
     first = case.first_seen_at if case.is_live and case.first_seen_at is not None else result.timestamp
     severity = policy.severity(case.key.type, found.severity, found.amounts, result.timestamp - first)
-    step = _Step(case=case, found=found, severity=severity, kind=None)
-    return replace(step, kind=_when_seen(step, found.amounts, result, policy, facts))
+    fills = Since.NO_FILL
+    if case.state is BreakState.SUSPECTED:
+        fills = _fills_since(case.seen.fills_before, case.key, facts)
+    step = _Step(case=case, found=found, severity=severity, kind=None, fills=fills)
+    return replace(step, kind=_when_seen(step, found.amounts, result, policy))
+
+
+def _fills_since(looked_at_ms: int | None, key: BreakKey, facts: RunFacts) -> Since:
+    """Say what is known of fills between an earlier look and the end of this run's reads."""
+    if looked_at_ms is None or facts.fills_after is None:
+        return Since.NO_FILL
+    return facts.fills_after.since(looked_at_ms, key, facts.holdings)
 
 
 def _when_gone(state: BreakState) -> BreakEventKind | None:
@@ -115,14 +138,15 @@ def _when_gone(state: BreakState) -> BreakEventKind | None:
 
 
 def _when_seen(
-    step: _Step, amounts: Amounts, result: ReconciliationResult, policy: BreakPolicy, facts: RunFacts
+    step: _Step, amounts: Amounts, result: ReconciliationResult, policy: BreakPolicy
 ) -> BreakEventKind | None:
     case = step.case
     match case.state:
         case BreakState.RESOLVED:
             return case.opening if policy.confirmations <= 1 else BreakEventKind.SUSPECTED
         case BreakState.SUSPECTED:
-            sure = policy.is_confirmed(case, read_time(result), result.timestamp, facts.fills_after)
+            disturbed = step.fills is not Since.NO_FILL
+            sure = policy.is_confirmed(case, read_time(result), result.timestamp, disturbed=disturbed)
             return case.opening if sure else None
         case BreakState.SNOOZED | BreakState.ACCEPTED:
             over = case.until is not None and case.until <= result.timestamp
@@ -172,7 +196,7 @@ def _conclude(
             changes.append((case.key, change))
         if step.found is not None:
             seen = _look(step, step.found, result, facts)
-            if _wants_confirmation(case, seen, policy) and not flood_size:
+            if not flood_size and _wants_confirmation(replace(step, case=case), seen, result, policy, facts):
                 needs_confirmation = True
                 seen = replace(seen, confirmations_asked=seen.confirmations_asked + 1)
             case = replace(case, seen=seen)
@@ -196,18 +220,19 @@ def _change(step: _Step, kind: BreakEventKind, result: ReconciliationResult) -> 
 
 
 def _look(step: _Step, found: Finding, result: ReconciliationResult, facts: RunFacts) -> Sightings:
-    """Return the sightings with this one; a fill since the counted ones starts the count anew."""
+    """Return the sightings with this one; a fill that may explain the counted ones starts the count anew."""
     before = step.case.seen
     new_episode = not step.case.is_live
-    disturbed = step.case.state is BreakState.SUSPECTED and had_fill(before.fills_before, facts.fills_after)
+    anew = new_episode or step.fills is not Since.NO_FILL
+    looked_at_ms = None if facts.fills_before is None else facts.fills_before.at_ms
     return Sightings(
         amounts=found.amounts,
         last_seen_at=result.timestamp,
         last_run_id=result.run_id,
-        count=1 if new_episode or disturbed else before.count + 1,
-        counted_from=result.timestamp if new_episode or disturbed else before.counted_from,
-        fills_before=facts.fills_before if new_episode or disturbed else before.fills_before,
-        confirmations_asked=0 if new_episode or disturbed else before.confirmations_asked,
+        count=1 if anew else before.count + 1,
+        counted_from=result.timestamp if anew else before.counted_from,
+        fills_before=looked_at_ms if anew else before.fills_before,
+        confirmations_asked=0 if new_episode or step.fills is Since.A_FILL else before.confirmations_asked,
         hints=_hints(before, found),
     )
 
@@ -220,8 +245,26 @@ def _hints(before: Sightings, found: Finding) -> tuple[tuple[str, str], ...]:
     return found.hints + tuple(hint for hint in before.hints if hint[0] in LASTING - said)
 
 
-def _wants_confirmation(case: Break, seen: Sightings, policy: BreakPolicy) -> bool:
-    return case.state is BreakState.SUSPECTED and seen.confirmations_asked < policy.confirmation_runs_max
+def _wants_confirmation(
+    step: _Step, seen: Sightings, result: ReconciliationResult, policy: BreakPolicy, facts: RunFacts
+) -> bool:
+    """Say whether a confirmation run is to come: not where an ordinary run does as well, and not for ever."""
+    if step.case.state is not BreakState.SUSPECTED or seen.confirmations_asked >= policy.confirmation_runs_max:
+        return False
+    if confirmations_in_a_row(result) >= policy.confirmation_runs_max:
+        return False
+    if _fills_since(seen.fills_before, step.case.key, facts) is Since.A_FILL:
+        return False  # the run at the end of its window comes later, and sees more
+    # The same, except for that run itself: a fill before it leads to no other.
+    return step.fills is not Since.A_FILL or result.context.get("trigger") == Trigger.POST_FILL.value
+
+
+def confirmations_in_a_row(result: ReconciliationResult) -> int:
+    """Return how many confirmation runs, this one included, followed upon one ordinary run."""
+    if result.context.get("trigger") != Trigger.CONFIRMATION.value:
+        return 0
+    said = result.context.get("in_a_row")
+    return said if isinstance(said, int) else 1
 
 
 def age_of(case: Break, now: datetime) -> timedelta:

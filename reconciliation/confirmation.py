@@ -1,7 +1,7 @@
 """What follows a commit: events are published, confirmation runs are asked for; and what a crash left is repaired."""
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import NAMESPACE_URL, uuid5
@@ -28,14 +28,6 @@ class AskedRuns(Protocol):
         ...
 
 
-class FillWatch(Protocol):
-    """The fill windows, as far as they are needed here."""
-
-    def open_windows(self, account_ids: Sequence[str]) -> Collection[str]:
-        """Return which of these have fills that no run has covered yet."""
-        ...
-
-
 class EventRelay(Protocol):
     """The outbox's relay."""
 
@@ -56,13 +48,11 @@ class RunFollowUp:
         *,
         relay: EventRelay,
         queue: AskedRuns,
-        fill_watch: FillWatch,
         wanted: WantedConfirmations,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._relay = relay
         self._queue = queue
-        self._fill_watch = fill_watch
         self._wanted = wanted
         self._now = now
 
@@ -89,18 +79,13 @@ class RunFollowUp:
     def _ask(self, confirmations: Sequence[Confirmation]) -> None:
         if not confirmations:
             return
-        # The run at the end of an open fill window confirms by itself, and better: after the last fill.
-        covered = self._fill_watch.open_windows([wanted.account_id for wanted in confirmations])
-        alone = [wanted for wanted in confirmations if wanted.account_id not in covered]
-        if not alone:
-            return
-        wait = max(wanted.due_at for wanted in alone) - self._now()
+        wait = max(wanted.due_at for wanted in confirmations) - self._now()
         delay_ms = max(0, round(wait.total_seconds() * 1000))
-        self._queue.ask([_request(wanted) for wanted in alone], delay_ms=delay_ms)
+        self._queue.ask([_request(wanted) for wanted in confirmations], delay_ms=delay_ms)
 
 
 def _request(wanted: Confirmation) -> RunRequest:
     # The same id whoever asks, and however often: one confirmation is one run.
     run_id = uuid5(_NAMESPACE, f"{wanted.account_id}/{wanted.due_at.isoformat()}")
-    context = {"trigger": Trigger.CONFIRMATION.value}
+    context = {"trigger": Trigger.CONFIRMATION.value, "in_a_row": wanted.in_a_row}
     return RunRequest(account_id=wanted.account_id, context=context, run_id=run_id)

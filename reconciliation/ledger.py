@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from reconciliation.fill_activity import FillActivity
 from reconciliation.hints import HintFacts
 from reconciliation.models import Fence, ReconciliationConfig, ReconciliationResult
 
@@ -18,9 +19,11 @@ class RecordedRun:
     config: ReconciliationConfig | None = None
     #: The lease under which the run was made; None: it needed none.
     fence: Fence | None = None
-    #: The account's fill counter before the reads began and after they ended; None: not known.
-    fills_before: int | None = None
-    fills_after: int | None = None
+    #: The account's fills before the reads began and after they ended; None: nobody keeps them.
+    fills_before: FillActivity | None = None
+    fills_after: FillActivity | None = None
+    #: What either side holds, under the names of the findings.
+    holdings: frozenset[str] = frozenset()
     hints: HintFacts = field(default_factory=HintFacts)
 
 
@@ -30,6 +33,8 @@ class Confirmation:
 
     account_id: str
     due_at: datetime
+    #: The first after an ordinary run is 1, one that such a run asks for is 2.
+    in_a_row: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +63,11 @@ class RunLedger(Protocol):
         ...
 
 
-class FillCounters(Protocol):
-    """Tells how many fills each account has had, so that no fill in flight is taken for a break. Blocking."""
+class FillWatch(Protocol):
+    """Tells which symbols were filled when, so that no fill in flight is taken for a break. Blocking."""
 
-    def received(self, account_ids: Sequence[str]) -> Mapping[str, int]:
-        """Return a number for each account that only grows; an account without fills may be absent.
+    def activity(self, account_ids: Sequence[str]) -> Mapping[str, FillActivity]:
+        """Return a look at the fills of each account.
 
         Raises:
             CoordinationError: Redis cannot be reached.

@@ -6,7 +6,7 @@ sent after its window was written, so a message that is lost or cannot be sent c
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -37,6 +37,8 @@ class FillNotice(NamedTuple):
     last_fill: Mapping[str, str | None]
     #: The same for every repetition of one report, and for nothing else.
     call_id: str
+    #: What all of its fills are of, in the order of coming. None: one of them names no symbol, so it may be of any.
+    symbols: Collection[str | None] = (None,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,12 +164,14 @@ class FillIntake:
         call_id = call_id or token_hex(8)
         counts: dict[str, int] = {}
         last: dict[str, FillMessage] = {}
+        symbols: dict[str, dict[str | None, None]] = {}
         for message in messages:
             account_id = message.account_id
             counts[account_id] = counts.get(account_id, 0) + 1
             last[account_id] = message
+            symbols.setdefault(account_id, {})[message.symbol] = None
         notices = [
-            FillNotice(account_id, counts[account_id], message.summary(), call_id)
+            FillNotice(account_id, counts[account_id], message.summary(), call_id, symbols[account_id])
             for account_id, message in last.items()
         ]
         outcomes = dict(zip(last, self._note(notices), strict=True))
@@ -176,7 +180,10 @@ class FillIntake:
     def take_each(self, reports: Sequence[tuple[FillMessage, str]]) -> list[FillOutcome]:
         """As `take`, for reports that have each their own `call_id`."""
         return self._note(
-            [FillNotice(message.account_id, 1, message.summary(), call_id) for message, call_id in reports]
+            [
+                FillNotice(message.account_id, 1, message.summary(), call_id, (message.symbol,))
+                for message, call_id in reports
+            ]
         )
 
     def _note(self, notices: Sequence[FillNotice]) -> list[FillOutcome]:

@@ -17,10 +17,11 @@ from uuid import UUID
 
 from reconciliation.broker.query import BrokerSnapshot
 from reconciliation.errors import CoordinationError, ReadError, StorageError, Unavailable
+from reconciliation.fill_activity import NOT_SEEN, FillActivity
 from reconciliation.gather import of_account, surely, unforeseen
 from reconciliation.groups import grouped
 from reconciliation.hints import HintFacts, facts_of
-from reconciliation.ledger import FillCounters, FollowUp, RecordedRun, RunLedger
+from reconciliation.ledger import FillWatch, FollowUp, RecordedRun, RunLedger
 from reconciliation.local.provider import LocalBook, LocalSnapshot
 from reconciliation.models import ReconciliationConfig, ReconciliationResult, RunError, RunRequest
 from reconciliation.run import Naming, RunStart, conclude_named, incomplete, named_alike
@@ -109,7 +110,7 @@ class Reconciler:
         publisher: ResultPublisher,
         local_timeout_seconds: float,
         follow_up: FollowUp | None = None,
-        fill_counters: FillCounters | None = None,
+        fill_watch: FillWatch | None = None,
         symbols: SymbolSource | None = None,
     ) -> None:
         self._directory = directory
@@ -119,7 +120,7 @@ class Reconciler:
         self._publisher = publisher
         self._local_timeout_seconds = local_timeout_seconds
         self._follow_up = follow_up
-        self._fill_counters = fill_counters
+        self._fill_watch = fill_watch
         self._symbols = symbols
 
     async def reconcile(self, requests: Sequence[RunRequest]) -> list[ReconciliationResult]:
@@ -146,7 +147,7 @@ class Reconciler:
         for request in requests:
             by_account[request.account_id].append(request)
         plans = await asyncio.to_thread(self._directory.get_plans, list(by_account))
-        fills = await asyncio.to_thread(self._count_fills, list(by_account))
+        fills = await asyncio.to_thread(self._look_at_fills, list(by_account))
         unplanned = {
             account_id: plan
             for account_id in by_account
@@ -183,12 +184,12 @@ class Reconciler:
         self,
         group: Sequence[BrokerAnswer],
         by_account: Mapping[str, Sequence[RunRequest]],
-        fills_before: Mapping[str, int],
+        fills_before: Mapping[str, FillActivity],
     ) -> list[ReconciliationResult]:
         account_ids = [answer.plan.config.account_id for answer in group]
         local = await self._read_local(account_ids)
         resolver = await asyncio.to_thread(self._symbols.get_resolver) if self._symbols else None
-        fills_after = await asyncio.to_thread(self._count_fills, account_ids)
+        fills_after = await asyncio.to_thread(self._look_at_fills, account_ids)
         runs = [
             replace(
                 _conclude_apart(request, answer, of_account(local, "local book", request.account_id), resolver),
@@ -225,14 +226,14 @@ class Reconciler:
             self._follow_up.follow_up(recording)
         self._publisher.publish([run.result for run in runs])
 
-    def _count_fills(self, account_ids: Sequence[str]) -> Mapping[str, int]:
-        """Return the fill counters; none are known where Redis does not answer, and the run goes on."""
-        if self._fill_counters is None:
+    def _look_at_fills(self, account_ids: Sequence[str]) -> Mapping[str, FillActivity]:
+        """Look at the fills. Where Redis does not answer the run goes on, but confirms nothing: who knows?"""
+        if self._fill_watch is None:
             return {}
         try:
-            return self._fill_counters.received(account_ids)
+            return self._fill_watch.activity(account_ids)
         except CoordinationError:
-            return {}
+            return dict.fromkeys(account_ids, NOT_SEEN)
 
     async def _read_local(self, account_ids: Sequence[str]) -> Mapping[str, LocalSnapshot | ReadError]:
         read = self._local_book.get_snapshots(account_ids)
@@ -267,8 +268,9 @@ def _conclude(
     naming = None if resolver is None else Naming(resolver=resolver, brokers=(plan.connection, plan.broker))
     sides = named_alike(answer.start, ours, theirs, naming)
     result = conclude_named(request, config, answer.start, sides)
-    facts = HintFacts()
+    facts, holdings = HintFacts(), frozenset[str]()
     if result.discrepancies and not isinstance(sides.local, ReadError) and not isinstance(sides.broker, ReadError):
         # Under the names of the findings, or the facts would be of nobody.
         facts = facts_of(sides.local, sides.broker, request.context)
-    return RecordedRun(result=result, config=config, fence=request.fence, hints=facts)
+        holdings = frozenset(row.symbol for row in (*sides.local.positions, *sides.broker.positions))
+    return RecordedRun(result=result, config=config, fence=request.fence, hints=facts, holdings=holdings)

@@ -8,6 +8,7 @@ from typing import Any
 from reconciliation.break_case import Break
 from reconciliation.break_policy import BreakPolicy
 from reconciliation.breaks import Advance, RunFacts, advance, by_key
+from reconciliation.fill_activity import FillActivity
 from reconciliation.models import (
     DEFAULT_SEVERITY_MAP,
     AssetType,
@@ -55,14 +56,27 @@ def run(seconds: float, *found: Discrepancy, account_id: str = "A", **values: An
         discrepancies=list(found),
         positions_checked=len(found),
         duration_ms=1.0,
-        context={"trigger": "periodic"},
-        **{"local_as_of": at, "broker_as_of": at, **values},
+        **{"context": {"trigger": "periodic"}, "local_as_of": at, "broker_as_of": at, **values},
     )
 
 
 def failed_run(seconds: float, *found: Discrepancy, account_id: str = "A", **values: Any) -> ReconciliationResult:
     error = RunError(kind="unavailable", side="broker", message="no answer")
     return run(seconds, *found, account_id=account_id, error=error, **values)
+
+
+def fills(
+    seconds: float, *, since: float = -60, held: Iterable[str] = ("AAPL", "IBM"), **last: float
+) -> dict[str, Any]:
+    """Say when each symbol had its last fill, as the facts of a run at `seconds` that took half a second."""
+    last_ms = {symbol: _ms(at) for symbol, at in last.items()}
+    before = FillActivity(at_ms=_ms(seconds), since_ms=_ms(since))
+    later = FillActivity(at_ms=_ms(seconds + 0.5), since_ms=_ms(since), last_ms=last_ms)
+    return {"fills_before": before, "fills_after": later, "holdings": frozenset(held)}
+
+
+def _ms(seconds: float) -> int:
+    return round(after(seconds).timestamp() * 1000)
 
 
 class Life:

@@ -16,6 +16,8 @@
 local call, argv = redis.call, ARGV
 local WINDOWS = PREFIX .. "fills:window:"
 local RECENT_CALLS = 4 -- so many retries of one account may be under way at once; beyond it only counts are off
+local MOST_SYMBOLS = 16 -- that one account's fills are told apart by; fills of further ones are of any symbol
+local TIME_DIGITS = 13 -- of a time in ms, until the year 2286
 
 local now = tonumber(argv[2])
 if not now then
@@ -26,42 +28,62 @@ end
 -- What `note` replies: one of these, or after how many ms the caller's countdown message is to arrive.
 local ABSORBED, IGNORED, REFUSED = -1, -2, -3
 
+-- When each symbol had its last fill: `\30NAME\31TIME` for each. The empty name is any symbol: a fill that says none,
+-- or one too many to be told apart. `named` is the same without times; no symbol has such characters.
+local function marked(symbols, named)
+  local _, last = string.find(symbols, named, 1, true) -- mostly it is one name, and known
+  if last then return string.sub(symbols, 1, last) .. now .. string.sub(symbols, last + TIME_DIGITS + 1) end
+  for name in string.gmatch(named, "\30[^\31]*\31") do
+    _, last = string.find(symbols, name, 1, true)
+    if not last and select(2, string.gsub(symbols, "\30", "")) >= MOST_SYMBOLS then
+      name = "\30\31"
+      _, last = string.find(symbols, name, 1, true)
+    end
+    if last then
+      symbols = string.sub(symbols, 1, last) .. now .. string.sub(symbols, last + TIME_DIGITS + 1)
+    else
+      symbols = symbols .. name .. now
+    end
+  end
+  return symbols
+end
+
 -- What a report changes stands in one field, so that an absorbed one costs one read and one write of it: the fills
--- counted, the first (0: none) and the last that no run has covered, the latest calls, and the last fill.
-local function pack(received, first_at, last_at, recent, last_fill)
-  return received .. " " .. first_at .. " " .. last_at .. " " .. recent .. " " .. last_fill
+-- counted, the first (0: none) and the last that no run has covered, the latest calls, the symbols, and the last fill.
+local function pack(received, first_at, last_at, recent, symbols, last_fill)
+  return received .. " " .. first_at .. " " .. last_at .. " " .. recent .. " " .. symbols .. "\29" .. last_fill
 end
 
 -- The first half of `note`, and all that a fill costs whose window somebody holds: the account was wanted when the lock
 -- was taken, and is looked up again before any run. No reply: `note_on` goes on.
-local function absorb(account, fills, last_fill, token)
+local function absorb(account, fills, last_fill, token, named)
   local kept = call("HMGET", WINDOWS .. account, "fills", "lease_until")
   if not kept[1] then return nil end
-  local received, first_at, recent = string.match(kept[1], "^(%d+) (%d+) %d+ (%x*)")
+  local received, first_at, recent, symbols = string.match(kept[1], "^(%d+) (%d+) %d+ (%x*) ([^\29]*)")
   if string.find(recent, token, 1, true) then return nil end -- rule: repeated call
   if tonumber(kept[2]) <= now then return nil end -- rule: take over
   received = received + fills -- rule: count
   if first_at == "0" then first_at = now end -- rule: first of the next
   recent = string.sub(recent .. token, -RECENT_CALLS * #token)
-  call("HSET", WINDOWS .. account, "fills", pack(received, first_at, now, recent, last_fill))
+  call("HSET", WINDOWS .. account, "fills", pack(received, first_at, now, recent, marked(symbols, named), last_fill))
   return ABSORBED
 end
 
--- Any number of notices, four arguments each; from the first one that needs the second half on, `note_rest` goes on.
+-- Any number of notices, five arguments each; from the first one that needs the second half on, `note_rest` goes on.
 local replies, place = {}, 3
 if argv[1] == "note" then
   while argv[place] do
-    local reply = absorb(argv[place], argv[place + 1], argv[place + 2], argv[place + 3])
+    local reply = absorb(argv[place], argv[place + 1], argv[place + 2], argv[place + 3], argv[place + 4])
     if not reply then break end
     replies[#replies + 1] = reply
-    place = place + 4
+    place = place + 5
   end
   if not argv[place] then return replies end
 end
 
 local DEFAULTS = default_times()
 local ACCOUNTS, INDEX, COUNTERS = PREFIX .. "accounts", PREFIX .. "fills:index", PREFIX .. "fills:counters"
-local SWEEPS, LAST_FILLS = PREFIX .. "fills:sweep:", PREFIX .. "fills:last"
+local SWEEPS, LAST_FILLS, MEMORY = PREFIX .. "fills:sweep:", PREFIX .. "fills:last:", PREFIX .. "fills:memory"
 local SWEEP_REPLY_MS = 60000 -- longer than any client repeats a call
 local LAST_FILLS_MS = 900000 -- longer than any two runs that are compared to confirm a break
 
@@ -96,15 +118,17 @@ local function load(account)
     window[name] = found[place] or nil
     if place > TEXTS then window[name] = tonumber(found[place]) end
   end
-  local received, first_at, last_at, recent, last_fill = string.match(window.fills, "^(%d+) (%d+) (%d+) (%x*) (.*)$")
+  local received, first_at, last_at, recent, symbols, last_fill =
+    string.match(window.fills, "^(%d+) (%d+) (%d+) (%x*) ([^\29]*)\29(.*)$")
   window.received, window.last_at = tonumber(received), tonumber(last_at)
-  window.recent, window.last_fill = recent, last_fill
+  window.recent, window.symbols, window.last_fill = recent, symbols, last_fill
   if first_at ~= "0" then window.first_at = tonumber(first_at) end
   return window
 end
 
 local function save(account, window)
-  window.fills = pack(window.received, window.first_at or 0, window.last_at, window.recent, window.last_fill)
+  local first_at = window.first_at or 0
+  window.fills = pack(window.received, first_at, window.last_at, window.recent, window.symbols, window.last_fill)
   local written = {}
   for place, name in ipairs(FIELDS) do
     written[2 * place - 1] = name
@@ -154,7 +178,7 @@ local function is_repeated(window, token)
 end
 
 -- The second half of `note`: the same report once more, or one that finds the lock free and takes it.
-local function note_on(account, fills, last_fill, token)
+local function note_on(account, fills, last_fill, token, named)
   local times, why_not = times_of(account)
   local window = load(account)
   if is_repeated(window, token) then
@@ -166,8 +190,9 @@ local function note_on(account, fills, last_fill, token)
     count(why_not == REFUSED and "refused" or "ignored", fills)
     return why_not
   end
-  window = window or { received = 0, recent = "", settled = 0, tries = 0, not_before = 0 }
+  window = window or { received = 0, recent = "", symbols = "", settled = 0, tries = 0, not_before = 0 }
   window.received, window.last_at, window.last_fill = window.received + fills, now, last_fill
+  window.symbols = marked(window.symbols, named)
   window.first_at = window.first_at or now
   window.recent = string.sub(window.recent .. token, -RECENT_CALLS * #token)
   reopen(window)
@@ -177,21 +202,56 @@ end
 
 local function note_rest()
   while argv[place] do
-    local account, fills, last_fill, token = unpack(argv, place, place + 3)
-    table.insert(replies, absorb(account, fills, last_fill, token) or note_on(account, fills, last_fill, token))
-    place = place + 4
+    local account, fills, last_fill, token, named = unpack(argv, place, place + 4)
+    local reply = absorb(account, fills, last_fill, token, named)
+    table.insert(replies, reply or note_on(account, fills, last_fill, token, named))
+    place = place + 5
   end
   return replies
 end
 
+local function latest(symbols, times)
+  for name, at in string.gmatch(symbols, "\30([^\31]*)\31(%d+)") do
+    times[name] = math.max(times[name] or 0, tonumber(at))
+  end
+end
+
+-- The symbols outlive their window, for a run that compares with an earlier one: the latest by name, older ones as any.
+local function remember(account, window)
+  local times, names, kept = {}, {}, {}
+  latest(call("GET", LAST_FILLS .. account) or "", times)
+  latest(window.symbols, times)
+  local any_at = times[""] or 0
+  times[""] = nil
+  for name in pairs(times) do names[#names + 1] = name end
+  table.sort(names, function(one, other) return times[one] > times[other] end)
+  for place, name in ipairs(names) do
+    if place > MOST_SYMBOLS then any_at = math.max(any_at, times[name])
+    elseif times[name] > now - LAST_FILLS_MS then kept[#kept + 1] = "\30" .. name .. "\31" .. times[name] end
+  end
+  if any_at > now - LAST_FILLS_MS then kept[#kept + 1] = "\30\31" .. any_at end
+  call("SET", LAST_FILLS .. account, table.concat(kept), "PX", LAST_FILLS_MS)
+end
+
 local function forget(account)
+  local window = load(account)
+  if window then remember(account, window) end
   call("ZREM", INDEX, account)
   return call("DEL", WINDOWS .. account)
 end
 
--- A number that tells fills of an account apart: it grows with each, even over windows that are long gone.
-local function fill_number(window)
-  return window.last_at * 1000 + window.received % 1000
+-- Since when surely every fill is remembered. A server that was started anew, or that took over from another, may have
+-- lost the last ones; where its clock is behind the one that was shown, what comes now would seem to be earlier.
+local function remembers_since()
+  local server = string.match(call("INFO", "server"), "run_id:(%x+)") or "unknown"
+  local known, since, shown = unpack(call("HMGET", MEMORY, "server", "since", "shown"))
+  since, shown = tonumber(since) or now, tonumber(shown) or 0
+  if known ~= server or now < shown then
+    since = math.max(now, math.min(shown, now + LAST_FILLS_MS) + 1)
+  end
+  call("HSET", MEMORY, "server", server, "since", since, "shown", now)
+  call("PEXPIRE", MEMORY, LAST_FILLS_MS)
+  return math.max(since, now - LAST_FILLS_MS)
 end
 
 -- For people: phase, fills not settled, the first of them, when a run is due (0: one is made), end of the lease.
@@ -208,19 +268,14 @@ local function look(...)
   return seen
 end
 
-local function received(...)
-  local numbers = {}
-  for place, account in ipairs({ ... }) do
+-- For runs: the server's clock, since when fills are remembered, and for each account its symbols and their last fills.
+local function activity(...)
+  local reply = { now, remembers_since() }
+  for _, account in ipairs({ ... }) do
     local window = load(account)
-    numbers[place] = window and fill_number(window) or tonumber(call("ZSCORE", LAST_FILLS, account) or 0)
+    table.insert(reply, (window and window.symbols or "") .. (call("GET", LAST_FILLS .. account) or ""))
   end
-  return numbers
-end
-
-local function keep_fill_number(account, window)
-  call("ZREMRANGEBYSCORE", LAST_FILLS, "-inf", (now - LAST_FILLS_MS) * 1000)
-  call("ZADD", LAST_FILLS, fill_number(window), account)
-  call("PEXPIRE", LAST_FILLS, LAST_FILLS_MS)
+  return reply
 end
 
 -- A later run has a higher number, whatever the server's clock or its memory went through.
@@ -285,7 +340,6 @@ local function complete(account, token, new_token)
     window.tries, window.not_before = 0, 0
     return { "send", await(account, window, times, new_token) } -- rule: fills during the run
   end
-  keep_fill_number(account, window)
   forget(account) -- rule: leave nothing
   return { "settled" }
 end
@@ -333,6 +387,6 @@ end
 
 local operations = {
   note = note_rest, arrive = arrive, complete = complete, incomplete = incomplete, sweep = sweep, forget = forget,
-  received = received, look = look,
+  activity = activity, look = look,
 }
 return operations[argv[1]](unpack(argv, 3))

@@ -1,12 +1,14 @@
 """Fill windows in Redis: one atomic script decides when an account is run after its fills, and by whom.
 
-Keys, below the prefix: `accounts` (only read), `fills:index`, `fills:counters`, and `fills:window:ACCOUNT` from an
-account's first fill until a run has covered its last one. The keys of windows are made from account ids inside the
-script, so all of this lives on one Redis server, not on a cluster.
+Keys, below the prefix: `accounts` (only read), `fills:index`, `fills:counters`, `fills:window:ACCOUNT` from an
+account's first fill until a run has covered its last one, and for a quarter of an hour `fills:last:ACCOUNT` and
+`fills:memory`: which symbols were filled when. Keys are made from account ids inside the script, so all of this lives
+on one Redis server, not on a cluster.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -21,6 +23,7 @@ import redis
 
 from reconciliation.coordination.lua_script import LuaScript
 from reconciliation.errors import ConfigurationError
+from reconciliation.fill_activity import FillActivity
 from reconciliation.models import Fence
 from reconciliation.post_fill import Countdown, FillNotice, FillOutcome, Finish, FinishOutcome, Noted, StartedRun
 
@@ -125,8 +128,8 @@ class FillWindows:
         for first in range(0, len(notices), NOTICES_PER_CALL):
             words = self._arguments("note")
             for place in range(first, min(first + NOTICES_PER_CALL, len(notices))):
-                account_id, fill_count, last_fill, _ = notices[place]
-                words += (account_id, fill_count, _json(last_fill), tokens[place])
+                account_id, fill_count, last_fill, _, symbols = notices[place]
+                words += (account_id, fill_count, _json(last_fill), tokens[place], _names(symbols))
             yield words
 
     def arrive(self, account_id: str, token: str) -> StartedRun | Countdown | None:
@@ -179,13 +182,15 @@ class FillWindows:
             found += [WindowFacts(*answer) if answer else None for answer in answers]
         return found
 
-    def received(self, account_ids: Sequence[str]) -> Mapping[str, int]:
-        """Return a number for each account that grows with its fills; 0 where there was none for a long time."""
-        numbers: dict[str, int] = {}
+    def activity(self, account_ids: Sequence[str]) -> Mapping[str, FillActivity]:
+        """Return which symbols of each account were filled when, as far as that is remembered."""
+        seen: dict[str, FillActivity] = {}
         for first in range(0, len(account_ids), ACCOUNTS_PER_CALL):
             some = account_ids[first : first + ACCOUNTS_PER_CALL]
-            numbers |= zip(some, map(int, self._call("received", *some)), strict=True)
-        return numbers
+            at_ms, since_ms, *symbols = self._call("activity", *some)
+            for account_id, packed in zip(some, symbols, strict=True):
+                seen[account_id] = FillActivity(at_ms=at_ms, since_ms=since_ms, last_ms=_last_ms(packed))
+        return seen
 
     def _call(self, operation: str, *arguments: str | float) -> list[Any]:
         reply: list[Any] = self._script.call(self._arguments(operation, *arguments))
@@ -199,6 +204,24 @@ def _json(texts: Mapping[str, str | None]) -> str:
     """Return what `json.dumps` would, for texts alone, in a third of its time: each fill pays it."""
     quoted = [f'"{name}":null' if text is None else f'"{name}":{_quoted(text)}' for name, text in texts.items()]
     return f"{{{','.join(quoted)}}}"
+
+
+def _names(symbols: Collection[str | None]) -> str:
+    """Return the symbols as the script reads them, between characters that no symbol has."""
+    if len(symbols) == 1:
+        (symbol,) = symbols
+        return f"\x1e{symbol or ''}\x1f"
+    return "".join([f"\x1e{symbol or ''}\x1f" for symbol in symbols])
+
+
+_MARK = re.compile("\x1e([^\x1f]*)\x1f([0-9]+)")
+
+
+def _last_ms(packed: str) -> Mapping[str | None, int]:
+    last_ms: dict[str | None, int] = {}
+    for name, time_ms in _MARK.findall(packed):
+        last_ms[name or None] = max(last_ms.get(name or None, 0), int(time_ms))
+    return last_ms
 
 
 def _token(call_id: str) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 from reconciliation.break_case import Break, BreakChange, BreakKey
 from reconciliation.break_policy import BreakPolicy
 from reconciliation.break_states import BreakState
-from reconciliation.breaks import RunFacts, advance
+from reconciliation.breaks import RunFacts, advance, confirmations_in_a_row
 from reconciliation.ledger import Confirmation, RecordedRun, Recording
 from reconciliation.models import Outcome
 from reconciliation.standing import Condition, after_run, why_not_applied
@@ -108,6 +108,7 @@ class SqlLedger:
         facts = RunFacts(
             fills_before=run.fills_before,
             fills_after=run.fills_after,
+            holdings=run.holdings,
             in_flood=account.standing.has(Condition.FLOOD),
             hints=run.hints,
         )
@@ -129,7 +130,9 @@ class SqlLedger:
         if wanted:
             delay = timedelta(seconds=self._policy.confirmation_delay_seconds)
             account.confirm_at = run.result.timestamp + delay
-            sweep.to_confirm[account_id] = Confirmation(account_id=account_id, due_at=account.confirm_at)
+            in_a_row = confirmations_in_a_row(run.result) + 1
+            confirmation = Confirmation(account_id=account_id, due_at=account.confirm_at, in_a_row=in_a_row)
+            sweep.to_confirm[account_id] = confirmation
 
 
 def _recorded(connection: Connection, run_ids: Sequence[UUID]) -> tuple[set[UUID], set[UUID]]:

@@ -115,6 +115,21 @@ def test_many_fills_of_one_account_become_one_notice_with_the_last_of_them():
     assert len(outbox.sent) == 2
 
 
+def test_a_notice_says_of_what_symbols_all_of_its_fills_are():
+    windows = Windows()
+    intake = FillIntake(windows, Outbox())
+    fills = [("A", "AAPL"), ("A", "IBM"), ("B", None), ("A", "AAPL")]
+    messages = [parse_fill_message({"schema": 1, "account_id": name, "symbol": symbol}) for name, symbol in fills]
+    intake.take(messages)
+    intake.take_each([(messages[1], "one"), (messages[2], "two")])
+    assert [(notice.account_id, list(notice.symbols)) for notice in windows.notices] == [
+        ("A", ["AAPL", "IBM"]),
+        ("B", [None]),
+        ("A", ["IBM"]),
+        ("B", [None]),
+    ]
+
+
 def test_a_countdown_that_cannot_be_sent_does_not_fail_the_fill(caplog):
     intake = FillIntake(Windows(), Outbox(CoordinationError("the broker is away")))
     assert intake.take([message("A", "1")]) == [FillOutcome.NOTED]

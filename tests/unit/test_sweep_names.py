@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from reconciliation import ReconciliationConfig, ReconciliationResult
 from reconciliation.broker.query import BrokerAccount, BrokerPosition, BrokerSnapshot
-from reconciliation.errors import ReadError
+from reconciliation.errors import CoordinationError, ReadError
+from reconciliation.fill_activity import NOT_SEEN, FillActivity
 from reconciliation.hints import explain
 from reconciliation.ledger import RecordedRun, Recording
 from reconciliation.local.provider import LocalBook, LocalPosition, LocalSnapshot
@@ -52,8 +53,21 @@ class World:
         """Nobody listens."""
 
 
-async def test_the_facts_of_a_mapped_symbol_are_found_for_its_finding() -> None:
-    world = World()
+class Fills:
+    """A memory of fills that is looked at twice, or that is away."""
+
+    def __init__(self, *, is_away: bool = False) -> None:
+        self.is_away = is_away
+        self.looks = 0
+
+    def activity(self, account_ids: Sequence[str]) -> Mapping[str, FillActivity]:
+        if self.is_away:
+            raise CoordinationError("Redis is away")
+        self.looks += 1
+        return dict.fromkeys(account_ids, FillActivity(at_ms=self.looks, since_ms=0))
+
+
+async def recorded(world: World, fills: Fills | None = None) -> RecordedRun:
     reconciler = Reconciler(
         directory=world,
         local_book=Book(),
@@ -62,10 +76,33 @@ async def test_the_facts_of_a_mapped_symbol_are_found_for_its_finding() -> None:
         publisher=world,
         local_timeout_seconds=30,
         symbols=world,
+        fill_watch=fills,
     )
     await reconciler.reconcile([RunRequest(account_id="A", context={})])
-
     [run] = world.recorded
+    return run
+
+
+async def test_a_run_knows_its_holdings_under_the_names_of_its_findings() -> None:
+    assert (await recorded(World())).holdings == {"ES"}
+
+
+async def test_fills_are_looked_at_before_and_after_the_reads() -> None:
+    run = await recorded(World(), Fills())
+    assert run.fills_before is not None
+    assert run.fills_after is not None
+    assert (run.fills_before.at_ms, run.fills_after.at_ms) == (1, 2)
+
+
+async def test_a_memory_of_fills_that_is_away_is_not_taken_for_no_fills() -> None:
+    run = await recorded(World(), Fills(is_away=True))
+    assert (run.fills_before, run.fills_after) == (NOT_SEEN, NOT_SEEN)
+    unwatched = await recorded(World())
+    assert (unwatched.fills_before, unwatched.fills_after) == (None, None)
+
+
+async def test_the_facts_of_a_mapped_symbol_are_found_for_its_finding() -> None:
+    run = await recorded(World())
     [found] = explain(run.result, run.hints).values()
     assert found.key.symbol == "ES"
     assert ("multiplier", "the sides differ by the contract multiplier, 50") in found.hints

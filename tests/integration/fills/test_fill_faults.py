@@ -176,8 +176,11 @@ def test_memory_is_bounded_by_the_accounts_and_nothing_stays_when_windows_settle
         else:
             waiting.append(run)
     assert int(redis_client.hget("reconciliation:fills:counters", "settled")) == fills // accounts * accounts
-    left = set(redis_client.scan_iter("*"))
-    assert left == {"reconciliation:fills:counters", "reconciliation:fills:last"}
+    remembered = set(redis_client.scan_iter("reconciliation:fills:last:*"))
+    assert len(remembered) == accounts
+    assert all(0 < redis_client.pttl(key) <= 900_000 for key in remembered)
+    assert (used_memory(redis_client) - empty_bytes) / accounts < 1_000, "bytes that stay for a quarter of an hour"
+    assert set(redis_client.scan_iter("*")) - remembered == {"reconciliation:fills:counters"}
 
 
 def used_memory(client) -> int:

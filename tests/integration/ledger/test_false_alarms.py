@@ -13,9 +13,11 @@ def test_fills_in_flight_raise_no_alarm_and_every_real_break_is_told_in_seconds(
     outcome = simulate(tmp_path, fills)
     assert outcome.false_alarms == 0
     assert outcome.suspicions > outcome.real_breaks  # fills were seen in flight
-    assert len(outcome.quiet_seconds) + len(outcome.busy_seconds) == outcome.real_breaks
-    assert max(outcome.quiet_seconds) <= 15
-    assert max(outcome.busy_seconds) <= 600 + 60  # the patience, and the next periodic run
+    assert sum(map(len, outcome.seconds.values())) == outcome.real_breaks
+    assert max(outcome.seconds["Q"]) <= 15
+    assert max(outcome.seconds["A"]) <= 15  # fills of other symbols explain nothing
+    assert max(outcome.seconds["S"]) <= 600 + 60  # the patience, and the next periodic run
+    assert outcome.confirmations <= outcome.runs / 3
 
 
 @pytest.mark.slow

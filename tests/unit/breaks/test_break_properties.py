@@ -12,7 +12,7 @@ from reconciliation.break_case import Sightings, replay
 from reconciliation.break_policy import BreakPolicy
 from reconciliation.break_states import MANUAL, BreakEventKind, BreakState
 from reconciliation.errors import BreakRefusedError
-from tests.ledger_builders import Life, after, failed_run, finding, run
+from tests.ledger_builders import Life, after, failed_run, fills, finding, run
 
 SYMBOLS = ("AAPL", "MSFT", "IBM")
 
@@ -29,7 +29,8 @@ policies = st.builds(BreakPolicy, confirmations=st.integers(1, 3), flood_cap=st.
 
 
 def _live(policy: BreakPolicy, script: list[Any]) -> Life:
-    life, now, fills = Life(policy), 0.0, 0
+    life, now = Life(policy), 0.0
+    filled: dict[str, float] = {}
     for pause, (word, what, number) in script:
         now += pause + 0.001
         if word == "act":
@@ -39,8 +40,9 @@ def _live(policy: BreakPolicy, script: list[Any]) -> Life:
         if word == "fail":
             life.run(failed_run(now, *found))
             continue
-        before, fills = fills, fills + (number == 2)
-        life.run(run(now, *found), fills_before=before, fills_after=fills)
+        if number == 2:
+            filled[SYMBOLS[int(now) % 3]] = now
+        life.run(run(now, *found), **fills(now, held=SYMBOLS, **filled))
     return life
 
 

@@ -1,4 +1,6 @@
+from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -6,10 +8,12 @@ from reconciliation.break_actions import BreakAction, act
 from reconciliation.break_policy import BreakPolicy, SeverityRule
 from reconciliation.break_states import BreakEventKind, BreakState
 from reconciliation.errors import InvalidInputError
+from reconciliation.fill_activity import NOT_SEEN
 from reconciliation.models import DiscrepancySeverity, DiscrepancyType
-from tests.ledger_builders import Life, after, failed_run, finding, kinds, run
+from tests.ledger_builders import Life, after, failed_run, fills, finding, kinds, run
 
 CASH = DiscrepancyType.CASH_MISMATCH
+MISSING_BROKER, MISSING_LOCAL = DiscrepancyType.MISSING_BROKER, DiscrepancyType.MISSING_LOCAL
 
 
 def do(life: Life, kind: BreakEventKind, seconds: float, **values: object) -> None:
@@ -70,12 +74,69 @@ def test_old_figures_read_again_do_not_confirm_until_patience_ends() -> None:
 
 def test_a_fill_between_two_sightings_starts_the_count_anew() -> None:
     life = Life()
-    life.run(run(0, finding()), fills_before=1, fills_after=1)
-    life.run(run(6, finding()), fills_before=1, fills_after=2)
-    life.run(run(9, finding()), fills_before=2, fills_after=2)
+    life.run(run(0, finding()), **fills(0))
+    life.run(run(6, finding()), **fills(6, AAPL=6.1))
+    life.run(run(9, finding()), **fills(9, AAPL=6.1))
     assert life.kinds() == ["suspected"]
-    life.run(run(14, finding()), fills_before=2, fills_after=2)
+    life.run(run(14, finding()), **fills(14, AAPL=6.1))
     assert life.kinds() == ["suspected", "opened"]
+
+
+def test_a_fill_starts_the_count_anew_of_its_own_symbol_alone() -> None:
+    life, found = Life(), [finding("AAPL"), finding("IBM"), finding(None, kind=CASH)]
+    life.run(run(0, *found), **fills(0))
+    life.run(run(6, *found), **fills(6, IBM=3))
+    opened = {key.symbol for key, case in life.cases.items() if case.state is BreakState.OPEN}
+    assert opened == {"AAPL"}
+    life.run(run(12, *found), **fills(12, IBM=3))
+    assert {case.state for case in life.cases.values()} == {BreakState.OPEN}
+
+
+@pytest.mark.parametrize(
+    "facts", [fills(6, since=0.1), fills(6, XYZ=3), {"fills_before": NOT_SEEN, "fills_after": NOT_SEEN}]
+)
+def test_what_is_not_known_to_be_of_another_holding_starts_it_anew(facts: dict[str, Any]) -> None:
+    life = Life()
+    life.run(run(0, finding()), **fills(0))
+    life.run(run(6, finding()), **facts)
+    assert life.kinds() == ["suspected"]
+    assert life.only.seen.count == 1
+
+
+def test_the_second_name_of_a_holding_is_no_other_holding() -> None:
+    """By the resolver's pair, and by the plain names of two findings that are told as one."""
+    paired = [replace(finding("OURS", broker=None, kind=MISSING_BROKER), other_symbol="THEIRS")]
+    alike = [finding("BRK.B", broker=None, kind=MISSING_BROKER), finding("BRKB", local=None, kind=MISSING_LOCAL)]
+    for found, second in ((paired, "THEIRS"), (alike, "BRKB")):
+        life = Life()
+        life.run(run(0, *found), **fills(0, held=("OURS", "THEIRS", "BRK.B", "BRKB")))
+        life.run(run(6, *found), **fills(6, held=("OURS", "THEIRS", "BRK.B", "BRKB"), **{second: 3}))
+        assert life.kinds() == ["suspected"]
+
+
+def test_a_confirmation_run_is_asked_for_unless_the_run_after_a_fill_does_as_well() -> None:
+    life = Life()
+    assert life.run(run(0, finding()), **fills(0, AAPL=-1)).needs_confirmation  # in flight, but no run need come soon
+    assert not life.run(run(6, finding()), **fills(6, AAPL=3)).needs_confirmation  # the run after that fill comes
+    after_fill = run(8, finding(), context={"trigger": "post_fill"})
+    assert life.run(after_fill, **fills(8, AAPL=7)).needs_confirmation  # that run itself has none to follow it
+    during = run(20, finding(), context={"trigger": "post_fill"})
+    assert not life.run(during, **fills(20, AAPL=20.1)).needs_confirmation  # but here a fill came during its reads
+    assert life.run(run(26, finding(), finding("IBM")), **fills(26, AAPL=25)).needs_confirmation  # for IBM
+
+
+def test_fills_that_nobody_remembers_lead_to_a_confirmation_run_and_not_for_ever() -> None:
+    life = Life()
+    asked = [life.run(run(second, finding()), **fills(second, since=second)).needs_confirmation for second in range(5)]
+    assert asked == [True, True, True, False, False]
+
+
+def test_confirmation_runs_that_see_new_suspicions_each_time_come_to_an_end() -> None:
+    asked = []
+    for number, symbol in enumerate(("AAPL", "IBM", "SPY", "MSFT")):
+        seen = run(6 * number, finding(symbol), context={"trigger": "confirmation", "in_a_row": number})
+        asked.append(Life().run(seen if number else run(0, finding(symbol))).needs_confirmation)
+    assert asked == [True, True, True, False]
 
 
 def test_confirmation_runs_are_asked_for_and_bounded() -> None:

@@ -9,13 +9,12 @@ from tests.ledger_builders import T0, after
 
 
 class World:
-    """Relay, due-queue, fill windows and database in memory."""
+    """Relay, due-queue and database in memory."""
 
     def __init__(self) -> None:
         self.asked: dict[str, RunRequest] = {}
         self.delays_ms: list[int] = []
         self.told: list[Sequence[str] | None] = []
-        self.open: set[str] = set()
         self.waiting: list[Confirmation] = []
         self.is_away = False
 
@@ -24,9 +23,6 @@ class World:
         new = {str(request.run_id): request for request in requests if str(request.run_id) not in self.asked}
         self.asked |= new
         return len(new)
-
-    def open_windows(self, account_ids: Sequence[str]) -> set[str]:
-        return self.open & set(account_ids)
 
     def publish_waiting(self, account_ids: Sequence[str] | None = None) -> int:
         if self.is_away:
@@ -39,7 +35,7 @@ class World:
 
 
 def follow_up(world: World, now: datetime = T0) -> RunFollowUp:
-    return RunFollowUp(relay=world, queue=world, fill_watch=world, wanted=world, now=lambda: now)
+    return RunFollowUp(relay=world, queue=world, wanted=world, now=lambda: now)
 
 
 WANTED = Confirmation(account_id="A", due_at=after(5))
@@ -49,15 +45,8 @@ def test_after_a_commit_events_are_told_and_confirmations_asked_for_in_seconds()
     world = World()
     follow_up(world).follow_up(Recording(to_confirm=(WANTED,), to_tell=("A",)))
     (request,) = world.asked.values()
-    assert (request.account_id, request.context) == ("A", {"trigger": "confirmation"})
+    assert (request.account_id, request.context) == ("A", {"trigger": "confirmation", "in_a_row": 1})
     assert (world.delays_ms, world.told) == ([5000], [("A",)])
-
-
-def test_an_account_with_an_open_fill_window_is_left_to_its_post_fill_run() -> None:
-    world = World()
-    world.open = {"A"}
-    follow_up(world).follow_up(Recording(to_confirm=(WANTED, Confirmation(account_id="B", due_at=after(5)))))
-    assert [request.account_id for request in world.asked.values()] == ["B"]
 
 
 def test_a_confirmation_that_never_came_is_asked_for_again_as_the_same_run() -> None:
