@@ -9,7 +9,8 @@ from reconciliation.break_policy import BreakPolicy, SeverityRule
 from reconciliation.break_states import BreakEventKind, BreakState
 from reconciliation.errors import InvalidInputError
 from reconciliation.fill_activity import NOT_SEEN
-from reconciliation.models import DiscrepancySeverity, DiscrepancyType
+from reconciliation.hints import HintFacts
+from reconciliation.models import AssetType, DiscrepancySeverity, DiscrepancyType
 from tests.ledger_builders import Life, after, failed_run, fills, finding, kinds, run
 
 CASH = DiscrepancyType.CASH_MISMATCH
@@ -104,13 +105,15 @@ def test_what_is_not_known_to_be_of_another_holding_starts_it_anew(facts: dict[s
 
 
 def test_the_second_name_of_a_holding_is_no_other_holding() -> None:
-    """By the resolver's pair, and by the plain names of two findings that are told as one."""
+    """By the resolver's pair, and by the identifier of two findings that are told as one."""
     paired = [replace(finding("OURS", broker=None, kind=MISSING_BROKER), other_symbol="THEIRS")]
-    alike = [finding("BRK.B", broker=None, kind=MISSING_BROKER), finding("BRKB", local=None, kind=MISSING_LOCAL)]
-    for found, second in ((paired, "THEIRS"), (alike, "BRKB")):
-        life = Life()
-        life.run(run(0, *found), **fills(0, held=("OURS", "THEIRS", "BRK.B", "BRKB")))
-        life.run(run(6, *found), **fills(6, held=("OURS", "THEIRS", "BRK.B", "BRKB"), **{second: 3}))
+    folded = [finding("OURS", broker=None, kind=MISSING_BROKER), finding("THEIRS", local=None, kind=MISSING_LOCAL)]
+    isin = {"isin": "US0378331005"}
+    names = {("local", ("OURS", AssetType.STOCK)): isin, ("broker", ("THEIRS", AssetType.STOCK)): isin}
+    for found in (paired, folded):
+        life, hints = Life(), HintFacts(identifiers=names)
+        life.run(run(0, *found), hints=hints, **fills(0, held=("OURS", "THEIRS")))
+        life.run(run(6, *found), hints=hints, **fills(6, held=("OURS", "THEIRS"), THEIRS=3))
         assert life.kinds() == ["suspected"]
 
 
