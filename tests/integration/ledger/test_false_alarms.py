@@ -9,7 +9,7 @@ from reconciliation.break_policy import BreakPolicy
 
 
 @pytest.mark.parametrize(
-    ("fills", "seed"), [(250, 7), *(pytest.param(1000, seed, marks=pytest.mark.slow) for seed in range(1, 11))]
+    ("fills", "seed"), [(150, 7), *(pytest.param(1000, seed, marks=pytest.mark.slow) for seed in range(1, 11))]
 )
 def test_fills_in_flight_raise_no_alarm_and_every_real_break_is_told_in_seconds(
     tmp_path: Path, fills: int, seed: int

@@ -15,7 +15,7 @@ from reconciliation.storage.engine import read_transaction, write_transaction
 from reconciliation.storage.ledger_rows import break_of, break_row, change_of
 from reconciliation.storage.ledger_tables import BreakEventRow, BreakRow
 from tests.integration.ledger.books import Book, counted_statements, opened
-from tests.ledger_builders import after, failed_run, finding, run
+from tests.ledger_builders import after, failed_run, fills, finding, run
 
 
 @pytest.fixture
@@ -117,6 +117,22 @@ def test_a_suspicion_asks_for_a_confirmation_run_and_a_confirmed_break_does_not(
     assert book.rows("SELECT confirm_at IS NOT NULL FROM account_standings") in ([(True,)], [(1,)])
     recording = book.record(run(5, finding()))
     assert (recording.to_confirm, recording.to_tell) == ((), ("A",))
+
+
+def test_a_confirmation_run_that_asks_for_another_counts_them_and_comes_to_an_end(book: Book) -> None:
+    asked = [book.record(run(0, finding("S0"))).to_confirm]
+    for second in range(1, 4):
+        context = {"trigger": "confirmation", "in_a_row": asked[-1][0].in_a_row}
+        asked.append(book.record(run(second, finding(f"S{second}"), context=context)).to_confirm)
+    assert [[wanted.in_a_row for wanted in each] for each in asked] == [[1], [2], [3], []]
+
+
+def test_what_a_run_holds_and_when_its_fills_were_looked_at_reach_the_next_run(book: Book) -> None:
+    book.record(run(0, finding()), **fills(0))
+    book.record(run(6, finding()), **fills(6, AAPL=0))
+    assert book.states() == {"AAPL": "suspected"}
+    book.record(run(12, finding()), **fills(12, AAPL=0, IBM=6))
+    assert book.states() == {"AAPL": "open"}
 
 
 def test_a_sweep_is_one_transaction_and_a_bounded_number_of_statements(book: Book) -> None:

@@ -38,14 +38,14 @@ def follow_up(world: World, now: datetime = T0) -> RunFollowUp:
     return RunFollowUp(relay=world, queue=world, wanted=world, now=lambda: now)
 
 
-WANTED = Confirmation(account_id="A", due_at=after(5))
+WANTED = Confirmation(account_id="A", due_at=after(5), in_a_row=2)
 
 
 def test_after_a_commit_events_are_told_and_confirmations_asked_for_in_seconds() -> None:
     world = World()
     follow_up(world).follow_up(Recording(to_confirm=(WANTED,), to_tell=("A",)))
     (request,) = world.asked.values()
-    assert (request.account_id, request.context) == ("A", {"trigger": "confirmation", "in_a_row": 1})
+    assert (request.account_id, request.context) == ("A", {"trigger": "confirmation", "in_a_row": 2})
     assert (world.delays_ms, world.told) == ([5000], [("A",)])
 
 
