@@ -1,4 +1,4 @@
-"""Makes one sweep as a worker does, and kills itself with SIGKILL at a step: `python -m ... STEP RUN_ID ACCOUNT...`.
+"""Makes one sweep as a worker does, in a process of its own that kills itself with SIGKILL at a step.
 
 The killing is wrapped around the parts from outside; the product knows nothing of it.
 """
@@ -6,15 +6,14 @@ The killing is wrapped around the parts from outside; the product knows nothing 
 import asyncio
 import os
 import signal
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
 from reconciliation.bootstrap import Bootstrap
 from reconciliation.models import RunRequest
 from reconciliation.publishing import relay
-from reconciliation.settings import load_settings
+from reconciliation.settings import Settings
 from reconciliation.storage import ledger
 
 #: In the order in which a run passes them.
@@ -81,12 +80,8 @@ async def sweep(parts: Bootstrap, run_id: str, account_ids: Sequence[str]) -> No
     await parts.aclose()
 
 
-def main(step: str, run_id: str, *account_ids: str) -> None:
-    parts = Bootstrap(load_settings())
+def main(settings: Mapping[str, Any], step: str, run_id: str, account_ids: Sequence[str]) -> None:
+    parts = Bootstrap(Settings(**settings))
     arm(step, parts)
     asyncio.run(sweep(parts, run_id, account_ids))
     parts.close()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
