@@ -6,7 +6,6 @@ import json
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
@@ -22,9 +21,7 @@ from reconciliation.storage.migrate import upgrade
 from tests.fill_lab import PREFIX, FillLab
 from tests.processes import Processes
 
-ROUNDS = 1_500
-#: Fills come one at a time; back to back is what the bulk form is for.
-PAUSE_SECONDS = 0.001
+ROUNDS, CALLS = 30, 100
 BULK_FILLS, BULK_CALLS = 1_000, 20
 LATENCY_RUNS = 300
 DELAY_SECONDS = 0.3
@@ -42,7 +39,7 @@ def measure() -> Section:
         latencies = _latencies()
     bare, ours = middle(times[BARE]), middle(times[OURS])
     message = middle(times["a message per fill: apply_async(countdown=…)"])
-    single_rate, spread_rate = 1 / middle(times[f"{OURS}, back to back"]), BULK_FILLS / middle(spread_times)
+    single_rate, spread_rate = 1 / ours, BULK_FILLS / middle(spread_times)
     rows = [[name, _us(middle(taken)), _us(p99(taken)), f"{middle(taken) / bare:.2f}"] for name, taken in times.items()]
     for name, taken in (("one account", bulk_times), (f"{BULK_FILLS} accounts", spread_times)):
         each = [seconds / BULK_FILLS for seconds in taken]
@@ -82,10 +79,8 @@ def _costs(redis_url: str) -> tuple[dict[str, list[float]], list[float], list[fl
             "a message per fill: apply_async(countdown=…)": send,
             "a lock per task (loses the fill during the run)": lock_then_send,
         }
-        time_side_by_side(candidates, rounds=100)
-        times = time_side_by_side(candidates, rounds=ROUNDS, pause_seconds=PAUSE_SECONDS)
-        back_to_back = {name: candidates[name] for name in (BARE, OURS)}
-        times |= {f"{name}, back to back": taken for name, taken in _without_pause(back_to_back).items()}
+        time_side_by_side(candidates, rounds=2, calls=CALLS)
+        times = time_side_by_side(candidates, rounds=ROUNDS, calls=CALLS)
         one = [("ACC-1", FILL)] * BULK_FILLS
         many = [(f"ACC-{number}", FILL) for number in range(BULK_FILLS)]
         reporter.enqueue_fills(many)
@@ -93,15 +88,6 @@ def _costs(redis_url: str) -> tuple[dict[str, list[float]], list[float], list[fl
         bulk_times = time_side_by_side(bulk, rounds=BULK_CALLS)
     sender.close()
     return times, bulk_times["one"], bulk_times["many"]
-
-
-def _without_pause(candidates: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
-    """Each by itself, in turns of a hundred."""
-    times: dict[str, list[float]] = {name: [] for name in candidates}
-    for _ in range(ROUNDS // 100):
-        for name, call in candidates.items():
-            times[name] += time_side_by_side({name: call}, rounds=100)[name]
-    return times
 
 
 def _latencies() -> list[float]:

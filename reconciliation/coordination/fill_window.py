@@ -109,6 +109,8 @@ class FillWindows:
 
     def note(self, notices: Sequence[FillNotice]) -> list[Noted]:
         """Note fills, all in one round trip per 100,000; return an answer for each notice, in order."""
+        if len(notices) <= NOTICES_PER_ROUND_TRIP:
+            return self._note(notices)
         noted: list[Noted] = []
         for first in range(0, len(notices), NOTICES_PER_ROUND_TRIP):
             noted += self._note(notices[first : first + NOTICES_PER_ROUND_TRIP])
@@ -117,9 +119,9 @@ class FillWindows:
     def _note(self, notices: Sequence[FillNotice]) -> list[Noted]:
         tokens: list[str] = []
         hashed = token = ""
-        for notice in notices:
-            if notice.call_id != hashed:  # one call's notices share it
-                hashed, token = notice.call_id, _token(notice.call_id)
+        for _, _, _, call_id, _ in notices:
+            if call_id != hashed:  # one call's notices share it
+                hashed, token = call_id, _token(call_id)
             tokens.append(token)
         replies = self._script.call_many(lambda: self._note_calls(notices, tokens))
         return _noted(notices, tokens, chain.from_iterable(replies))
@@ -127,9 +129,9 @@ class FillWindows:
     def _note_calls(self, notices: Sequence[FillNotice], tokens: Sequence[str]) -> Iterator[list[str | float]]:
         for first in range(0, len(notices), NOTICES_PER_CALL):
             words = self._arguments("note")
-            for place in range(first, min(first + NOTICES_PER_CALL, len(notices))):
-                account_id, fill_count, last_fill, _, symbols = notices[place]
-                words += (account_id, fill_count, _json(last_fill), tokens[place], _names(symbols))
+            some = zip(notices[first : first + NOTICES_PER_CALL], tokens[first : first + NOTICES_PER_CALL], strict=True)
+            for (account_id, fill_count, last_fill, _, symbols), token in some:
+                words += (account_id, fill_count, _json(last_fill), token, _names(symbols))
             yield words
 
     def arrive(self, account_id: str, token: str) -> StartedRun | Countdown | None:
