@@ -68,10 +68,16 @@ def parse_fill_message(payload: Mapping[str, Any]) -> FillMessage:
     Raises:
         InvalidInputError: a field is missing or cannot be accepted; the message names it.
     """
-    schema = payload.get("schema")
+    _check_schema(payload.get("schema"))
+    return _message(_text(payload, "account_id"), payload)
+
+
+def _check_schema(schema: Any) -> None:
     if schema not in _SCHEMAS or isinstance(schema, bool):
         raise InvalidInputError(f"schema: {schema!r} is not known; send the number {SCHEMA}")
-    account_id = _text(payload, "account_id")
+
+
+def _message(account_id: str | None, payload: Mapping[str, Any]) -> FillMessage:
     if account_id is None:
         raise InvalidInputError("account_id: is missing; name the account that was filled")
     return FillMessage(
@@ -95,11 +101,11 @@ def fill_message(account_id: str, fill: OrderFill | Mapping[str, Any]) -> FillMe
         InvalidInputError: as `parse_fill_message`.
     """
     if not isinstance(fill, OrderFill):
-        return parse_fill_message({"schema": SCHEMA, **fill, "account_id": account_id})
-    return parse_fill_message(
+        _check_schema(fill.get("schema", SCHEMA))
+        return _message(_checked_text(account_id, "account_id"), fill)
+    return _message(
+        _checked_text(account_id, "account_id"),
         {
-            "schema": SCHEMA,
-            "account_id": account_id,
             "fill_id": fill.fill_id,
             "order_id": fill.order_id,
             "symbol": fill.symbol,
@@ -107,7 +113,7 @@ def fill_message(account_id: str, fill: OrderFill | Mapping[str, Any]) -> FillMe
             "quantity": fill.quantity,
             "price": fill.price,
             "executed_at": fill.timestamp,
-        }
+        },
     )
 
 
@@ -131,8 +137,10 @@ def fill_payload(message: FillMessage) -> dict[str, Any]:
 
 def _text(payload: Mapping[str, Any], name: str) -> str | None:
     value = payload.get(name)
-    if value is None:
-        return None
+    return None if value is None else _checked_text(value, name)
+
+
+def _checked_text(value: Any, name: str) -> str:
     if not isinstance(value, str) or not value or value.isspace():
         raise InvalidInputError(f"{name}: {_shown(value)} is not a text; send a string that is not empty")
     if len(value) > MAX_TEXT_CHARACTERS:

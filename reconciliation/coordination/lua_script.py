@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from hashlib import sha1
 from typing import Any
 
@@ -68,12 +67,13 @@ class LuaScript:
             self._idle.append(connection)
 
     def _connection(self) -> AbstractConnection:
-        while self._idle:
-            with suppress(IndexError):  # another thread was quicker
+        while True:
+            try:
                 connection = self._idle.pop()
-                if connection.pid == os.getpid():  # else it is the parent's, from before a fork
-                    return connection
-        return self._client.connection_pool.get_connection()
+            except IndexError:
+                return self._client.connection_pool.get_connection()
+            if connection.pid == os.getpid():  # else it is the parent's, from before a fork
+                return connection
 
 
 def _exchange(connection: AbstractConnection, digest: str, calls: Iterable[Arguments]) -> list[Any]:
