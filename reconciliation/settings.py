@@ -87,7 +87,7 @@ class Settings(BaseSettings):
         None, gt=0, description="Every hour, runs and resolved breaks older than this are deleted; default: never."
     )
 
-    sweep_size: int = Field(100, ge=1, le=1000, description="Accounts in one sweep, at most.")
+    sweep_size: int = Field(200, ge=1, le=1000, description="Accounts in one sweep, at most.")
     sweep_seconds: float = Field(45.0, gt=0, description="A sweep begins with no account after this time.")
     sweeps_waiting_max: int = Field(
         200, ge=1, description="With so many sweeps waiting for workers, what is due stays in the due-queue."
