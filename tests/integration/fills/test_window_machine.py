@@ -9,7 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from reconciliation.coordination import fill_window
 from reconciliation.errors import CoordinationError
-from tests.integration.fills.window_machine import WindowMachine
+from tests.integration.fills.window_machine import RepeatingConnection, WindowMachine
 
 SOURCE = Path(fill_window.__file__).with_suffix(".lua").read_text(encoding="utf-8")
 MARK = re.compile(r"^.*\S.* -- rule: (?P<name>[a-z -]+)$", re.MULTILINE)
@@ -59,7 +59,9 @@ def without(rule: str) -> str:
 
 
 def test_no_fill_is_lost_and_no_account_runs_twice_whatever_happens(redis_url):
+    before = RepeatingConnection.executed_twice
     walk(redis_url, examples=100)
+    assert RepeatingConnection.executed_twice > before, "lost replies were part of the walk"
 
 
 @pytest.mark.slow
