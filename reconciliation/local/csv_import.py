@@ -6,19 +6,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert
+from sqlalchemy import Connection, Engine, delete
 from sqlalchemy.dialects import postgresql, sqlite
 
 from reconciliation.errors import InvalidInputError
 from reconciliation.local.csv import read_balances, read_positions
 from reconciliation.local.provider import LocalPosition, LocalSnapshot
+from reconciliation.storage.bulk_rows import insert_rows, upsert_rows
 from reconciliation.storage.engine import write_transaction
 from reconciliation.storage.tables import Account, Position
 
 #: Rows of one statement: a few megabytes, however large the file.
 ROWS_PER_BATCH = 5_000
-
-_FIGURES = ("cash", "equity", "currency", "cash_by_currency", "as_of")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,15 +83,10 @@ def _replace_accounts(
     lock = upsert.on_conflict_do_update(
         index_elements=[Account.account_id], set_={"account_id": upsert.excluded.account_id}
     )
-    replace = upsert.on_conflict_do_update(
-        index_elements=[Account.account_id], set_={name: upsert.excluded[name] for name in _FIGURES}
-    )
     for batch in _batches(account_ids):
         connection.execute(lock, [{"account_id": account_id} for account_id in batch])
         connection.execute(delete(Position).where(Position.account_id.in_(batch)))
-        replaced = [_account_values(balances[account_id]) for account_id in batch if account_id in balances]
-        if replaced:
-            connection.execute(replace, replaced)
+        upsert_rows(connection, Account, [_account_values(balances[name]) for name in batch if name in balances])
 
 
 def _insert_positions(
@@ -100,7 +94,7 @@ def _insert_positions(
 ) -> None:
     if any(account_id not in named for account_id, _ in batch):
         raise _changed(path)
-    connection.execute(insert(Position), [_position_values(*row) for row in batch])
+    insert_rows(connection, Position, [_position_values(*row) for row in batch])
 
 
 def _changed(path: Path) -> InvalidInputError:

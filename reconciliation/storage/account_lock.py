@@ -4,26 +4,22 @@ Whoever changes breaks locks the standings of its accounts first, in the order o
 other, and never in a circle. On SQLite the write transaction itself is the lock.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_postgresql
-from sqlalchemy.dialects.sqlite import insert as insert_sqlite
+from sqlalchemy import Connection, select
 
 from reconciliation.break_case import Break, BreakChange
 from reconciliation.break_states import UNTOLD
 from reconciliation.event_payloads import account_event_payload, break_event_payload
 from reconciliation.standing import AccountEvent, Standing
+from reconciliation.storage.bulk_rows import insert_missing_rows, insert_rows, update_rows
 from reconciliation.storage.ledger_rows import standing_of, standing_row
 from reconciliation.storage.ledger_tables import OutboxRow, StandingRow
 from reconciliation.storage.membership import is_among
-
-#: The same on both databases: `on_conflict_do_...`.
-UPSERTS: Mapping[str, Any] = {"postgresql": insert_postgresql, "sqlite": insert_sqlite}
 
 
 @dataclass
@@ -71,7 +67,7 @@ def lock_accounts(connection: Connection, account_ids: Iterable[str]) -> dict[st
         if account_id not in known
     ]
     if new:
-        connection.execute(UPSERTS[connection.dialect.name](StandingRow).on_conflict_do_nothing(), new)
+        insert_missing_rows(connection, StandingRow, new)
     rows = connection.execute(select(table).where(wanted).order_by(table.c.account_id).with_for_update()).mappings()
     return {
         row["account_id"]: LockedAccount(
@@ -84,20 +80,8 @@ def lock_accounts(connection: Connection, account_ids: Iterable[str]) -> dict[st
 def save_accounts(connection: Connection, accounts: Sequence[LockedAccount]) -> None:
     """Write the standings and what is to be told, in two statements."""
     changes = [
-        {
-            **{f"new_{name}": value for name, value in standing_row(account.standing).items()},
-            "new_sequence": account.sequence,
-            "new_confirm_at": account.confirm_at,
-        }
+        {**standing_row(account.standing), "sequence": account.sequence, "confirm_at": account.confirm_at}
         for account in accounts
     ]
-    columns = [name.removeprefix("new_") for name in changes[0] if name != "new_account_id"]
-    connection.execute(
-        update(StandingRow)
-        .where(StandingRow.account_id == bindparam("new_account_id"))
-        .values({name: bindparam(f"new_{name}") for name in columns}),
-        changes,
-    )
-    outbox = [row for account in accounts for row in account.outbox]
-    if outbox:
-        connection.execute(insert(OutboxRow), outbox)
+    update_rows(connection, StandingRow, changes)
+    insert_rows(connection, OutboxRow, [row for account in accounts for row in account.outbox])

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Select, insert, select
+from sqlalchemy import Connection, Engine, Select, select
 
 from reconciliation.break_actions import BreakAction, act
 from reconciliation.break_case import Break, BreakChange
@@ -14,9 +14,9 @@ from reconciliation.break_states import BreakState
 from reconciliation.errors import InvalidInputError
 from reconciliation.models import DiscrepancySeverity, DiscrepancyType
 from reconciliation.storage.account_lock import lock_accounts, save_accounts
+from reconciliation.storage.bulk_rows import insert_rows, upsert_rows
 from reconciliation.storage.engine import read_transaction, write_transaction
-from reconciliation.storage.ledger import save_breaks
-from reconciliation.storage.ledger_rows import break_of, change_of, change_row
+from reconciliation.storage.ledger_rows import break_of, break_row, change_of, change_row
 from reconciliation.storage.ledger_tables import BreakEventRow, BreakRow, DiscrepancyRow
 
 #: The last sightings that are shown with a break.
@@ -115,8 +115,8 @@ class SqlBreaks:
             account_id = _by_id(connection, break_id).key.account_id
             account = lock_accounts(connection, [account_id])[account_id]
             case, change = act(_by_id(connection, break_id), action)
-            save_breaks(connection, [case])
-            connection.execute(insert(BreakEventRow), [change_row(case.break_id, change)])
+            upsert_rows(connection, BreakRow, [break_row(case)])
+            insert_rows(connection, BreakEventRow, [change_row(case.break_id, change)])
             account.tell_change(case, change)
             save_accounts(connection, [account])
         return case

@@ -10,6 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import NullPool
 
 from reconciliation.errors import ConfigurationError, StorageError
+from reconciliation.storage.json_text import to_json
 
 CONNECT_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 30
@@ -127,7 +128,11 @@ def _parse(url: str) -> URL:
 def _sqlite_engine(url: URL) -> Engine:
     # NullPool: opening a file is cheap, and no connection is carried across threads or a fork.
     engine = create_engine(
-        url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": LOCK_TIMEOUT_SECONDS}
+        url,
+        poolclass=NullPool,
+        hide_parameters=True,
+        json_serializer=to_json,
+        connect_args={"timeout": LOCK_TIMEOUT_SECONDS},
     )
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -155,10 +160,12 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _postgresql_engine(url: URL, pool_size: int) -> Engine:
-    limits = {
+    session = {
         "statement_timeout": STATEMENT_TIMEOUT_SECONDS * 1000,
         "lock_timeout": LOCK_TIMEOUT_SECONDS * 1000,
         "idle_in_transaction_session_timeout": IDLE_TRANSACTION_TIMEOUT_SECONDS * 1000,
+        # A plan that is kept is of the day when it was made: one for an empty table reads a full one from end to end.
+        "plan_cache_mode": "force_custom_plan",
     }
     arguments: dict[str, Any] = {
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
@@ -167,7 +174,7 @@ def _postgresql_engine(url: URL, pool_size: int) -> Engine:
         "client_encoding": "utf8",
         # A cable that is cut in the middle of a statement is noticed by the kernel, not by the server's limits.
         "tcp_user_timeout": (STATEMENT_TIMEOUT_SECONDS + CONNECT_TIMEOUT_SECONDS) * 1000,
-        "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
+        "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
     }
     try:
         return create_engine(
@@ -177,6 +184,7 @@ def _postgresql_engine(url: URL, pool_size: int) -> Engine:
             pool_recycle=POOL_RECYCLE_SECONDS,
             pool_timeout=POOL_TIMEOUT_SECONDS,
             hide_parameters=True,
+            json_serializer=to_json,
             # What the URL's own query says wins.
             connect_args={name: value for name, value in arguments.items() if name not in url.query},
         )

@@ -3,13 +3,13 @@
 The number of statements does not depend on the number of accounts or findings.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, select
 
 from reconciliation.break_case import Break, BreakChange, BreakKey
 from reconciliation.break_policy import BreakPolicy
@@ -18,7 +18,8 @@ from reconciliation.breaks import RunFacts, advance, confirmations_in_a_row
 from reconciliation.ledger import Confirmation, RecordedRun, Recording
 from reconciliation.models import Outcome
 from reconciliation.standing import Condition, after_run, why_not_applied
-from reconciliation.storage.account_lock import UPSERTS, LockedAccount, lock_accounts, save_accounts
+from reconciliation.storage.account_lock import LockedAccount, lock_accounts, save_accounts
+from reconciliation.storage.bulk_rows import insert_rows, upsert_rows
 from reconciliation.storage.engine import write_transaction
 from reconciliation.storage.ledger_rows import break_of, break_row, change_row, discrepancy_row, run_row
 from reconciliation.storage.ledger_tables import BreakEventRow, BreakRow, DiscrepancyRow, RunRow
@@ -164,23 +165,8 @@ def _load_breaks(connection: Connection, runs: Sequence[RecordedRun]) -> dict[st
 def _write(connection: Connection, sweep: _Sweep) -> None:
     if sweep.replaced:
         connection.execute(delete(RunRow).where(RunRow.run_id.in_(sweep.replaced)))
-    _insert(connection, RunRow, sweep.runs)
-    _insert(connection, DiscrepancyRow, sweep.findings)
-    save_breaks(connection, sweep.touched.values())
-    _insert(connection, BreakEventRow, [change_row(key.break_id, change) for key, change in sweep.changes])
+    insert_rows(connection, RunRow, sweep.runs)
+    insert_rows(connection, DiscrepancyRow, sweep.findings)
+    upsert_rows(connection, BreakRow, [break_row(case) for case in sweep.touched.values()])
+    insert_rows(connection, BreakEventRow, [change_row(key.break_id, change) for key, change in sweep.changes])
     save_accounts(connection, list(sweep.accounts.values()))
-
-
-def save_breaks(connection: Connection, breaks: Iterable[Break]) -> None:
-    """Write breaks, new or known, in one statement."""
-    rows = [break_row(case) for case in breaks]
-    if not rows:
-        return
-    statement = UPSERTS[connection.dialect.name](BreakRow)
-    changed = {name: statement.excluded[name] for name in rows[0] if name != "break_id"}
-    connection.execute(statement.on_conflict_do_update(index_elements=["break_id"], set_=changed), rows)
-
-
-def _insert(connection: Connection, table: Any, rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(insert(table), rows)

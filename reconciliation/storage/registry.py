@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection as DbConnection
-from sqlalchemy import Engine, bindparam, delete, func, insert, select, update
+from sqlalchemy import Engine, delete, func, select, update
 
 from reconciliation.errors import InvalidInputError
 from reconciliation.registered import (
@@ -22,6 +22,7 @@ from reconciliation.registered import (
     rules_as_json,
     rules_from_json,
 )
+from reconciliation.storage.bulk_rows import insert_rows, update_rows
 from reconciliation.storage.engine import read_transaction, write_transaction
 from reconciliation.storage.membership import is_among
 from reconciliation.storage.registry_tables import AccountLabelRow, AccountRow, RegistryStateRow, RemovedAccountRow
@@ -127,7 +128,7 @@ class Registry:
             for chunk in chunks(account_ids):
                 db.execute(delete(AccountLabelRow).where(AccountLabelRow.account_id.in_(chunk)))
                 db.execute(delete(AccountRow).where(AccountRow.account_id.in_(chunk)))
-                db.execute(insert(RemovedAccountRow), [{"account_id": name, "revision": revision} for name in chunk])
+                insert_rows(db, RemovedAccountRow, [{"account_id": name, "revision": revision} for name in chunk])
 
     def find(self, which: AccountFilter, *, with_labels: bool = True) -> list[RegisteredAccount]:
         """Return the meant accounts, by account id; a run has no use for their labels."""
@@ -174,11 +175,6 @@ class Registry:
                 db.execute(update(AccountRow).where(AccountRow.account_id.in_(chunk)).values(scheduled_at=at))
 
 
-_REWRITE = (
-    update(AccountRow)
-    .where(AccountRow.account_id == bindparam("new_account_id"))
-    .values({name: bindparam(f"new_{name}") for name in (*_PLAIN_COLUMNS[1:], "tolerances", "revision")})
-)
 _COLUMNS = (*(getattr(AccountRow, name) for name in _PLAIN_COLUMNS), AccountRow.tolerances)
 
 
@@ -249,23 +245,19 @@ def _values(account: RegisteredAccount, revision: int) -> dict[str, Any]:
 def _insert(db: DbConnection, accounts: Sequence[RegisteredAccount], revision: int) -> None:
     for chunk in chunks(account.account_id for account in accounts):
         db.execute(delete(RemovedAccountRow).where(RemovedAccountRow.account_id.in_(chunk)))
-    if accounts:
-        db.execute(insert(AccountRow), [_values(account, revision) for account in accounts])
+    insert_rows(db, AccountRow, [_values(account, revision) for account in accounts])
     _insert_labels(db, accounts)
 
 
 def _insert_labels(db: DbConnection, accounts: Iterable[RegisteredAccount]) -> None:
     rows = [{"account_id": each.account_id, "label": label} for each in accounts for label in sorted(each.labels)]
-    if rows:
-        db.execute(insert(AccountLabelRow), rows)
+    insert_rows(db, AccountLabelRow, rows)
 
 
 def _rewrite(
     db: DbConnection, before: Mapping[str, RegisteredAccount], accounts: Sequence[RegisteredAccount], revision: int
 ) -> None:
-    rows = [{f"new_{name}": value for name, value in _values(account, revision).items()} for account in accounts]
-    if rows:
-        db.execute(_REWRITE, rows)
+    update_rows(db, AccountRow, [_values(account, revision) for account in accounts])
     # New to the schedule again: it starts with a start-up run.
     again = [account.account_id for account in accounts if account.enabled and not before[account.account_id].enabled]
     for chunk in chunks(again):

@@ -5,9 +5,10 @@ from threading import Lock
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select, text
+from sqlalchemy import Connection, Engine, delete, select, text
 
 from reconciliation.errors import InvalidInputError
+from reconciliation.storage.bulk_rows import insert_rows
 from reconciliation.storage.engine import read_transaction, write_transaction
 from reconciliation.storage.symbol_tables import SymbolMappingRow
 from reconciliation.symbols import SymbolMapping, SymbolResolver
@@ -56,8 +57,7 @@ class SymbolStore:
                     )
                 present.append(mapping)
                 new.append(mapping)
-            if new:
-                connection.execute(insert(SymbolMappingRow), [_values(mapping) for mapping in new])
+            insert_rows(connection, SymbolMappingRow, [_values(mapping) for mapping in new])
         return len(new)
 
     def remove(self, number: int) -> None:
