@@ -4,14 +4,14 @@ A run proposes at most one event for each break; a flood withdraws proposals; wh
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from reconciliation.break_case import Amounts, Break, BreakChange, BreakKey, Sightings, apply
 from reconciliation.break_policy import BreakPolicy, is_higher
 from reconciliation.break_states import BreakEventKind, BreakState
 from reconciliation.fill_activity import FillActivity, Since
-from reconciliation.hints import LASTING, Finding, HintFacts, explain
+from reconciliation.hints import LASTING, NO_FACTS, Finding, HintFacts, explain
 from reconciliation.models import DiscrepancySeverity, DiscrepancyType, ReconciliationResult, Trigger
 
 _OPENING = frozenset({BreakEventKind.OPENED, BreakEventKind.REOPENED})
@@ -32,7 +32,7 @@ class RunFacts:
     holdings: frozenset[str] = frozenset()
     #: Whether the account was in a flood when the run began.
     in_flood: bool = False
-    hints: HintFacts = field(default_factory=HintFacts)
+    hints: HintFacts = NO_FACTS
 
 
 @dataclass(frozen=True, kw_only=True)

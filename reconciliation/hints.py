@@ -50,6 +50,9 @@ class HintFacts:
     stale_after_seconds: float = 900.0
 
 
+NO_FACTS = HintFacts()
+
+
 def facts_of(local: LocalSnapshot, broker: BrokerSnapshot, context: Mapping[str, Any]) -> HintFacts:
     """Return what two snapshots tell beside their figures, and the run's context of the last fill."""
     multipliers: dict[PositionKey, Decimal] = {}

@@ -1,12 +1,12 @@
 """The port to the ledger: where runs are recorded and breaks are kept; one transaction a call."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from reconciliation.fill_activity import FillActivity
-from reconciliation.hints import HintFacts
+from reconciliation.hints import NO_FACTS, HintFacts
 from reconciliation.models import Fence, ReconciliationConfig, ReconciliationResult
 
 
@@ -24,7 +24,7 @@ class RecordedRun:
     fills_after: FillActivity | None = None
     #: What either side holds, under the names of the findings.
     holdings: frozenset[str] = frozenset()
-    hints: HintFacts = field(default_factory=HintFacts)
+    hints: HintFacts = NO_FACTS
 
 
 @dataclass(frozen=True, kw_only=True)

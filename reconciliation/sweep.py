@@ -20,7 +20,7 @@ from reconciliation.errors import CoordinationError, ReadError, StorageError, Un
 from reconciliation.fill_activity import NOT_SEEN, FillActivity
 from reconciliation.gather import of_account, surely, unforeseen
 from reconciliation.groups import grouped
-from reconciliation.hints import HintFacts, facts_of
+from reconciliation.hints import NO_FACTS, facts_of
 from reconciliation.ledger import FillWatch, FollowUp, RecordedRun, RunLedger
 from reconciliation.local.provider import LocalBook, LocalSnapshot
 from reconciliation.models import ReconciliationConfig, ReconciliationResult, RunError, RunRequest
@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 #: How long answers wait for others of their group. Also about how much older a broker's figure may be than ours.
 GROUP_SECONDS = 0.5
+
+#: An account's fills before the reads began and after they ended.
+_FillLooks = tuple[FillActivity | None, FillActivity | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,10 +194,12 @@ class Reconciler:
         resolver = await asyncio.to_thread(self._symbols.get_resolver) if self._symbols else None
         fills_after = await asyncio.to_thread(self._look_at_fills, account_ids)
         runs = [
-            replace(
-                _conclude_apart(request, answer, of_account(local, "local book", request.account_id), resolver),
-                fills_before=fills_before.get(request.account_id),
-                fills_after=fills_after.get(request.account_id),
+            _conclude_apart(
+                request,
+                answer,
+                of_account(local, "local book", request.account_id),
+                resolver,
+                (fills_before.get(request.account_id), fills_after.get(request.account_id)),
             )
             for answer in group
             for request in by_account[answer.plan.config.account_id]
@@ -242,11 +247,15 @@ class Reconciler:
 
 
 def _conclude_apart(
-    request: RunRequest, answer: BrokerAnswer, ours: LocalSnapshot | ReadError, resolver: SymbolResolver | None
+    request: RunRequest,
+    answer: BrokerAnswer,
+    ours: LocalSnapshot | ReadError,
+    resolver: SymbolResolver | None,
+    fills: _FillLooks,
 ) -> RecordedRun:
     """Conclude one run; what its data make our own code raise ends this run and no other."""
     try:
-        return _conclude(request, answer, ours, resolver)
+        return _conclude(request, answer, ours, resolver, fills)
     except Exception as error:
         logger.exception("account %r cannot be compared", request.account_id)
         why = unforeseen("the account cannot be compared", error, request.account_id)
@@ -261,16 +270,27 @@ def _without_data(run: RecordedRun, error: Exception) -> RecordedRun:
 
 
 def _conclude(
-    request: RunRequest, answer: BrokerAnswer, ours: LocalSnapshot | ReadError, resolver: SymbolResolver | None
+    request: RunRequest,
+    answer: BrokerAnswer,
+    ours: LocalSnapshot | ReadError,
+    resolver: SymbolResolver | None,
+    fills: _FillLooks,
 ) -> RecordedRun:
-    theirs, config = answer.snapshot, answer.plan.config
-    plan = answer.plan
+    theirs, plan = answer.snapshot, answer.plan
     naming = None if resolver is None else Naming(resolver=resolver, brokers=(plan.connection, plan.broker))
     sides = named_alike(answer.start, ours, theirs, naming)
-    result = conclude_named(request, config, answer.start, sides)
-    facts, holdings = HintFacts(), frozenset[str]()
+    result = conclude_named(request, plan.config, answer.start, sides)
+    facts, holdings = NO_FACTS, frozenset[str]()
     if result.discrepancies and not isinstance(sides.local, ReadError) and not isinstance(sides.broker, ReadError):
         # Under the names of the findings, or the facts would be of nobody.
         facts = facts_of(sides.local, sides.broker, request.context)
         holdings = frozenset(row.symbol for row in (*sides.local.positions, *sides.broker.positions))
-    return RecordedRun(result=result, config=config, fence=request.fence, hints=facts, holdings=holdings)
+    return RecordedRun(
+        result=result,
+        config=plan.config,
+        fence=request.fence,
+        fills_before=fills[0],
+        fills_after=fills[1],
+        hints=facts,
+        holdings=holdings,
+    )

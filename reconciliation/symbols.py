@@ -112,14 +112,14 @@ class SymbolResolver:
             brokers: the names under which mappings speak of this broker.
             day: of the broker's figures.
         """
-        ours, theirs = {_key(row) for row in local}, {_key(row) for row in broker}
-        broker = _apart(local, broker)
-        if ours == theirs and ours == {_key(row) for row in broker} and not self._has_to_rename(theirs):
-            return Aligned(local=local, broker=broker)
+        ours, theirs = _keys(local), _keys(broker)
+        sized = _apart(local, broker)
+        if ours == theirs and (sized is broker or theirs == _keys(sized)) and not self._has_to_rename(theirs):
+            return Aligned(local=local, broker=sized)
         names = _Names(local)
         mapped: set[Key] = set()
         renamed: list[BrokerPosition] = []
-        for row in broker:
+        for row in sized:
             told = self.mapped(row.symbol, AssetType(row.asset_type), brokers, day) if self._mappings else None
             symbol = told if told is not None else names.of_identifiers(row)
             symbol = names.common(symbol or row.symbol, AssetType(row.asset_type))
@@ -131,7 +131,7 @@ class SymbolResolver:
 
     def _has_to_rename(self, keys: set[Key]) -> bool:
         """Say whether a symbol is mapped, or two symbols are one; seldom, so it is looked at first."""
-        if any(symbol in self._mappings for symbol, _ in keys):
+        if self._mappings and any(symbol in self._mappings for symbol, _ in keys):
             return True
         return len({(common_form(symbol, kind), kind) for symbol, kind in keys}) < len(keys)
 
@@ -191,8 +191,8 @@ def _identifiers(row: Any) -> list[tuple[str, str]]:
     ]
 
 
-def _key(row: PositionLike) -> Key:
-    return row.symbol, row.asset_type
+def _keys(rows: Iterable[PositionLike | BrokerPosition]) -> set[Key]:
+    return {(row.symbol, row.asset_type) for row in rows}
 
 
 def _renamed(row: PositionLike, symbol: str) -> PositionLike:
@@ -219,7 +219,7 @@ def _twins(local: Sequence[PositionLike], broker: Sequence[BrokerPosition], mapp
         for one, other in pairs:
             # A guess among several would be none.
             if sum(one is a or other is b for a, b in pairs) == 1:
-                twins[_key(one[0])] = other[0].symbol
+                twins[one[0].symbol, one[0].asset_type] = other[0].symbol
     return twins
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT_SECONDS = 5.0
+#: New objects between two looks for circles among them: a few megabytes.
+_OBJECTS_PER_COLLECTION = 50_000
 
 Answer = TypeVar("Answer")
 
@@ -99,8 +101,10 @@ def load_parts(**_: Any) -> None:
 def enter_child(**_: Any) -> None:
     """Prepare a child of the prefork pool: without its parent it would go on, unseen, with a message given back."""
     die_with_parent()
-    # What was imported stays: looking at it at each collection costs a sweep 7 %.
+    # What was imported stays: looking at it at each collection costs a sweep 7 %. And a sweep makes and drops rows by
+    # the ten thousand, hardly one of them in a circle: to look for circles at each 700th costs as much again.
     gc.freeze()
+    gc.set_threshold(_OBJECTS_PER_COLLECTION)
 
 
 def follow_worker_signals() -> None:

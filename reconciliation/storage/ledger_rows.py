@@ -1,6 +1,5 @@
 """Domain objects of the ledger to rows and back; no statement is made here."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -33,8 +32,7 @@ def run_row(run: RecordedRun, not_applied: str | None) -> dict[str, Any]:
         "trigger": str(result.context.get("trigger", ""))[:32],
         "outcome": result.outcome.value,
         "not_applied": not_applied,
-        # A context is the caller's, and may hold a UUID or a time.
-        "context": json.loads(json.dumps(result.context, default=str)),
+        "context": result.context,
         "local_as_of": result.local_as_of,
         "broker_as_of": result.broker_as_of,
         "tolerances": None if run.config is None else _tolerances(run.config),
