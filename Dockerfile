@@ -14,14 +14,14 @@ RUN /opt/venv/bin/pip install --no-cache-dir ".[$EXTRAS]"
 FROM python:3.11-slim-bookworm
 
 # A number, so that an orchestrator can see that it is not root.
-RUN useradd --system --uid 10001 --home-dir /work --create-home --shell /usr/sbin/nologin reconciliation
+RUN useradd --system --uid 10001 --home-dir /app --create-home --shell /usr/sbin/nologin reconciliation
 COPY --from=build /opt/venv /opt/venv
 # REMAP_SIGTERM: `docker stop` gives running tasks 10 s to end, then hands their messages back (celeryconfig.py).
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     REMAP_SIGTERM=SIGQUIT
-WORKDIR /work
+WORKDIR /app
 USER 10001
 
 # A worker that is busy answers, one whose main loop is stuck does not. Beat has its own check in docker-compose.yml.

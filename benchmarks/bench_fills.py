@@ -3,21 +3,18 @@
 import contextlib
 import io
 import json
-import tempfile
 import threading
 import time
 from datetime import datetime
-from pathlib import Path
 from uuid import uuid4
 
+from benchmarks.bench_parts import fresh_site
 from benchmarks.figures import Section, middle, p99, time_side_by_side
 from reconciliation.coordination.connection import connect
 from reconciliation.embedded.redis_server import RedisServer
 from reconciliation.enqueue import FillReporter
 from reconciliation.publishing.task_sender import TaskSender
 from reconciliation.settings import Settings
-from reconciliation.storage.engine import build_engine
-from reconciliation.storage.migrate import upgrade
 from tests.fill_lab import PREFIX, FillLab
 from tests.processes import Processes
 
@@ -27,7 +24,6 @@ LATENCY_RUNS = 300
 DELAY_SECONDS = 0.3
 LOCK_MS = 60_000
 FILL = {"fill_id": "F-1", "order_id": "O-1", "symbol": "AAPL", "side": "buy", "quantity": "10", "price": "1.5"}
-
 
 BARE, OURS = "a bare Lua round trip", "our enqueue_fill"
 
@@ -95,26 +91,21 @@ def _latencies() -> list[float]:
     accounts = [f"ACC-{number}" for number in range(LATENCY_RUNS)]
     heard: dict[str, float] = {}
     last_fill_at: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as name, RedisServer() as server:
-        directory = Path(name)
-        url = f"sqlite:///{directory / 'book.db'}"
-        engine = build_engine(url)
-        upgrade(engine)
-        engine.dispose()
-        with (
-            FillLab(server.url, url, directory, accounts, post_fill_delay_seconds=DELAY_SECONDS) as lab,
-            Processes(directory) as processes,
-            connect(server.url, 5) as client,
-            client.pubsub(ignore_subscribe_messages=True) as channel,
-        ):
-            channel.subscribe(f"{PREFIX}result")
-            processes.worker(lab.settings, concurrency=2)
-            listener = threading.Thread(target=_hear, args=(channel, heard, last_fill_at), daemon=True)
-            listener.start()
-            for account_id in accounts:
-                lab.fill(account_id)
-                while account_id not in heard:
-                    time.sleep(0.005)
+    with (
+        fresh_site() as (directory, redis_url, url),
+        FillLab(redis_url, url, directory, accounts, post_fill_delay_seconds=DELAY_SECONDS) as lab,
+        Processes(directory) as processes,
+        connect(redis_url, 5) as client,
+        client.pubsub(ignore_subscribe_messages=True) as channel,
+    ):
+        channel.subscribe(f"{PREFIX}result")
+        processes.worker(lab.settings, concurrency=2)
+        listener = threading.Thread(target=_hear, args=(channel, heard, last_fill_at), daemon=True)
+        listener.start()
+        for account_id in accounts:
+            lab.fill(account_id)
+            while account_id not in heard:
+                time.sleep(0.005)
     return [heard[account_id] - last_fill_at[account_id] - DELAY_SECONDS for account_id in accounts[5:]]
 
 

@@ -3,15 +3,12 @@
 import contextlib
 import io
 import os
-import tempfile
 from pathlib import Path
 
+from benchmarks.bench_parts import fresh_site
 from benchmarks.figures import Section
-from reconciliation.embedded.redis_server import RedisServer
 from reconciliation.models import RunRequest
 from reconciliation.registered import Connection
-from reconciliation.storage.engine import build_engine
-from reconciliation.storage.migrate import upgrade
 from tests.acceptance.schedule.http_broker import MeasuringBroker, measuring_broker
 from tests.acceptance.schedule.site import Site
 from tests.processes import Processes
@@ -54,13 +51,8 @@ def measure() -> Section:
 
 
 def _serve(answer_seconds: float) -> MeasuringBroker:
-    with tempfile.TemporaryDirectory() as name, RedisServer() as server:
-        directory = Path(name)
-        url = f"sqlite:///{directory / 'book.db'}"
-        engine = build_engine(url)
-        upgrade(engine)
-        engine.dispose()
-        settings = {"redis_url": server.url, "database_url": url, "sweep_size": 25}
+    with fresh_site() as (directory, redis_url, url):
+        settings = {"redis_url": redis_url, "database_url": url, "sweep_size": 25}
         with measuring_broker(answer_seconds) as (broker, broker_url), Site(settings) as site:
             opener = "tests.acceptance.schedule.http_broker:open_http_broker"
             limits = {"requests_per_second": REQUESTS_PER_SECOND, "concurrency": CONCURRENCY}

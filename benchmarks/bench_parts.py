@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -12,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from reconciliation.broker.query import BrokerAccount, BrokerPosition
+from reconciliation.embedded.redis_server import RedisServer
 from reconciliation.models import AssetType
+from reconciliation.storage.engine import build_engine
+from reconciliation.storage.migrate import upgrade
 
 ROOT = Path(__file__).parents[1]
 POSITIONS = 20
@@ -41,6 +45,17 @@ class SimulatedBroker:
 
 def open_simulated(options: Mapping[str, Any], secrets: Mapping[str, str]) -> SimulatedBroker:  # noqa: ARG001
     return SimulatedBroker(options["latency_seconds"], options["positions"])
+
+
+@contextmanager
+def fresh_site() -> Iterator[tuple[Path, str, str]]:
+    """Give a folder, the URL of a Redis and that of a migrated SQLite database, all of them gone afterwards."""
+    with tempfile.TemporaryDirectory() as name, RedisServer() as server:
+        url = f"sqlite:///{Path(name) / 'book.db'}"
+        engine = build_engine(url)
+        upgrade(engine)
+        engine.dispose()
+        yield Path(name), server.url, url
 
 
 def start_worker(settings: Mapping[str, object], directory: Path) -> AbstractContextManager["subprocess.Popen[bytes]"]:

@@ -3,7 +3,8 @@
 PostgreSQL gets the rows as one JSON document and takes it apart itself: one statement to parse and to plan, for about
 half of what binding every value costs the client. SQLite binds within the process, row by row.
 
-The rows of a call have the same columns, by their names, and no key twice. Values are checked and changed by the columns' own types.
+The rows of a call have the same columns, by their names, and no key twice. Values are checked and changed by the
+columns' own types.
 """
 
 from collections.abc import Callable, Mapping, Sequence

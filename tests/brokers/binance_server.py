@@ -115,7 +115,6 @@ class BinanceMarginWire(BinanceSpotWire):
     """The cross margin wallet: what is borrowed counts against what is there."""
 
     positions_marker = account_marker = "/sapi/v1/margin/account"
-    has_identity = False
     quantity_field = "borrowed"
     cannot_express: ClassVar[CannotExpress] = {
         **{
@@ -170,7 +169,6 @@ class BinanceSwapWire(BinanceWire):
     }
     # ccxt leaves a row without an entry price out.
     refuses: ClassVar[Mapping[Situation, type[ReadError]]] = {Situation.MISSING_COST: Incomplete}
-    has_identity = False
     exchange_options: ClassVar[Mapping[str, Any]] = {
         "holds": "derivatives",
         "currency": "USDT",
@@ -250,6 +248,3 @@ class BinanceSwapWire(BinanceWire):
 
     def rows(self) -> list[dict[str, Any]]:
         return [*self.open_positions, *self.open_options]
-
-    def become_another_account(self) -> None:
-        raise NotImplementedError

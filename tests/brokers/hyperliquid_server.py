@@ -24,7 +24,6 @@ class HyperliquidWire(ExchangeWire):
     kinds: ClassVar[Mapping[AssetType, AssetType]] = {AssetType.STOCK: AssetType.SWAP}
     unsaid = Unsaid(cash=True)
     quantity_field = "szi"
-    has_identity = False
     cannot_express: ClassVar[CannotExpress] = {
         Situation.OPTION: "Hyperliquid has perpetual contracts alone",
         Situation.FUTURE: "Hyperliquid has perpetual contracts alone",
@@ -85,6 +84,3 @@ class HyperliquidWire(ExchangeWire):
 
     def rows(self) -> list[dict[str, Any]]:
         return [row["position"] for row in self.state["assetPositions"]]
-
-    def become_another_account(self) -> None:
-        raise NotImplementedError

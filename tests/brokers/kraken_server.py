@@ -47,7 +47,6 @@ class KrakenMarginWire(ExchangeWire):
     kinds: ClassVar[Mapping[AssetType, AssetType]] = {AssetType.STOCK: AssetType.CRYPTO}
     unsaid = Unsaid(avg_cost=True, market_value=True, equity=True)
     quantity_field = "vol"
-    has_identity = False
     cannot_express: ClassVar[CannotExpress] = {
         Situation.OPTION: "Kraken has no options",
         Situation.FUTURE: "Kraken's futures are an exchange of their own to ccxt (krakenfutures)",
@@ -94,9 +93,6 @@ class KrakenMarginWire(ExchangeWire):
 
     def rows(self) -> list[dict[str, Any]]:
         return self.open_positions
-
-    def become_another_account(self) -> None:
-        raise NotImplementedError
 
     def unknown_word(self, row: dict[str, Any]) -> None:
         row["type"] = "borrow"

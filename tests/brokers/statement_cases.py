@@ -1,5 +1,6 @@
 """Brokers that are files or memory: each situation is written as the file that a broker would send."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,8 +54,9 @@ class FileCase(BrokerCase):
     #: A file of the same format that holds something else.
     wrong_shape: str
 
+    @abstractmethod
     def text(self, book: Book, account_id: str = ACCOUNT) -> str:
-        raise NotImplementedError
+        """Return the file of a book."""
 
     @contextmanager
     def serve(self, book: Book) -> Iterator[BrokerQuery]:
@@ -99,8 +101,9 @@ class FileCase(BrokerCase):
         }
         return broken[fault].encode()
 
+    @abstractmethod
     def without_quantity(self, text: str, instead: str) -> str:
-        raise NotImplementedError
+        """Return a file's text with other words in place of its quantity."""
 
     @contextmanager
     def _file(self, content: bytes) -> Iterator[Path]:

@@ -65,8 +65,6 @@ class WireCase(ABC):
     refuses: ClassVar[Mapping[Situation, type[ReadError]]] = {}
     #: The field of a row that holds the quantity.
     quantity_field: str
-    #: Whether the answers tell one account from another.
-    has_identity: bool = True
     #: Whether one broker serves many event loops; an asyncio client belongs to one.
     outlives_loop: bool = True
     secrets: Mapping[str, str]
@@ -94,13 +92,13 @@ class WireCase(ABC):
     def rows(self) -> list[dict[str, Any]]:
         """Return the server's rows in the broker's own form, to be changed in place; each has the quantity's field."""
 
-    @abstractmethod
     def become_another_account(self) -> None:
-        """Let the server answer for an account that was not asked for."""
+        """Let the server answer for an account that was not asked for; needed, unless that cannot be expressed."""
+        raise AssertionError(f"{type(self).__name__} says neither how nor why not")
 
     def unknown_word(self, row: dict[str, Any]) -> None:
-        """Change a word of the row that tells its kind or side to one that nobody knows."""
-        raise NotImplementedError
+        """Change a word of the row that tells its kind or side to one that nobody knows; needed, as the above."""
+        raise AssertionError(f"{type(self).__name__} says neither how nor why not")
 
     def contradicts_flat(self) -> bool:
         """Let the figures say that something is held; False: this broker's figures don't tell."""

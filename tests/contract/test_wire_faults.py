@@ -7,6 +7,7 @@ import pytest
 
 from reconciliation.broker.query import ClosableBroker, LimitedBroker
 from reconciliation.errors import BadData, Incomplete, RateLimited, ReadError, Unavailable
+from tests.brokers import cases
 from tests.brokers.http_server import Fault, Reply
 from tests.brokers.wire_case import HTML, PAGE, holding
 
@@ -84,8 +85,8 @@ async def test_one_refusal_is_one_request(wire, wire_broker):
 
 
 async def test_another_account_s_answer_is_refused(own_wire, own_broker):
-    if not own_wire.has_identity:
-        pytest.skip("this broker's answers don't say whose they are")
+    if reason := own_wire.cannot_express.get(cases.Fault.OTHER_ACCOUNT):
+        pytest.skip(reason)
     own_wire.hold(holding(own_wire.symbol, "7"))
     own_wire.become_another_account()
     for read in (own_broker.get_positions, own_broker.get_account):

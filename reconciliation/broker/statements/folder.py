@@ -20,7 +20,7 @@ from reconciliation.broker.query import (
 )
 from reconciliation.broker.statements.csv_file import read_csv
 from reconciliation.broker.statements.csv_mapping import CsvMapping
-from reconciliation.broker.statements.custody_options import basis_of
+from reconciliation.broker.statements.custody_broker import basis_of
 from reconciliation.broker.statements.folder_files import FolderWatch
 from reconciliation.broker.statements.folder_index import Candidate, FolderIndex, Overview
 from reconciliation.broker.statements.statement import Statement

@@ -7,16 +7,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
-from reconciliation.broker.options import BrokerOptions
 from reconciliation.broker.query import BrokerPosition, BrokerQuery
-from reconciliation.broker.statements.custody_options import basis_of
+from reconciliation.broker.statements.custody_broker import open_custody
 from reconciliation.broker.statements.custody_pages import QUANTITY_TYPES, Holding, Page, asset_type_of, statements_of
 from reconciliation.broker.statements.mt535_message import FinField, FinMessage, messages
 from reconciliation.broker.statements.statement import Statement
-from reconciliation.broker.statements.statement_broker import StatementBroker, source_of
 from reconciliation.broker.statements.statement_source import MAX_POSITIONS, StatementSource
 from reconciliation.broker.statements.statement_values import date_and_time
 from reconciliation.errors import BadData, InvalidInputError
@@ -39,10 +36,7 @@ _CFI = re.compile(r"[A-Z]{6}")
 def open_mt535(options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
     """Return the broker of an MT535 file: options `path`, `basis` and `max_file_megabytes`."""
     del secrets
-    given = BrokerOptions("mt535", options)
-    source, basis = source_of(given), basis_of(given)
-    given.check_all_read()
-    return StatementBroker(source, partial(read_mt535, basis=basis))
+    return open_custody("mt535", options, read_mt535)
 
 
 def read_mt535(source: StatementSource, *, basis: str | None = None) -> list[Statement]:

@@ -4,16 +4,13 @@ The total of an instrument is its `AggtBal`; available, blocked and other balanc
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
-from reconciliation.broker.options import BrokerOptions
 from reconciliation.broker.query import BrokerQuery
-from reconciliation.broker.statements.custody_options import basis_of
+from reconciliation.broker.statements.custody_broker import open_custody
 from reconciliation.broker.statements.custody_pages import statements_of
 from reconciliation.broker.statements.semt002_rows import BalanceRow, ReportRows
 from reconciliation.broker.statements.statement import Statement
-from reconciliation.broker.statements.statement_broker import StatementBroker, source_of
 from reconciliation.broker.statements.statement_source import MAX_POSITIONS, StatementSource
 from reconciliation.broker.statements.xml_stream import parse_xml
 from reconciliation.errors import InvalidInputError
@@ -32,10 +29,7 @@ _OTHER_REPORTS = {
 def open_semt002(options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
     """Return the broker of a semt.002 file: options `path`, `basis` and `max_file_megabytes`."""
     del secrets
-    given = BrokerOptions("semt002", options)
-    source, basis = source_of(given), basis_of(given)
-    given.check_all_read()
-    return StatementBroker(source, partial(read_semt002, basis=basis))
+    return open_custody("semt002", options, read_semt002)
 
 
 def read_semt002(source: StatementSource, *, basis: str | None = None) -> list[Statement]:
