@@ -12,11 +12,11 @@ from benchmarks.bench_parts import environment, memory_mb, started
 from benchmarks.figures import Section, middle
 from reconciliation.bootstrap import Bootstrap
 from reconciliation.coordination.due_queue import account_entry
-from reconciliation.dispatcher import Dispatcher
 from reconciliation.embedded.redis_server import RedisServer
 from reconciliation.publishing.sweep_sender import QUEUE
 from reconciliation.registered import RegisteredAccount
 from reconciliation.run import utc_now
+from reconciliation.schedule.dispatcher import Dispatcher
 from reconciliation.settings import Settings
 from reconciliation.storage.migrate import upgrade
 

@@ -18,12 +18,12 @@ from benchmarks.bench_parts import POSITIONS, start_worker
 from benchmarks.figures import Section, middle
 from reconciliation.bootstrap import Bootstrap
 from reconciliation.coordination.due_status import read_status
-from reconciliation.dispatcher import SweepOrder
 from reconciliation.embedded.redis_server import RedisServer
 from reconciliation.models import AssetType, RunRequest
 from reconciliation.publishing.sweep_sender import QUEUE, TaskSweepSender
 from reconciliation.publishing.task_sender import TaskMessage
 from reconciliation.registered import Connection, RegisteredAccount
+from reconciliation.schedule.dispatcher import SweepOrder
 from reconciliation.settings import Settings
 from reconciliation.storage.engine import read_transaction, write_transaction
 from reconciliation.storage.ledger_tables import RunRow

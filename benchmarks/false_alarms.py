@@ -23,9 +23,9 @@ from typing import Any
 
 from sqlalchemy import text
 
-from reconciliation.break_policy import BreakPolicy
+from reconciliation.breaks.policy import BreakPolicy
 from reconciliation.broker.paper import PaperBroker
-from reconciliation.fill_activity import FillActivity
+from reconciliation.fills.activity import FillActivity
 from reconciliation.ledger import Confirmation, RecordedRun
 from reconciliation.local.provider import LocalPosition, LocalSnapshot
 from reconciliation.models import AssetType, OrderFill, ReconciliationConfig, RunRequest

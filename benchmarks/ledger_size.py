@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event, text
 
-from reconciliation.break_states import BreakState
+from reconciliation.breaks.states import BreakState
 from reconciliation.storage.ageing import ageing
 from reconciliation.storage.break_store import BreakFilter, SqlBreaks
 from reconciliation.storage.engine import build_engine

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 import redis
 from sqlalchemy import Engine
 
-from reconciliation.break_policy import BreakPolicy, SeverityRule
+from reconciliation.breaks.confirmation import RunFollowUp
+from reconciliation.breaks.policy import BreakPolicy, SeverityRule
 from reconciliation.broker.reader import ConnectionReader
-from reconciliation.confirmation import RunFollowUp
 from reconciliation.coordination.connection import connect
 from reconciliation.coordination.fill_window import FillWindows, WindowTimes
 from reconciliation.errors import ConfigurationError
+from reconciliation.fills.post_fill import FillIntake, PostFillRuns
 from reconciliation.local.csv import CsvBook
 from reconciliation.local.own_options import Mode
 from reconciliation.local.own_tables import OwnTablesBook
 from reconciliation.local.provider import LocalBook
 from reconciliation.local.sql import SqlBook
-from reconciliation.post_fill import FillIntake, PostFillRuns
 from reconciliation.publishing.channels import ChannelPublisher
 from reconciliation.publishing.relay import OutboxRelay
 from reconciliation.schedule_parts import ScheduleParts

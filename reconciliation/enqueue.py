@@ -15,9 +15,9 @@ from typing import Any, Self
 
 from reconciliation.bootstrap import Bootstrap
 from reconciliation.errors import FillRefusedError
-from reconciliation.fill_message import fill_message
+from reconciliation.fills.message import fill_message
+from reconciliation.fills.post_fill import FillOutcome
 from reconciliation.models import OrderFill
-from reconciliation.post_fill import FillOutcome
 from reconciliation.settings import Settings, load_settings
 
 Fill = OrderFill | Mapping[str, Any]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from reconciliation.fill_activity import FillActivity
-from reconciliation.hints import NO_FACTS, HintFacts
+from reconciliation.breaks.hints import NO_FACTS, HintFacts
+from reconciliation.fills.activity import FillActivity
 from reconciliation.models import Fence, ReconciliationConfig, ReconciliationResult
 
 

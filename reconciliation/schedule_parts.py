@@ -19,16 +19,16 @@ from reconciliation.coordination.connection import connect_async
 from reconciliation.coordination.connection_pauses import ConnectionPauses
 from reconciliation.coordination.due_queue import DueQueue
 from reconciliation.coordination.rate_limit import ConnectionGate
-from reconciliation.dispatcher import Dispatcher
 from reconciliation.models import ReconciliationConfig
-from reconciliation.on_demand import OnDemandRuns
 from reconciliation.registered import DEFAULT_CONNECTION, Connection
+from reconciliation.schedule.dispatcher import Dispatcher
+from reconciliation.schedule.on_demand import OnDemandRuns
+from reconciliation.schedule.sweeper import Sweeper
 from reconciliation.settings import Settings
 from reconciliation.storage.connection_store import ConnectionStore
 from reconciliation.storage.recorded_runs import SqlRecordedRuns
 from reconciliation.storage.registry import Registry
 from reconciliation.sweep import Reconciler
-from reconciliation.sweeper import Sweeper
 
 if TYPE_CHECKING:
     from reconciliation.publishing.task_sender import TaskSender

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from reconciliation.broker.query import BrokerQuery
-from reconciliation.debounce import FillDebounce
+from reconciliation.fills.debounce import FillDebounce
 from reconciliation.gather import read_broker, read_local
 from reconciliation.local.provider import PositionProvider
 from reconciliation.models import OrderFill, ReconciliationConfig, ReconciliationResult, RunRequest, Trigger

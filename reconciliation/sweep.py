@@ -15,12 +15,12 @@ from time import monotonic
 from typing import Protocol
 from uuid import UUID
 
+from reconciliation.breaks.hints import NO_FACTS, facts_of
 from reconciliation.broker.query import BrokerSnapshot
 from reconciliation.errors import CoordinationError, ReadError, StorageError, Unavailable
-from reconciliation.fill_activity import NOT_SEEN, FillActivity
+from reconciliation.fills.activity import NOT_SEEN, FillActivity
 from reconciliation.gather import of_account, surely, unforeseen
 from reconciliation.groups import grouped
-from reconciliation.hints import NO_FACTS, facts_of
 from reconciliation.ledger import FillWatch, FollowUp, RecordedRun, RunLedger
 from reconciliation.local.provider import LocalBook, LocalSnapshot
 from reconciliation.models import ReconciliationConfig, ReconciliationResult, RunError, RunRequest

@@ -1,6 +1,6 @@
 """`reconciliation.sweep_fill_windows`: beat's tick that wakes the windows whose worker or message was lost."""
 
-from reconciliation.post_fill import sweep_fill_windows as sweep
+from reconciliation.fills.post_fill import sweep_fill_windows as sweep
 from reconciliation.publishing.countdown_sender import QUEUE
 from tasks.base import require_schema
 from tasks.celery import app

@@ -3,13 +3,13 @@
 from typing import Any
 from uuid import UUID
 
-from reconciliation.break_actions import BreakAction, act
-from reconciliation.break_case import Break
-from reconciliation.break_policy import BreakPolicy
-from reconciliation.break_states import BreakEventKind
-from reconciliation.breaks import advance
-from reconciliation.event_payloads import account_event_payload, break_event_payload
-from reconciliation.standing import Standing, after_missed_slot, after_run
+from reconciliation.breaks.actions import BreakAction, act
+from reconciliation.breaks.advance import advance
+from reconciliation.breaks.case import Break
+from reconciliation.breaks.event_payloads import account_event_payload, break_event_payload
+from reconciliation.breaks.policy import BreakPolicy
+from reconciliation.breaks.standing import Standing, after_missed_slot, after_run
+from reconciliation.breaks.states import BreakEventKind
 from tests.ledger_builders import after, failed_run, finding, run
 
 RUN_ID = UUID("3f1d7a52-2f4e-4d0a-9a34-6f6a1f6b7c01")

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from reconciliation.break_case import Break
-from reconciliation.break_policy import BreakPolicy
-from reconciliation.breaks import Advance, RunFacts, advance, by_key
-from reconciliation.fill_activity import FillActivity
+from reconciliation.breaks.advance import Advance, RunFacts, advance, by_key
+from reconciliation.breaks.case import Break
+from reconciliation.breaks.policy import BreakPolicy
+from reconciliation.fills.activity import FillActivity
 from reconciliation.models import (
     DEFAULT_SEVERITY_MAP,
     AssetType,

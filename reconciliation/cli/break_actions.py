@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from reconciliation.break_actions import BreakAction
-from reconciliation.break_states import BreakEventKind
+from reconciliation.breaks.actions import BreakAction
+from reconciliation.breaks.event_payloads import break_payload
+from reconciliation.breaks.states import BreakEventKind
 from reconciliation.cli.output import print_json, print_line
 from reconciliation.cli.own_parts import Moment, own_parts, tell_now
 from reconciliation.errors import InvalidInputError
-from reconciliation.event_payloads import break_payload
 from reconciliation.storage.break_store import SqlBreaks
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
-from reconciliation.break_case import Break, BreakChange
-from reconciliation.break_states import BreakState
-from reconciliation.breaks import age_of
+from reconciliation.breaks.advance import age_of
+from reconciliation.breaks.case import Break, BreakChange
+from reconciliation.breaks.event_payloads import break_payload
+from reconciliation.breaks.states import BreakState
 from reconciliation.cli.break_actions import accept, acknowledge, assign, note, resolve, snooze
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.cli.own_parts import Span, own_parts
-from reconciliation.event_payloads import break_payload
 from reconciliation.models import DiscrepancySeverity, DiscrepancyType
 from reconciliation.storage.break_store import BreakFile, BreakFilter, SqlBreaks
 

@@ -17,11 +17,11 @@ from reconciliation.coordination.fill_status import FillStatus, read_fill_status
 from reconciliation.coordination.fill_stream import FillStream
 from reconciliation.enqueue import FillReporter
 from reconciliation.errors import InvalidInputError
-from reconciliation.fill_consumer import FillConsumer
-from reconciliation.fill_message import FillEvent, parse_fill_message
+from reconciliation.fills.consumer import FillConsumer
+from reconciliation.fills.message import FillEvent, parse_fill_message
+from reconciliation.fills.post_fill import FillOutcome
 from reconciliation.logs import configure_logging
 from reconciliation.models import OrderSide
-from reconciliation.post_fill import FillOutcome
 from reconciliation.settings import load_settings
 
 #: Lines of a file that are reported in one round trip.

@@ -12,12 +12,12 @@ from reconciliation.cli.output import print_json
 from reconciliation.cli.run_view import EXIT_STATUS, print_run
 from reconciliation.errors import InvalidInputError
 from reconciliation.models import ReconciliationResult, RunRequest
-from reconciliation.on_demand import MESSAGE_MS
 from reconciliation.payloads import DISCREPANCY_CHANNEL, RESULT_CHANNEL, messages
 from reconciliation.publishing.enqueued_run import EnqueuedRun, run_through_worker
 from reconciliation.publishing.listener import ChannelListener
 from reconciliation.publishing.task_sender import TaskSender
 from reconciliation.run_request import on_demand
+from reconciliation.schedule.on_demand import MESSAGE_MS
 from reconciliation.settings import Settings, load_settings
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from reconciliation.bootstrap import Bootstrap
+from reconciliation.breaks.event_payloads import BREAK_CHANNEL, event_sentence
 from reconciliation.cli.output import print_json, print_line
 from reconciliation.cli.run_view import OUTCOME_STYLES, finding_line, sentence
 from reconciliation.errors import CoordinationError
-from reconciliation.event_payloads import BREAK_CHANNEL, event_sentence
 from reconciliation.payloads import DISCREPANCY_CHANNEL, RESULT_CHANNEL
 from reconciliation.publishing.listener import ChannelListener, ChannelMessage
 from reconciliation.settings import load_settings

@@ -19,8 +19,8 @@ from uuid import UUID, uuid4, uuid5
 import redis
 
 from reconciliation.coordination.connection import explain
-from reconciliation.due_runs import BegunRun, Claim
 from reconciliation.models import Fence, RunRequest, Trigger
+from reconciliation.schedule.due_runs import BegunRun, Claim
 
 #: Fencing numbers of slots are compared with each other only: an asked run takes no slot's lease.
 SLOT_FENCES = "slots"

@@ -23,9 +23,9 @@ import redis
 
 from reconciliation.coordination.lua_script import LuaScript
 from reconciliation.errors import ConfigurationError
-from reconciliation.fill_activity import FillActivity
+from reconciliation.fills.activity import FillActivity
+from reconciliation.fills.post_fill import Countdown, FillNotice, FillOutcome, Finish, FinishOutcome, Noted, StartedRun
 from reconciliation.models import Fence
-from reconciliation.post_fill import Countdown, FillNotice, FillOutcome, Finish, FinishOutcome, Noted, StartedRun
 
 #: Some milliseconds in which Redis serves nobody else.
 NOTICES_PER_CALL = 100

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reconciliation.post_fill import Countdown
+from reconciliation.fills.post_fill import Countdown
 from reconciliation.publishing.task_sender import TaskMessage, TaskSender
 
 TASK = "reconciliation.run_after_fills"

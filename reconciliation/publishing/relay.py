@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import redis
 from sqlalchemy import Engine
 
+from reconciliation.breaks.event_payloads import BREAK_CHANNEL, EVENT_STREAM
 from reconciliation.errors import CoordinationError
-from reconciliation.event_payloads import BREAK_CHANNEL, EVENT_STREAM
 from reconciliation.storage.engine import write_transaction
 from reconciliation.storage.outbox import WaitingEvent, forget_events, has_events, take_events
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from reconciliation.dispatcher import SweepOrder
 from reconciliation.publishing.task_sender import TaskMessage, TaskSender
+from reconciliation.schedule.dispatcher import SweepOrder
 
 QUEUE = "reconciliation.sweeps"
 TASK = "reconciliation.sweep_accounts"
 
 
 class TaskSweepSender:
-    """Implements `reconciliation.dispatcher.SweepSender`."""
+    """Implements `reconciliation.schedule.dispatcher.SweepSender`."""
 
     def __init__(self, sender: TaskSender) -> None:
         self._sender = sender

@@ -12,10 +12,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from reconciliation.break_case import Break, BreakChange
-from reconciliation.break_states import UNTOLD
-from reconciliation.event_payloads import account_event_payload, break_event_payload
-from reconciliation.standing import AccountEvent, Standing
+from reconciliation.breaks.case import Break, BreakChange
+from reconciliation.breaks.event_payloads import account_event_payload, break_event_payload
+from reconciliation.breaks.standing import AccountEvent, Standing
+from reconciliation.breaks.states import UNTOLD
 from reconciliation.storage.bulk_rows import insert_missing_rows, insert_rows, update_rows
 from reconciliation.storage.ledger_rows import standing_of, standing_row
 from reconciliation.storage.ledger_tables import OutboxRow, StandingRow

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from sqlalchemy import ColumnElement, Engine, and_, case, func, select
 
-from reconciliation.break_states import BreakState
+from reconciliation.breaks.states import BreakState
 from reconciliation.storage.engine import read_transaction
 from reconciliation.storage.ledger_tables import BreakRow
 

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Select, select
 
-from reconciliation.break_actions import BreakAction, act
-from reconciliation.break_case import Break, BreakChange
-from reconciliation.break_states import BreakState
+from reconciliation.breaks.actions import BreakAction, act
+from reconciliation.breaks.case import Break, BreakChange
+from reconciliation.breaks.states import BreakState
 from reconciliation.errors import InvalidInputError
 from reconciliation.models import DiscrepancySeverity, DiscrepancyType
 from reconciliation.storage.account_lock import lock_accounts, save_accounts

@@ -11,13 +11,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, delete, select
 
-from reconciliation.break_case import Break, BreakChange, BreakKey
-from reconciliation.break_policy import BreakPolicy
-from reconciliation.break_states import BreakState
-from reconciliation.breaks import RunFacts, advance, confirmations_in_a_row
+from reconciliation.breaks.advance import RunFacts, advance, confirmations_in_a_row
+from reconciliation.breaks.case import Break, BreakChange, BreakKey
+from reconciliation.breaks.policy import BreakPolicy
+from reconciliation.breaks.standing import Condition, after_run, why_not_applied
+from reconciliation.breaks.states import BreakState
 from reconciliation.ledger import Confirmation, RecordedRun, Recording
 from reconciliation.models import Outcome
-from reconciliation.standing import Condition, after_run, why_not_applied
 from reconciliation.storage.account_lock import LockedAccount, lock_accounts, save_accounts
 from reconciliation.storage.bulk_rows import insert_rows, upsert_rows
 from reconciliation.storage.engine import write_transaction

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from reconciliation.break_case import Amounts, Break, BreakChange, BreakKey, Sightings
-from reconciliation.break_states import BreakEventKind, BreakState
+from reconciliation.breaks.case import Amounts, Break, BreakChange, BreakKey, Sightings
+from reconciliation.breaks.standing import Condition, Standing
+from reconciliation.breaks.states import BreakEventKind, BreakState
 from reconciliation.ledger import RecordedRun
 from reconciliation.models import (
     AssetType,
@@ -17,7 +18,6 @@ from reconciliation.models import (
     DiscrepancyType,
     ReconciliationConfig,
 )
-from reconciliation.standing import Condition, Standing
 
 #: A broker's error page is no message.
 MESSAGE_LIMIT_CHARACTERS = 1000

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, Text, cast, func, or_, select
 
-from reconciliation.standing import SYSTEM, Condition, after_missed_slot, after_missed_slots
+from reconciliation.breaks.standing import SYSTEM, Condition, after_missed_slot, after_missed_slots
 from reconciliation.storage.account_lock import lock_accounts, save_accounts
 from reconciliation.storage.engine import read_transaction, write_transaction
 from reconciliation.storage.ledger_tables import StandingRow

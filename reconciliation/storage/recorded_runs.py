@@ -12,7 +12,7 @@ from reconciliation.storage.membership import is_among
 
 
 class SqlRecordedRuns:
-    """Implements `reconciliation.sweeper.RecordedRuns`."""
+    """Implements `reconciliation.schedule.sweeper.RecordedRuns`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -7,7 +7,7 @@ from itertools import count
 
 from sqlalchemy import ColumnElement, Engine, delete, func, select
 
-from reconciliation.break_states import BreakState
+from reconciliation.breaks.states import BreakState
 from reconciliation.storage.account_lock import lock_accounts
 from reconciliation.storage.engine import read_transaction, write_transaction
 from reconciliation.storage.ledger_tables import BreakRow, RunRow

@@ -11,7 +11,7 @@ from reconciliation.storage.ledger_tables import StandingRow
 
 
 class SqlWantedConfirmations:
-    """Implements `reconciliation.confirmation.WantedConfirmations`."""
+    """Implements `reconciliation.breaks.confirmation.WantedConfirmations`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 
 from reconciliation import ReconciliationConfig, ReconciliationResult
+from reconciliation.breaks.hints import explain
 from reconciliation.broker.query import BrokerAccount, BrokerPosition, BrokerSnapshot
 from reconciliation.errors import CoordinationError, ReadError
-from reconciliation.fill_activity import NOT_SEEN, FillActivity
-from reconciliation.hints import explain
+from reconciliation.fills.activity import NOT_SEEN, FillActivity
 from reconciliation.ledger import RecordedRun, Recording
 from reconciliation.local.provider import LocalBook, LocalPosition, LocalSnapshot
 from reconciliation.models import AssetType, RunRequest

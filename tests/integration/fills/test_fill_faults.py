@@ -11,7 +11,7 @@ import pytest
 from reconciliation.coordination.connection import connect
 from reconciliation.coordination.fill_window import FillWindows, WindowTimes
 from reconciliation.enqueue import FillReporter
-from reconciliation.post_fill import FillNotice, FillOutcome, FinishOutcome, StartedRun, sweep_fill_windows
+from reconciliation.fills.post_fill import FillNotice, FillOutcome, FinishOutcome, StartedRun, sweep_fill_windows
 from reconciliation.publishing.countdown_sender import QUEUE, CountdownSender
 from reconciliation.publishing.task_sender import TaskSender
 from reconciliation.settings import Settings

@@ -3,7 +3,7 @@
 import pytest
 
 from reconciliation.coordination.fill_window import FillWindows, WindowTimes
-from reconciliation.post_fill import FillNotice, StartedRun
+from reconciliation.fills.post_fill import FillNotice, StartedRun
 
 NOW = 1_800_000_000_000
 QUARTER_HOUR = 900_000

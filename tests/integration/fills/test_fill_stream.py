@@ -8,9 +8,9 @@ from reconciliation.coordination.connection import connect
 from reconciliation.coordination.fill_stream import FillStream
 from reconciliation.coordination.fill_window import FillWindows, WindowTimes
 from reconciliation.errors import CoordinationError
-from reconciliation.fill_consumer import FillConsumer
-from reconciliation.fill_message import parse_fill_message
-from reconciliation.post_fill import Countdown, FillIntake
+from reconciliation.fills.consumer import FillConsumer
+from reconciliation.fills.message import parse_fill_message
+from reconciliation.fills.post_fill import Countdown, FillIntake
 from tests.fill_lab import fills_counted
 
 STREAM, GROUP = "orders:fills", "reconciliation"

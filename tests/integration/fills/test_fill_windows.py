@@ -7,7 +7,7 @@ import pytest
 
 from reconciliation.coordination.fill_window import FillWindows, WindowTimes
 from reconciliation.errors import ConfigurationError, CoordinationError
-from reconciliation.post_fill import Countdown, FillNotice, FillOutcome, FinishOutcome, StartedRun
+from reconciliation.fills.post_fill import Countdown, FillNotice, FillOutcome, FinishOutcome, StartedRun
 
 NOW = 1_800_000_000_000
 TIMES = WindowTimes(delay_ms=5_000, max_wait_ms=12_000, lease_ms=30_000)

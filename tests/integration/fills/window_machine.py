@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from reconciliation.coordination.fill_window import FillWindows
-from reconciliation.post_fill import Countdown, FillNotice, FillOutcome, FinishOutcome, StartedRun
+from reconciliation.fills.post_fill import Countdown, FillNotice, FillOutcome, FinishOutcome, StartedRun
 from tests.integration.fills.window_model import TIMES, Account, Message, Run
 
 ACCOUNTS = ("A", "B")

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event, text
 
-from reconciliation.break_policy import BreakPolicy
+from reconciliation.breaks.policy import BreakPolicy
 from reconciliation.ledger import RecordedRun, Recording
 from reconciliation.models import ReconciliationResult
 from reconciliation.storage.engine import build_engine, read_transaction

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.false_alarms import simulate
-from reconciliation.break_policy import BreakPolicy
+from reconciliation.breaks.policy import BreakPolicy
 
 
 @pytest.mark.parametrize(

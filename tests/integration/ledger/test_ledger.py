@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
-from reconciliation.break_case import Sightings, replay
-from reconciliation.break_policy import BreakPolicy
+from reconciliation.breaks.case import Sightings, replay
+from reconciliation.breaks.policy import BreakPolicy
 from reconciliation.ledger import Confirmation
 from reconciliation.models import AssetType, DiscrepancyType, Fence, ReconciliationConfig
 from reconciliation.storage.engine import read_transaction, write_transaction

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import redis
 
 from reconciliation.coordination.due_queue import Change, DueQueue
-from reconciliation.due_runs import BegunRun, Claim
+from reconciliation.schedule.due_runs import BegunRun, Claim
 from tests.integration.schedule.records import record
 
 START_MS = 1_700_000_000_000

@@ -13,8 +13,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from reconciliation.coordination.due_queue import Change, DueQueue, account_entry, asked_entry
-from reconciliation.due_runs import BegunRun, Claim
 from reconciliation.models import RunRequest
+from reconciliation.schedule.due_runs import BegunRun, Claim
 from tests.integration.schedule.records import record
 
 QUEUE_LEASE_MS = 4_000

@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciliation.break_actions import BreakAction, act
-from reconciliation.break_case import Sightings, replay
-from reconciliation.break_policy import BreakPolicy
-from reconciliation.break_states import MANUAL, BreakEventKind, BreakState
+from reconciliation.breaks.actions import BreakAction, act
+from reconciliation.breaks.case import Sightings, replay
+from reconciliation.breaks.policy import BreakPolicy
+from reconciliation.breaks.states import MANUAL, BreakEventKind, BreakState
 from reconciliation.errors import BreakRefusedError
 from tests.ledger_builders import Life, after, failed_run, fills, finding, run
 

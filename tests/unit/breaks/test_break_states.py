@@ -2,9 +2,9 @@ import itertools
 
 import pytest
 
-from reconciliation.break_actions import BreakAction, act
-from reconciliation.break_case import Break, BreakChange, BreakKey, apply
-from reconciliation.break_states import MANUAL, TRANSITIONS, BreakEventKind, BreakState, next_state
+from reconciliation.breaks.actions import BreakAction, act
+from reconciliation.breaks.case import Break, BreakChange, BreakKey, apply
+from reconciliation.breaks.states import MANUAL, TRANSITIONS, BreakEventKind, BreakState, next_state
 from reconciliation.errors import BreakRefusedError
 from reconciliation.models import DiscrepancyType
 from tests.ledger_builders import T0, after

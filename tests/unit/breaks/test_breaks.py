@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from reconciliation.break_actions import BreakAction, act
-from reconciliation.break_policy import BreakPolicy, SeverityRule
-from reconciliation.break_states import BreakEventKind, BreakState
+from reconciliation.breaks.actions import BreakAction, act
+from reconciliation.breaks.hints import HintFacts
+from reconciliation.breaks.policy import BreakPolicy, SeverityRule
+from reconciliation.breaks.states import BreakEventKind, BreakState
 from reconciliation.errors import InvalidInputError
-from reconciliation.fill_activity import NOT_SEEN
-from reconciliation.hints import HintFacts
+from reconciliation.fills.activity import NOT_SEEN
 from reconciliation.models import AssetType, DiscrepancySeverity, DiscrepancyType
 from tests.ledger_builders import Life, after, failed_run, fills, finding, kinds, run
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from reconciliation.bootstrap import break_policy
-from reconciliation.break_policy import BreakPolicy
-from reconciliation.break_states import TRANSITIONS, UNTOLD, BreakEventKind, BreakState
+from reconciliation.breaks.event_payloads import event_sentence
+from reconciliation.breaks.hints import GUESSES
+from reconciliation.breaks.policy import BreakPolicy
+from reconciliation.breaks.standing import RECOVERY, Condition
+from reconciliation.breaks.states import TRANSITIONS, UNTOLD, BreakEventKind, BreakState
 from reconciliation.cli import cli
 from reconciliation.errors import ConfigurationError
-from reconciliation.event_payloads import event_sentence
-from reconciliation.hints import GUESSES
 from reconciliation.settings import Settings
-from reconciliation.standing import RECOVERY, Condition
 from tests.event_examples import EXAMPLES
 
 PAGE = (Path(__file__).parents[3] / "docs" / "breaks.md").read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from reconciliation.confirmation import RunFollowUp
+from reconciliation.breaks.confirmation import RunFollowUp
 from reconciliation.errors import CoordinationError
 from reconciliation.ledger import Confirmation, Recording
 from reconciliation.models import RunRequest

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from reconciliation.breaks.hints import GUESSES, Finding, HintFacts, explain, facts_of, plain_name
 from reconciliation.broker.query import BrokerAccount, BrokerPosition, BrokerSnapshot
-from reconciliation.hints import GUESSES, Finding, HintFacts, explain, facts_of, plain_name
 from reconciliation.local.provider import LocalPosition, LocalSnapshot
 from reconciliation.models import AssetType, DiscrepancySeverity, DiscrepancyType, OrderFill
 from tests.ledger_builders import T0, Life, after, finding, run

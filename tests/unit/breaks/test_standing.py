@@ -1,8 +1,8 @@
 from dataclasses import replace
 from typing import Any
 
+from reconciliation.breaks.standing import Condition, Standing, after_missed_slot, after_run, why_not_applied
 from reconciliation.models import Fence, ReconciliationResult
-from reconciliation.standing import Condition, Standing, after_missed_slot, after_run, why_not_applied
 from tests.ledger_builders import after, failed_run, run
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reconciliation.errors import CoordinationError, FillRefusedError, InvalidInputError
-from reconciliation.fill_message import FillMessage, parse_fill_message
-from reconciliation.post_fill import FillIntake, FillOutcome
+from reconciliation.fills.message import FillMessage, parse_fill_message
+from reconciliation.fills.post_fill import FillIntake, FillOutcome
 
 log = logging.getLogger(__name__)
 

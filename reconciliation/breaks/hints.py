@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any, Literal
 
-from reconciliation.break_case import Amounts, BreakKey
+from reconciliation.breaks.case import Amounts, BreakKey
 from reconciliation.broker.query import BrokerPosition, BrokerSnapshot
 from reconciliation.local.provider import BookRow, LocalPosition, LocalSnapshot
 from reconciliation.models import (

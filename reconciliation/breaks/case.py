@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from reconciliation.break_states import BreakEventKind, BreakState, next_state
+from reconciliation.breaks.states import BreakEventKind, BreakState, next_state
 from reconciliation.models import AssetType, Discrepancy, DiscrepancySeverity, DiscrepancyType
 from reconciliation.values import EXACT
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from reconciliation.break_case import BreakKey
-from reconciliation.fill_activity import NOT_SEEN, FillActivity, Since
+from reconciliation.breaks.case import BreakKey
+from reconciliation.fills.activity import NOT_SEEN, FillActivity, Since
 from reconciliation.models import AssetType, DiscrepancyType
 
 HOLDINGS = frozenset({"AAPL", "IBM", "BRK.B", "BRK B", "ES", "ESZ6"})

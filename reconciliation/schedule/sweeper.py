@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from reconciliation.due_runs import BegunRun, RunQueue
 from reconciliation.errors import CoordinationError
+from reconciliation.schedule.due_runs import BegunRun, RunQueue
 from reconciliation.sweep import Patience, Reconciler
 
 logger = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from reconciliation.break_case import BreakKey
-from reconciliation.hints import plain_name
+from reconciliation.breaks.case import BreakKey
+from reconciliation.breaks.hints import plain_name
 from reconciliation.models import AssetType
 
 #: Order services like to name these by what they derive from: a fill of `ES` may be one of `ESZ6`.

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from reconciliation.break_case import Break, BreakChange, apply
-from reconciliation.break_states import MANUAL, BreakEventKind
+from reconciliation.breaks.case import Break, BreakChange, apply
+from reconciliation.breaks.states import MANUAL, BreakEventKind
 from reconciliation.errors import InvalidInputError
 from reconciliation.values import aware_utc, exact_decimal
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from reconciliation.errors import InvalidInputError
-from reconciliation.fill_message import FillEvent, fill_message, fill_payload, parse_fill_message
+from reconciliation.fills.message import FillEvent, fill_message, fill_payload, parse_fill_message
 from reconciliation.models import OrderFill, OrderSide
 
 FULL = {

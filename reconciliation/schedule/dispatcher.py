@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from reconciliation.due_runs import Claim, RunQueue
 from reconciliation.errors import CoordinationError, StorageError
+from reconciliation.schedule.due_runs import Claim, RunQueue
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from reconciliation.due_runs import BegunRun, Claim
 from reconciliation.errors import CoordinationError, ReconciliationError
 from reconciliation.models import ReconciliationResult, RunRequest
+from reconciliation.schedule.due_runs import BegunRun, Claim
 from reconciliation.sweep import Reconciler
 
 #: So long a message may take to bring a worker; then the dispatcher sends the run with a sweep.

@@ -7,9 +7,8 @@ from uuid import uuid4
 import pytest
 
 from reconciliation.errors import CoordinationError, StorageError, Unavailable
-from reconciliation.fill_message import parse_fill_message
-from reconciliation.models import Fence, ReconciliationResult, RunError
-from reconciliation.post_fill import (
+from reconciliation.fills.message import parse_fill_message
+from reconciliation.fills.post_fill import (
     Countdown,
     FillIntake,
     FillOutcome,
@@ -20,6 +19,7 @@ from reconciliation.post_fill import (
     StartedRun,
     sweep_fill_windows,
 )
+from reconciliation.models import Fence, ReconciliationResult, RunError
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 

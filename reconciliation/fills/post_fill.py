@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from reconciliation.errors import CoordinationError, ReconciliationError
-from reconciliation.fill_message import FillMessage
+from reconciliation.fills.message import FillMessage
 from reconciliation.models import Fence, Outcome, ReconciliationResult, RunRequest, Trigger
 
 log = logging.getLogger(__name__)

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from reconciliation.break_case import Amounts, Break, BreakChange, BreakKey, Sightings, apply
-from reconciliation.break_policy import BreakPolicy, is_higher
-from reconciliation.break_states import BreakEventKind, BreakState
-from reconciliation.fill_activity import FillActivity, Since
-from reconciliation.hints import LASTING, NO_FACTS, Finding, HintFacts, explain
+from reconciliation.breaks.case import Amounts, Break, BreakChange, BreakKey, Sightings, apply
+from reconciliation.breaks.hints import LASTING, NO_FACTS, Finding, HintFacts, explain
+from reconciliation.breaks.policy import BreakPolicy, is_higher
+from reconciliation.breaks.states import BreakEventKind, BreakState
+from reconciliation.fills.activity import FillActivity, Since
 from reconciliation.models import DiscrepancySeverity, DiscrepancyType, ReconciliationResult, Trigger
 
 _OPENING = frozenset({BreakEventKind.OPENED, BreakEventKind.REOPENED})

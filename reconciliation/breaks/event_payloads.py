@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from reconciliation.break_case import Break, BreakChange
-from reconciliation.standing import AccountEvent
+from reconciliation.breaks.case import Break, BreakChange
+from reconciliation.breaks.standing import AccountEvent
 
 BREAK_CHANNEL = "reconciliation:break"
 EVENT_STREAM = "reconciliation:events"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from reconciliation.break_case import Amounts, Break, BreakKey
+from reconciliation.breaks.case import Amounts, Break, BreakKey
 from reconciliation.errors import InvalidInputError
 from reconciliation.models import DiscrepancySeverity, DiscrepancyType
 from reconciliation.values import EXACT, exact_decimal
