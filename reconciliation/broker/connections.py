@@ -1,6 +1,7 @@
 """The open brokers of one process: each connection opened at its first use, and anew when its definition changes."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -48,7 +49,8 @@ class OpenConnections:
         self._source = source
         self._open_gate = open_gate
         self._opened: dict[str, _Opened] = {}
-        self._opening = asyncio.Lock()
+        #: One for each connection: another one's SDK may take long to load.
+        self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @asynccontextmanager
     async def use(self, connection: str) -> AsyncIterator[OpenConnection]:
@@ -57,7 +59,7 @@ class OpenConnections:
         Raises:
             ConfigurationError: the connection is unknown or cannot work as it is configured.
         """
-        async with self._opening:
+        async with self._opening[connection]:
             opened = await self._current(connection)
             opened.users += 1
         try:
@@ -73,6 +75,7 @@ class OpenConnections:
             await _close(opened)
             await opened.connection.gate.close()
         self._opened.clear()
+        self._opening.clear()
 
     async def _current(self, name: str) -> _Opened:
         opened = self._opened.get(name)
