@@ -14,6 +14,7 @@ from reconciliation.registered import DEFAULT_CONNECTION
 from reconciliation.settings import Settings
 from reconciliation.storage.engine import read_transaction
 from reconciliation.storage.migrate import pending
+from reconciliation.wording import counted
 
 PING_SECONDS = 2.0
 #: Rows of your own tables that stand beside the verdict.
@@ -104,7 +105,7 @@ def _local_book(parts: Bootstrap, account_id: str | None) -> Answer:
     answer = asyncio.run(book.get_snapshots([account_id]))[account_id]
     if isinstance(answer, ReconciliationError):
         raise answer
-    found = f"{len(answer.positions)} positions of {account_id}"
+    found = f"{counted(len(answer.positions), 'position')} of {account_id}"
     if parts.settings.local in ("table", "query"):
         first = [str(row) for row in parts.own_tables.preview(account_id)[:_ROWS_SHOWN]]
         return Verdict.OK, "; ".join([found, *first]), f"`reconcile check-book {account_id}` shows more"
@@ -124,7 +125,7 @@ async def _open_and_read(parts: Bootstrap, account_id: str | None) -> Answer:
             answer = await read_broker(opened.broker, account_id, parts.settings.read_timeout_seconds)
         if isinstance(answer, ReconciliationError):
             raise answer
-        return Verdict.OK, f"{name}: {len(answer.positions)} positions of {account_id}", None
+        return Verdict.OK, f"{name}: {counted(len(answer.positions), 'position')} of {account_id}", None
     finally:
         await parts.aclose()
 

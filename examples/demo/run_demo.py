@@ -174,14 +174,16 @@ def check_burst(heard: Lines) -> None:
     context = result["context"]
     if (context["fill_count"], context["fill_id"]) != (BURST, f"F{BURST}"):
         raise DemoFailedError(f"expected one run after {BURST} fills, heard one with the context {context}")
+    console.print(
+        f"{context['fill_count']:,} fills, the last one {context['fill_id']}: "
+        f"[bold]one[/bold] run, {POST_FILL_DELAY_SECONDS:g} s after the last"
+    )
+    console.rule("A run by hand, to see that no other came in between", align="left")
     reconcile("run", ACCOUNT, "--enqueue", expected_status=1, shows=False)
     triggers = [run["context"]["trigger"] for run, _ in hear_until(heard, "on_demand")]
     if "post_fill" in triggers:
         raise DemoFailedError("expected no other run after the burst, heard one")
-    console.print(
-        f"\n{context['fill_count']:,} fills, the last one {context['fill_id']}: "
-        f"[bold]one[/bold] run, {POST_FILL_DELAY_SECONDS:g} s after the last"
-    )
+    console.print("None did.")
 
 
 def show(directory: Path) -> None:

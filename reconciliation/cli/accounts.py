@@ -17,6 +17,7 @@ from reconciliation.registered import ACCOUNT_FIELDS, FILL_TIMES, RegisteredAcco
 from reconciliation.settings import load_settings
 from reconciliation.storage.registry import AccountFilter, Registry
 from reconciliation.values import exact_decimal
+from reconciliation.wording import counted
 
 IMPORT_ROWS_MAX = 1_000_000
 _NUMBERS = (
@@ -79,7 +80,7 @@ def add(account_ids: tuple[str, ...], **options: Any) -> None:
         for account in made:
             account.config(parts.default_config)
         parts.registry.add(made)
-    print_line(f"{len(made)} accounts registered.")
+    print_line(f"{counted(len(made), 'account')} registered.")
 
 
 @accounts.command("import")
@@ -90,7 +91,7 @@ def import_file(file: TextIO) -> None:
     with opened() as parts:
         _require_connections(parts, made)
         added, changed = parts.registry.put(made)
-    print_line(f"{added} accounts added, {changed} changed, {len(made) - added - changed} as they were.")
+    print_line(f"{counted(added, 'account')} added, {changed} changed, {len(made) - added - changed} as they were.")
 
 
 @accounts.command("list")
@@ -143,7 +144,7 @@ def set_fields(account_ids: tuple[str, ...], **options: Any) -> None:
                 changed += parts.registry.change(AccountFilter(account_ids=[account_id]), **own)
         else:
             changed = parts.registry.change(AccountFilter(account_ids=account_ids), **changes)
-    print_line(f"{changed} accounts changed.")
+    print_line(f"{counted(changed, 'account')} changed.")
 
 
 def _switch(name: str, enabled: bool, sentence: str) -> None:
@@ -156,7 +157,7 @@ def _switch(name: str, enabled: bool, sentence: str) -> None:
         which = AccountFilter(account_ids=account_ids or None, labels=labels)
         with opened() as parts:
             changed = parts.registry.change(which, enabled=enabled)
-        print_line(f"{changed} accounts {name}d.")
+        print_line(f"{counted(changed, 'account')} {name}d.")
 
 
 _switch("enable", True, "Reconcile accounts again; each starts with a start-up run.")
@@ -169,7 +170,7 @@ def remove(account_ids: tuple[str, ...]) -> None:
     """Take accounts out of the registry; their runs and breaks stay on record."""
     with opened() as parts:
         parts.registry.remove(account_ids)
-    print_line(f"{len(account_ids)} accounts removed.")
+    print_line(f"{counted(len(account_ids), 'account')} removed.")
 
 
 def as_words(account: RegisteredAccount) -> dict[str, Any]:

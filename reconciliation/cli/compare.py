@@ -28,6 +28,7 @@ from reconciliation.run import Naming, RunStart, conclude
 from reconciliation.symbols import SymbolResolver
 from reconciliation.tolerance import Tolerance, ToleranceRule
 from reconciliation.values import exact_decimal
+from reconciliation.wording import counted
 
 
 class Amount(click.ParamType[Decimal]):
@@ -139,12 +140,12 @@ def _print_result(
     if result.error is not None:
         print_line(f"incomplete, nothing was compared: {result.error.message}", style="bold yellow")
         return
-    checked = f"{result.positions_checked} position{'' if result.positions_checked == 1 else 's'} checked"
+    checked = f"{counted(result.positions_checked, 'position')} checked"
     if result.is_clean:
         print_line(f"clean: {checked}", style="green")
     else:
-        count = len(result.discrepancies)
-        print_line(f"{count} discrepanc{'y' if count == 1 else 'ies'}: {checked}", style="bold red")
+        differences = counted(len(result.discrepancies), "discrepancy", "discrepancies")
+        print_line(f"{differences}: {checked}", style="bold red")
 
 
 def _snapshot(statement: Statement, file: StatementFile) -> BrokerSnapshot | ReadError:

@@ -13,6 +13,7 @@ from reconciliation.local.csv_import import Imported, import_book
 from reconciliation.registered import DEFAULT_CONNECTION
 from reconciliation.storage.migrate import pending, upgrade
 from reconciliation.storage.registry import Registry
+from reconciliation.wording import counted
 
 #: Of a long list of accounts.
 _NAMES_SHOWN = 5
@@ -55,7 +56,7 @@ def import_(positions: Path, balances: Path | None, register: bool, as_json: boo
     if as_json:
         print_json({"accounts": accounts, "positions": imported.positions, "registered": registered})
         return
-    print_line(f"{address}: wrote {accounts} accounts with {imported.positions} positions")
+    print_line(f"{address}: wrote {counted(accounts, 'account')} with {counted(imported.positions, 'position')}")
     if registered:
         print_line(f"registered on connection {DEFAULT_CONNECTION!r}: {_shortened(registered)}")
 

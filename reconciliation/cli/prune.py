@@ -10,6 +10,7 @@ from reconciliation.cli.output import print_json, print_line
 from reconciliation.cli.own_parts import Span, own_parts
 from reconciliation.storage.retention import count_old
 from reconciliation.storage.retention import prune as prune_database
+from reconciliation.wording import counted
 
 
 @click.command()
@@ -30,4 +31,5 @@ def prune(older_than: timedelta, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json({"runs": gone.runs, "breaks": gone.breaks, "dry_run": dry_run})
     else:
-        print_line(f"{'would delete' if dry_run else 'deleted'} {gone.runs} runs and {gone.breaks} resolved breaks")
+        rows = f"{counted(gone.runs, 'run')} and {counted(gone.breaks, 'resolved break')}"
+        print_line(f"{'would delete' if dry_run else 'deleted'} {rows}")

@@ -8,6 +8,7 @@ from reconciliation.cli.boundary import ExitStatus
 from reconciliation.cli.output import print_line, print_table
 from reconciliation.models import Outcome
 from reconciliation.values import EXACT
+from reconciliation.wording import counted
 
 COLUMNS = ("severity", "type", "symbol", "asset type", "local", "broker", "difference")
 EXIT_STATUS: Mapping[str, ExitStatus] = {
@@ -39,8 +40,9 @@ def sentence(result: Mapping[str, Any]) -> str:
         error = result["error"]
         return f"{about}, {error['side']} side could not be read ({error['kind']}): {error['message']}"
     count = result["discrepancy_count"]
-    findings = f"{count} finding{'' if count == 1 else 's'}, " if count else ""
-    return f"{about}, {findings}{result['positions_checked']} positions checked in {result['duration_ms']:.0f} ms"
+    findings = f"{counted(count, 'finding')}, " if count else ""
+    checked = counted(result["positions_checked"], "position")
+    return f"{about}, {findings}{checked} checked in {result['duration_ms']:.0f} ms"
 
 
 def finding_line(found: Mapping[str, Any]) -> str:

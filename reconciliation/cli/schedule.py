@@ -20,6 +20,7 @@ from reconciliation.models import RunRequest, Trigger
 from reconciliation.storage.engine import read_transaction
 from reconciliation.storage.ledger_tables import RunRow
 from reconciliation.storage.registry import AccountFilter, chunks
+from reconciliation.wording import counted
 
 LOOK_SECONDS = 0.5
 ASK_AT_ONCE = 1000
@@ -64,7 +65,7 @@ def sweep(labels: tuple[str, ...], timeout_seconds: float, no_wait: bool) -> Non
         for first in range(0, len(requests), ASK_AT_ONCE):
             parts.due_queue.ask(requests[first : first + ASK_AT_ONCE])
         if no_wait:
-            print_line(f"{len(requests)} runs asked for.")
+            print_line(f"{counted(len(requests), 'run')} asked for.")
             return
         outcomes = _wait(parts, [request.run_id for request in requests], timeout_seconds)
     missing = len(requests) - outcomes.total()

@@ -11,6 +11,7 @@ from reconciliation.broker.query import BrokerPosition
 from reconciliation.broker.statements.statement import Statement
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.cli.statement_file import FILE, StatementFile, statement_options
+from reconciliation.wording import counted
 
 #: More accounts are only listed; `--account` shows one in full.
 _MAX_ACCOUNTS_IN_FULL = 10
@@ -32,7 +33,7 @@ def show(statement: Path, *, as_json: bool, **options: Any) -> None:
         accounts = [_statement_json(one) for one in statements]
         print_json({"file": str(statement), "format": format_name, "accounts": accounts})
         return
-    print_line(f"{statement}: {format_name}, {len(statements)} account{'' if len(statements) == 1 else 's'}")
+    print_line(f"{statement}: {format_name}, {counted(len(statements), 'account')}")
     if len(statements) > 1:
         _print_overview(statements)
     if len(statements) <= _MAX_ACCOUNTS_IN_FULL:

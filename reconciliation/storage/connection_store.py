@@ -9,6 +9,7 @@ from reconciliation.registered import Connection
 from reconciliation.storage.engine import read_transaction, write_transaction
 from reconciliation.storage.registry import next_revision
 from reconciliation.storage.registry_tables import AccountRow, ConnectionRow
+from reconciliation.wording import counted
 
 _COLUMNS = ("name", "broker", "options", "secrets", "requests_per_second", "concurrency")
 
@@ -53,7 +54,7 @@ class ConnectionStore:
             users = db.execute(select(func.count()).where(AccountRow.connection == name)).scalar_one()
             if users:
                 raise InvalidInputError(
-                    f"connection {name!r} is used by {users} accounts: move them with "
+                    f"connection {name!r} is used by {counted(users, 'account')}: move them with "
                     "`reconcile accounts set --connection`, or remove them"
                 )
             if not db.execute(delete(ConnectionRow).where(ConnectionRow.name == name)).rowcount:

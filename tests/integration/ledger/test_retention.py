@@ -85,8 +85,8 @@ def test_the_command_says_what_it_deleted_or_would(sqlite_url: str, monkeypatch:
     with opened(sqlite_url) as book:
         book.record(run(0))
     for words, sentence in (
-        (["--older-than", "1w", "--dry-run"], "would delete 1 runs and 0 resolved breaks\n"),
-        (["--older-than", "1w"], "deleted 1 runs and 0 resolved breaks\n"),
+        (["--older-than", "1w", "--dry-run"], "would delete 1 run and 0 resolved breaks\n"),
+        (["--older-than", "1w"], "deleted 1 run and 0 resolved breaks\n"),
         (["--older-than", "1w"], "deleted 0 runs and 0 resolved breaks\n"),
     ):
         assert CliRunner().invoke(cli, ["prune", *words]).stdout == sentence

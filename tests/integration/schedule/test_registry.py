@@ -181,7 +181,7 @@ def test_a_connection_comes_back_with_its_references_and_a_growing_revision(conn
 def test_a_connection_in_use_cannot_be_removed(connections: ConnectionStore, registry: Registry) -> None:
     connections.add(Connection(name="c", broker="paper"))
     registry.add([RegisteredAccount(account_id="A", connection="c")])
-    with pytest.raises(InvalidInputError, match="used by 1 accounts"):
+    with pytest.raises(InvalidInputError, match="used by 1 account:"):
         connections.remove("c")
     registry.remove(["A"])
     connections.remove("c")

@@ -80,7 +80,7 @@ def test_connections_keep_references_and_never_secrets(reconcile) -> None:
     [connection] = json.loads(reconcile("connections", "list", "--json").stdout)
     assert connection["secrets"] == {"key": "env:PAPER_KEY", "other": "file:/run/secret"}
     assert (connection["requests_per_second"], connection["concurrency"], connection["accounts"]) == (2.5, 3, 1)
-    assert "used by 1 accounts" in reconcile("connections", "remove", "c", status=2).stderr
+    assert "used by 1 account:" in reconcile("connections", "remove", "c", status=2).stderr
 
 
 def test_the_status_tells_what_waits(reconcile, redis_client: redis.Redis) -> None:
