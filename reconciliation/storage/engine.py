@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -20,6 +21,15 @@ IDLE_TRANSACTION_TIMEOUT_SECONDS = 60
 POOL_TIMEOUT_SECONDS = 10
 #: A connection older than this is replaced, so that a failed-over address is left.
 POOL_RECYCLE_SECONDS = 1800
+
+#: What a session of PostgreSQL is told; times are in ms.
+_SESSION = {
+    "statement_timeout": STATEMENT_TIMEOUT_SECONDS * 1000,
+    "lock_timeout": LOCK_TIMEOUT_SECONDS * 1000,
+    "idle_in_transaction_session_timeout": IDLE_TRANSACTION_TIMEOUT_SECONDS * 1000,
+    # A plan that is kept is of the day when it was made: one for an empty table reads a full one from end to end.
+    "plan_cache_mode": "force_custom_plan",
+}
 
 #: Execution option of a transaction that only reads: SQLite then takes no write lock.
 _READS = "reconciliation_reads"
@@ -160,13 +170,6 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _postgresql_engine(url: URL, pool_size: int) -> Engine:
-    session = {
-        "statement_timeout": STATEMENT_TIMEOUT_SECONDS * 1000,
-        "lock_timeout": LOCK_TIMEOUT_SECONDS * 1000,
-        "idle_in_transaction_session_timeout": IDLE_TRANSACTION_TIMEOUT_SECONDS * 1000,
-        # A plan that is kept is of the day when it was made: one for an empty table reads a full one from end to end.
-        "plan_cache_mode": "force_custom_plan",
-    }
     arguments: dict[str, Any] = {
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "application_name": "reconciliation",
@@ -174,10 +177,9 @@ def _postgresql_engine(url: URL, pool_size: int) -> Engine:
         "client_encoding": "utf8",
         # A cable that is cut in the middle of a statement is noticed by the kernel, not by the server's limits.
         "tcp_user_timeout": (STATEMENT_TIMEOUT_SECONDS + CONNECT_TIMEOUT_SECONDS) * 1000,
-        "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
     }
     try:
-        return create_engine(
+        engine = create_engine(
             url,
             pool_size=pool_size,
             pool_pre_ping=True,
@@ -192,3 +194,20 @@ def _postgresql_engine(url: URL, pool_size: int) -> Engine:
         raise ConfigurationError(
             "the PostgreSQL driver is not installed: pip install 'reconciliation-workers[postgres]'"
         ) from None
+    # By a statement, and not in the packet that opens the connection: PgBouncer refuses it there, or drops it unseen.
+    wanted = "; ".join(f"SET {name} = {value}" for name, value in _SESSION.items() if not _is_said(url, name))
+    event.listen(engine, "connect", partial(_set_up_postgresql, wanted))
+    return engine
+
+
+def _is_said(url: URL, name: str) -> bool:
+    """Say whether the URL's own `options` set this."""
+    options = url.query.get("options", "")
+    return f"{name}=" in (options if isinstance(options, str) else " ".join(options))
+
+
+def _set_up_postgresql(wanted: str, dbapi_connection: Any, _record: Any) -> None:
+    dbapi_connection.autocommit = True
+    with dbapi_connection.cursor() as cursor:
+        cursor.execute(wanted)
+    dbapi_connection.autocommit = False

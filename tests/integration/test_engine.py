@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import Engine, func, insert, select, text, update
+from sqlalchemy import Engine, func, insert, make_url, select, text, update
 
 from reconciliation.errors import StorageError
 from reconciliation.storage.engine import build_engine, read_transaction, write_transaction
@@ -70,10 +70,22 @@ def test_a_connection_that_breaks_within_a_transaction_is_a_sentence(postgres: E
 
 
 def test_every_session_has_its_limits(postgres: Engine) -> None:
-    names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
-    with read_transaction(postgres) as connection:
-        limits = [connection.execute(text(f"SHOW {name}")).scalar_one() for name in names]
-    assert limits == ["30s", "10s", "1min"]
+    assert session_of(postgres) == ["30s", "10s", "1min", "force_custom_plan"]
+
+
+def test_what_the_url_says_of_a_session_wins(postgres_url: str) -> None:
+    url = make_url(postgres_url).update_query_dict({"options": "-c lock_timeout=7s -c work_mem=8MB"})
+    engine = build_engine(url.render_as_string(hide_password=False))
+    assert session_of(engine) == ["30s", "7s", "1min", "force_custom_plan"]
+    engine.dispose()
+
+
+def session_of(engine: Engine) -> list[str]:
+    """Return what a session is told; asked after a rollback, which would undo what a transaction had set."""
+    names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "plan_cache_mode")
+    with engine.connect() as connection:
+        connection.rollback()
+        return [connection.execute(text(f"SHOW {name}")).scalar_one() for name in names]
 
 
 def test_a_statement_that_takes_too_long_is_a_sentence(postgres: Engine) -> None:
