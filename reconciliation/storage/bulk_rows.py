@@ -53,20 +53,24 @@ def update_rows(connection: Connection, row_class: type[DeclarativeBase], rows: 
     """Write the columns of rows that are there already, by their primary key."""
     if not rows:
         return
-    table = _table(row_class)
+    table, names = _table(row_class), tuple(rows[0])
     if connection.dialect.name == "postgresql":
-        _execute(connection, _update_from_json, table, rows)
+        _send_json(connection, _update_from_json(table, names), table, rows)
     else:
         prefixed = [{f"{_NEW}{name}": value for name, value in row.items()} for row in rows]
-        connection.execute(_update(table, tuple(rows[0])), prefixed)
+        connection.execute(_update(table, names), prefixed)
 
 
 def _execute(connection: Connection, build: Callable[..., Any], table: Table, rows: Rows) -> None:
-    names = tuple(rows[0])
-    statement = build(table, names, connection.dialect.name)
-    if connection.dialect.name != "postgresql":
+    statement = build(table, tuple(rows[0]), connection.dialect.name)
+    if connection.dialect.name == "postgresql":
+        _send_json(connection, statement, table, rows)
+    else:
         connection.execute(statement, rows)
-        return
+
+
+def _send_json(connection: Connection, statement: Any, table: Table, rows: Rows) -> None:
+    names = tuple(rows[0])
     for first in range(0, len(rows), _ROWS_PER_STATEMENT):
         some = _plain(table, names, rows[first : first + _ROWS_PER_STATEMENT], connection.dialect)
         connection.execute(statement, {_ROWS: to_json(some)})
@@ -119,7 +123,7 @@ def _update(table: Table, names: _Names) -> Any:
 
 
 @lru_cache
-def _update_from_json(table: Table, names: _Names, _dialect: str) -> Any:
+def _update_from_json(table: Table, names: _Names) -> Any:
     keys, given = _keys(table), _json_rows(table, names)
     statement = update(table).values({name: given.c[name] for name in names if name not in keys})
     return statement.where(*(table.c[key] == given.c[key] for key in keys))

@@ -1,5 +1,6 @@
 """The way to our own database: engines with limits, transactions that read or write, errors as sentences."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -202,8 +203,10 @@ def _postgresql_engine(url: URL, pool_size: int) -> Engine:
 
 def _is_said(url: URL, name: str) -> bool:
     """Say whether the URL's own `options` set this."""
-    options = url.query.get("options", "")
-    return f"{name}=" in (options if isinstance(options, str) else " ".join(options))
+    given = url.query.get("options", "")
+    options = given if isinstance(given, str) else " ".join(given)
+    # Not by the name alone: `deadlock_timeout=` ends like `lock_timeout=`.
+    return re.search(rf"(-c\s*|--){name.replace('_', '[-_]')}\s*=", options) is not None
 
 
 def _set_up_postgresql(wanted: str, dbapi_connection: Any, _record: Any) -> None:

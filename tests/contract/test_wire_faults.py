@@ -29,9 +29,10 @@ FAULTS = {
 }
 
 
-@pytest.fixture(params=FAULTS.values(), ids=FAULTS)
-def fault(request):
-    return request.param
+each_fault = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+#: A drip is waited for, and the same transport reads positions and figures: it is let drip once.
+QUICK_FAULTS = {name: fault for name, fault in FAULTS.items() if not fault[0].drips}
+each_quick_fault = pytest.mark.parametrize("fault", QUICK_FAULTS.values(), ids=QUICK_FAULTS)
 
 
 async def test_it_says_how_hard_it_may_be_used(wire_broker):
@@ -39,6 +40,7 @@ async def test_it_says_how_hard_it_may_be_used(wire_broker):
     assert wire_broker.limits.concurrency >= 1
 
 
+@each_fault
 async def test_a_failed_read_of_positions_is_an_error_of_the_tree(wire, wire_broker, fault):
     wire.hold(holding(wire.symbol, "7"))
     wire.server.faults[wire.positions_marker], expected = fault
@@ -47,9 +49,8 @@ async def test_a_failed_read_of_positions_is_an_error_of_the_tree(wire, wire_bro
     assert caught.value.account_id == wire.account_id
 
 
+@each_quick_fault
 async def test_a_failed_read_of_figures_is_an_error_of_the_tree(wire, wire_broker, fault):
-    if fault[0].drips:
-        pytest.skip("the same transport reads both, and a drip is waited for")
     wire.server.faults[wire.account_marker], expected = fault
     with pytest.raises(expected) as caught:
         await wire_broker.get_account(wire.account_id)

@@ -73,10 +73,19 @@ def test_every_session_has_its_limits(postgres: Engine) -> None:
     assert session_of(postgres) == ["30s", "10s", "1min", "force_custom_plan"]
 
 
-def test_what_the_url_says_of_a_session_wins(postgres_url: str) -> None:
-    url = make_url(postgres_url).update_query_dict({"options": "-c lock_timeout=7s -c work_mem=8MB"})
+@pytest.mark.parametrize(
+    ("options", "lock_timeout"),
+    [
+        ("-c lock_timeout=7s -c work_mem=8MB", "7s"),
+        ("-clock_timeout=7s", "7s"),
+        ("--lock-timeout=7s", "7s"),
+        ("-c deadlock_timeout=2s", "10s"),
+    ],
+)
+def test_what_the_url_says_of_a_session_wins(postgres_url: str, options: str, lock_timeout: str) -> None:
+    url = make_url(postgres_url).update_query_dict({"options": options})
     engine = build_engine(url.render_as_string(hide_password=False))
-    assert session_of(engine) == ["30s", "7s", "1min", "force_custom_plan"]
+    assert session_of(engine) == ["30s", lock_timeout, "1min", "force_custom_plan"]
     engine.dispose()
 
 
