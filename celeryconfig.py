@@ -136,7 +136,7 @@ worker_proc_alive_timeout = 30
 worker_enable_remote_control = True
 worker_send_task_events = False
 
-# --- Logs: one format, one place that masks secrets (reconciliation.logs) -------------------------------------------
+# --- Logs: one format, one place that masks secrets (reconciliation.support.logs) ------------------------------------
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 

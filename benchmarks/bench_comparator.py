@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from benchmarks.figures import Section, middle, time_side_by_side
-from reconciliation.broker.query import BrokerPosition
-from reconciliation.comparator import Comparator
-from reconciliation.local.provider import LocalPosition
-from reconciliation.models import AssetType, ReconciliationConfig
-from reconciliation.tolerance import Tolerance, ToleranceRule
+from reconciliation.domain.comparison.comparator import Comparator
+from reconciliation.domain.model.models import AssetType, ReconciliationConfig
+from reconciliation.domain.model.snapshots import BrokerPosition, LocalPosition
+from reconciliation.domain.model.tolerance import Tolerance, ToleranceRule
 
 COUNTS = (100, 10_000, 1_000_000)
 #: Every so many positions differ.

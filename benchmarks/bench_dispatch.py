@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.bench_parts import environment, memory_mb, started
 from benchmarks.figures import Section, middle
+from reconciliation.adapters.celery.sweep_sender import QUEUE
+from reconciliation.adapters.database.migrate import upgrade
+from reconciliation.adapters.embedded.redis_server import RedisServer
+from reconciliation.adapters.redis.due_queue import account_entry
 from reconciliation.bootstrap import Bootstrap
-from reconciliation.coordination.due_queue import account_entry
-from reconciliation.embedded.redis_server import RedisServer
-from reconciliation.publishing.sweep_sender import QUEUE
-from reconciliation.registered import RegisteredAccount
-from reconciliation.run import utc_now
-from reconciliation.schedule.dispatcher import Dispatcher
+from reconciliation.domain.model.accounts import RegisteredAccount
+from reconciliation.domain.model.runs import utc_now
 from reconciliation.settings import Settings
-from reconciliation.storage.migrate import upgrade
+from reconciliation.usecases.dispatch_due import Dispatcher
 
 if TYPE_CHECKING:
     from benchmarks.bench_redbeat import RedBeatFigures

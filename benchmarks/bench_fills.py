@@ -10,13 +10,13 @@ from uuid import uuid4
 
 from benchmarks.bench_parts import fresh_site
 from benchmarks.figures import Section, middle, p99, time_side_by_side
-from reconciliation.coordination.connection import connect
-from reconciliation.embedded.redis_server import RedisServer
-from reconciliation.enqueue import FillReporter
-from reconciliation.publishing.task_sender import TaskSender
+from reconciliation.adapters.celery.task_sender import TaskSender
+from reconciliation.adapters.embedded.redis_server import RedisServer
+from reconciliation.adapters.redis.client import connect
+from reconciliation.client.report_fills import FillReporter
 from reconciliation.settings import Settings
-from tests.fill_lab import PREFIX, FillLab
-from tests.processes import Processes
+from tests.support.fill_lab import PREFIX, FillLab
+from tests.support.processes import Processes
 
 ROUNDS, CALLS = 30, 100
 BULK_FILLS, BULK_CALLS = 1_000, 20

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from benchmarks.bench_parts import fresh_site
 from benchmarks.figures import Section
-from reconciliation.models import RunRequest
-from reconciliation.registered import Connection
+from reconciliation.domain.model.accounts import Connection
+from reconciliation.domain.model.runs import RunRequest
 from tests.acceptance.schedule.http_broker import MeasuringBroker, measuring_broker
 from tests.acceptance.schedule.site import Site
-from tests.processes import Processes
-from tests.waiting import wait_for
+from tests.support.processes import Processes
+from tests.support.waiting import wait_for
 
 ACCOUNTS = 400
 REQUESTS_PER_SECOND, CONCURRENCY = 50, 10

@@ -12,11 +12,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from reconciliation.broker.query import BrokerAccount, BrokerPosition
-from reconciliation.embedded.redis_server import RedisServer
-from reconciliation.models import AssetType
-from reconciliation.storage.engine import build_engine
-from reconciliation.storage.migrate import upgrade
+from reconciliation.adapters.database.engine import build_engine
+from reconciliation.adapters.database.migrate import upgrade
+from reconciliation.adapters.embedded.redis_server import RedisServer
+from reconciliation.domain.model.models import AssetType
+from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition
 
 ROOT = Path(__file__).parents[1]
 POSITIONS = 20

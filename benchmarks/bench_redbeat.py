@@ -17,7 +17,7 @@ from celery.schedules import schedule
 
 from benchmarks.bench_parts import ROOT, memory_mb, started
 from benchmarks.figures import middle
-from reconciliation.embedded.redis_server import RedisServer
+from reconciliation.adapters.embedded.redis_server import RedisServer
 
 INTERVAL_SECONDS = 300
 TICKS = 3

@@ -16,19 +16,20 @@ from sqlalchemy import func, insert, select, text
 
 from benchmarks.bench_parts import POSITIONS, start_worker
 from benchmarks.figures import Section, middle
+from reconciliation.adapters.celery.sweep_sender import QUEUE, TaskSweepSender
+from reconciliation.adapters.celery.task_sender import TaskMessage
+from reconciliation.adapters.database.engine import read_transaction, write_transaction
+from reconciliation.adapters.database.migrate import upgrade
+from reconciliation.adapters.database.tables.ledger import RunRow
+from reconciliation.adapters.database.tables.local_book import Account, Position
+from reconciliation.adapters.embedded.redis_server import RedisServer
+from reconciliation.adapters.redis.due_status import read_status
 from reconciliation.bootstrap import Bootstrap
-from reconciliation.coordination.due_status import read_status
-from reconciliation.embedded.redis_server import RedisServer
-from reconciliation.models import AssetType, RunRequest
-from reconciliation.publishing.sweep_sender import QUEUE, TaskSweepSender
-from reconciliation.publishing.task_sender import TaskMessage
-from reconciliation.registered import Connection, RegisteredAccount
-from reconciliation.schedule.dispatcher import SweepOrder
+from reconciliation.domain.model.accounts import Connection, RegisteredAccount
+from reconciliation.domain.model.models import AssetType
+from reconciliation.domain.model.runs import RunRequest
+from reconciliation.ports.task_queue import SweepOrder
 from reconciliation.settings import Settings
-from reconciliation.storage.engine import read_transaction, write_transaction
-from reconciliation.storage.ledger_tables import RunRow
-from reconciliation.storage.migrate import upgrade
-from reconciliation.storage.tables import Account, Position
 
 OPENER = "benchmarks.bench_parts:open_simulated"
 LATENCY_SECONDS = 0.1
@@ -81,7 +82,7 @@ def measure() -> Section:
 @contextmanager
 def _postgres() -> Iterator[str | None]:
     try:
-        from tests.servers import run_postgres  # noqa: PLC0415 - needs the test extra
+        from tests.support.servers import run_postgres  # noqa: PLC0415 - needs the test extra
     except ImportError:
         yield None
         return

@@ -16,12 +16,12 @@ from typing import Any
 
 from sqlalchemy import Engine, event, text
 
-from reconciliation.breaks.states import BreakState
-from reconciliation.storage.ageing import ageing
-from reconciliation.storage.break_store import BreakFilter, SqlBreaks
-from reconciliation.storage.engine import build_engine
-from reconciliation.storage.migrate import upgrade
-from reconciliation.storage.run_history import RunFilter, SqlRuns
+from reconciliation.adapters.database.ageing import ageing
+from reconciliation.adapters.database.breaks import BreakFilter, SqlBreaks
+from reconciliation.adapters.database.engine import build_engine
+from reconciliation.adapters.database.migrate import upgrade
+from reconciliation.adapters.database.runs import RunFilter, SqlRuns
+from reconciliation.domain.breaks.states import BreakState
 
 #: One break has so many findings, one run so many too; one break in ten is not resolved.
 FINDINGS_OF_A_BREAK = 50

@@ -1,7 +1,7 @@
 """Reconciliation workers: a firm's own book against its broker's, and each real difference told once."""
 
-from reconciliation.comparator import Comparator
-from reconciliation.models import (
+from reconciliation.domain.comparison.comparator import Comparator
+from reconciliation.domain.model.models import (
     DEFAULT_SEVERITY_MAP,
     Discrepancy,
     DiscrepancySeverity,
@@ -9,7 +9,7 @@ from reconciliation.models import (
     ReconciliationConfig,
     ReconciliationResult,
 )
-from reconciliation.service import ReconciliationService
+from reconciliation.usecases.service import ReconciliationService
 
 __all__ = [
     "DEFAULT_SEVERITY_MAP",

@@ -7,7 +7,7 @@
     ├── CoordinationError        Redis cannot be reached or refuses; nothing was noted
     ├── StorageError             the database cannot be reached or lacks its migrations
     ├── BreakRefusedError        an action that the state of a break does not allow
-    ├── FillRefusedError         a fill of an account that is not registered (see `reconciliation.coordination`)
+    ├── FillRefusedError         a fill of an account that is not registered
     └── ReadError                one side of one account could not be read surely: the run is `incomplete`
         ├── AuthError            credentials refused: no retry, tell someone
         ├── RateLimited          asked too often: retry after `retry_after_seconds`

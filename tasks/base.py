@@ -8,14 +8,8 @@ from typing import Any
 from celery import Task
 from celery.exceptions import Reject, SoftTimeLimitExceeded
 
-from reconciliation.errors import (
-    CoordinationError,
-    InvalidInputError,
-    ReconciliationError,
-    StorageError,
-    Unavailable,
-)
-from reconciliation.logs import log_context
+from reconciliation.errors import CoordinationError, InvalidInputError, ReconciliationError, StorageError, Unavailable
+from reconciliation.support.logs import log_context
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging
 
-from reconciliation.logs import configure_logging
 from reconciliation.settings import load_settings
+from reconciliation.support.logs import configure_logging
 from tasks import runtime, shutdown
 from tasks.redis_check import RefuseUnsafeRedis
 

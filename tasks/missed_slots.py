@@ -1,6 +1,6 @@
 """Tells of accounts whose runs stopped."""
 
-from reconciliation.run import utc_now
+from reconciliation.domain.model.runs import utc_now
 from tasks.base import ReconciliationTask
 from tasks.celery import app
 from tasks.runtime import runtime

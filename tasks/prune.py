@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from reconciliation.run import utc_now
+from reconciliation.domain.model.runs import utc_now
 from tasks.base import ReconciliationTask
 from tasks.celery import app
 from tasks.runtime import runtime
@@ -15,7 +15,9 @@ BATCHES_PER_RUN = 200
     name="reconciliation.prune", base=ReconciliationTask, max_retries=0
 )
 def prune_old() -> dict[str, int]:
-    from reconciliation.storage.retention import prune  # noqa: PLC0415 - beat loads this module, and has no database
+    from reconciliation.adapters.database.retention import (  # noqa: PLC0415 - beat loads this module, and has no database
+        prune,
+    )
 
     parts = runtime().parts
     days = parts.settings.prune_after_days

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from reconciliation.domain.model.models import ReconciliationResult
+from reconciliation.domain.model.runs import RunRequest
 from reconciliation.errors import ReconciliationError
-from reconciliation.logs import log_context
-from reconciliation.models import ReconciliationResult, RunRequest
-from reconciliation.run_request import on_demand
+from reconciliation.messages.run_requests import on_demand
+from reconciliation.support.logs import log_context
 from tasks.base import ReconciliationTask, require_schema
 from tasks.celery import app
 from tasks.runtime import runtime

@@ -7,7 +7,7 @@ from typing import Any
 from celery.bootsteps import StartStopStep
 from celery.exceptions import WorkerShutdown
 
-from reconciliation.coordination.server_facts import require_safe_server
+from reconciliation.adapters.redis.server_facts import require_safe_server
 from reconciliation.errors import ConfigurationError, CoordinationError
 from reconciliation.settings import load_settings
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reconciliation.logs import log_context
+from reconciliation.support.logs import log_context
 from tasks.base import require_schema
 from tasks.celery import app
 from tasks.runtime import runtime

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from celery.signals import worker_init, worker_process_init, worker_process_shutdown, worker_shutdown
 
-from reconciliation.embedded.lifetime import die_with_parent
 from reconciliation.settings import Settings, load_settings
+from reconciliation.support.lifetime import die_with_parent
 
 if TYPE_CHECKING:
     from reconciliation.bootstrap import Bootstrap

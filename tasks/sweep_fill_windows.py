@@ -1,7 +1,7 @@
 """`reconciliation.sweep_fill_windows`: beat's tick that wakes the windows whose worker or message was lost."""
 
-from reconciliation.fills.post_fill import sweep_fill_windows as sweep
-from reconciliation.publishing.countdown_sender import QUEUE
+from reconciliation.adapters.celery.countdown_sender import QUEUE
+from reconciliation.usecases.reclaim_fill_windows import sweep_fill_windows as sweep
 from tasks.base import require_schema
 from tasks.celery import app
 from tasks.runtime import runtime

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reconciliation.fills.message import parse_fill_message
+from reconciliation.messages.fills import parse_fill_message
 from tasks.base import ReconciliationTask
 from tasks.celery import app
 from tasks.runtime import runtime

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from reconciliation.coordination.connection import connect
-from reconciliation.embedded.redis_server import RedisServer
-from tests.databases import (  # noqa: F401 - pytest finds fixtures by their names here
+from reconciliation.adapters.embedded.redis_server import RedisServer
+from reconciliation.adapters.redis.client import connect
+from tests.support.databases import (  # noqa: F401 - pytest finds fixtures by their names here
     database_url,
     empty_database_url,
     empty_postgres_url,
@@ -18,7 +18,7 @@ from tests.databases import (  # noqa: F401 - pytest finds fixtures by their nam
     postgres_url,
     sqlite_url,
 )
-from tests.processes import Processes
+from tests.support.processes import Processes
 
 
 @pytest.fixture(scope="session")

@@ -10,14 +10,20 @@ from typing import Any, TextIO
 
 import click
 
+from reconciliation.adapters.database.registry import AccountFilter, Registry
 from reconciliation.bootstrap import Bootstrap
 from reconciliation.cli.output import print_json, print_line, print_table
+from reconciliation.domain.model.accounts import (
+    ACCOUNT_FIELDS,
+    FILL_TIMES,
+    RegisteredAccount,
+    rules_as_json,
+    rules_from_json,
+)
+from reconciliation.domain.model.values import exact_decimal
 from reconciliation.errors import InvalidInputError
-from reconciliation.registered import ACCOUNT_FIELDS, FILL_TIMES, RegisteredAccount, rules_as_json, rules_from_json
 from reconciliation.settings import load_settings
-from reconciliation.storage.registry import AccountFilter, Registry
-from reconciliation.values import exact_decimal
-from reconciliation.wording import counted
+from reconciliation.support.wording import counted
 
 IMPORT_ROWS_MAX = 1_000_000
 _NUMBERS = (

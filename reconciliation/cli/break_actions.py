@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from reconciliation.breaks.actions import BreakAction
-from reconciliation.breaks.event_payloads import break_payload
-from reconciliation.breaks.states import BreakEventKind
+from reconciliation.adapters.database.breaks import SqlBreaks
 from reconciliation.cli.output import print_json, print_line
 from reconciliation.cli.own_parts import Moment, own_parts, tell_now
+from reconciliation.domain.breaks.actions import BreakAction
+from reconciliation.domain.breaks.states import BreakEventKind
 from reconciliation.errors import InvalidInputError
-from reconciliation.storage.break_store import SqlBreaks
+from reconciliation.messages.break_events import break_payload
 
 
 def _action_options(command: Callable[..., None]) -> Callable[..., None]:

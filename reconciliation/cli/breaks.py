@@ -5,15 +5,15 @@ from typing import Any
 
 import click
 
-from reconciliation.breaks.advance import age_of
-from reconciliation.breaks.case import Break, BreakChange
-from reconciliation.breaks.event_payloads import break_payload
-from reconciliation.breaks.states import BreakState
+from reconciliation.adapters.database.breaks import BreakFile, BreakFilter, SqlBreaks
 from reconciliation.cli.break_actions import accept, acknowledge, assign, note, resolve, snooze
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.cli.own_parts import Span, own_parts
-from reconciliation.models import DiscrepancySeverity, DiscrepancyType
-from reconciliation.storage.break_store import BreakFile, BreakFilter, SqlBreaks
+from reconciliation.domain.breaks.break_ import Break, BreakChange
+from reconciliation.domain.breaks.lifecycle import age_of
+from reconciliation.domain.breaks.states import BreakState
+from reconciliation.domain.model.models import DiscrepancySeverity, DiscrepancyType
+from reconciliation.messages.break_events import break_payload
 
 SHORT_ID_DIGITS = 8
 

@@ -4,7 +4,7 @@ import click
 
 from reconciliation.cli.boundary import ExitStatus
 from reconciliation.cli.output import print_json, print_table
-from reconciliation.health import Verdict, check_everything
+from reconciliation.operations.health import Verdict, check_everything
 from reconciliation.settings import load_settings
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
+from reconciliation.adapters.books.user_tables.book import PreviewRow, pairs, plain
 from reconciliation.bootstrap import Bootstrap
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.cli.own_parts import own_parts
+from reconciliation.domain.model.snapshots import LocalSnapshot
 from reconciliation.errors import ReadError
-from reconciliation.local.own_tables import PreviewRow, pairs, plain
-from reconciliation.local.provider import LocalSnapshot
 
 
 @click.command("check-book")

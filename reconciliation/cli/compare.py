@@ -8,27 +8,22 @@ from typing import Any
 
 import click
 
-from reconciliation.broker.query import BrokerSnapshot
-from reconciliation.broker.statements.statement import Statement
+from reconciliation.adapters.books.csv import CsvBook
+from reconciliation.adapters.books.symbol_file import read_symbol_mappings
+from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.cli.output import print_json, print_line
 from reconciliation.cli.run_view import EXIT_STATUS, print_findings
 from reconciliation.cli.statement_file import FILE, StatementFile, accounts_in, statement_options
+from reconciliation.domain.comparison.conclude import Naming, conclude
+from reconciliation.domain.comparison.symbol_matching import SymbolResolver
+from reconciliation.domain.model.models import ReconciliationConfig, ReconciliationResult, Trigger
+from reconciliation.domain.model.runs import RunRequest, RunStart
+from reconciliation.domain.model.snapshots import BrokerSnapshot, LocalSnapshot
+from reconciliation.domain.model.tolerance import Tolerance, ToleranceRule
+from reconciliation.domain.model.values import exact_decimal
 from reconciliation.errors import InvalidInputError, ReadError
-from reconciliation.local.csv import CsvBook
-from reconciliation.local.provider import LocalSnapshot
-from reconciliation.local.symbol_file import read_symbol_mappings
-from reconciliation.models import (
-    ReconciliationConfig,
-    ReconciliationResult,
-    RunRequest,
-    Trigger,
-)
-from reconciliation.payloads import discrepancy_payload, result_payload
-from reconciliation.run import Naming, RunStart, conclude
-from reconciliation.symbols import SymbolResolver
-from reconciliation.tolerance import Tolerance, ToleranceRule
-from reconciliation.values import exact_decimal
-from reconciliation.wording import counted
+from reconciliation.messages.runs import discrepancy_payload, result_payload
+from reconciliation.support.wording import counted
 
 
 class Amount(click.ParamType[Decimal]):

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from reconciliation.broker.registry import broker_names
+from reconciliation.adapters.brokers.host.registry import broker_names
 from reconciliation.cli.accounts import opened
 from reconciliation.cli.output import print_json, print_line, print_table
+from reconciliation.domain.model.accounts import Connection
 from reconciliation.errors import InvalidInputError
-from reconciliation.registered import Connection
 
 
 @click.group()

@@ -7,13 +7,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Engine
 
+from reconciliation.adapters.database.migrate import pending, upgrade
+from reconciliation.adapters.database.registry import Registry
 from reconciliation.cli.output import print_json, print_line
 from reconciliation.cli.own_parts import own_parts
-from reconciliation.local.csv_import import Imported, import_book
-from reconciliation.registered import DEFAULT_CONNECTION
-from reconciliation.storage.migrate import pending, upgrade
-from reconciliation.storage.registry import Registry
-from reconciliation.wording import counted
+from reconciliation.domain.model.accounts import DEFAULT_CONNECTION
+from reconciliation.operations.import_book import Imported, import_book
+from reconciliation.support.wording import counted
 
 #: Of a long list of accounts.
 _NAMES_SHOWN = 5

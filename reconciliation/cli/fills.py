@@ -11,18 +11,18 @@ from typing import Any, TextIO
 
 import click
 
+from reconciliation.adapters.redis.fill_status import FillStatus, read_fill_status
+from reconciliation.adapters.redis.fill_stream import FillStream
 from reconciliation.bootstrap import Bootstrap
 from reconciliation.cli.output import print_json, print_line, print_table
-from reconciliation.coordination.fill_status import FillStatus, read_fill_status
-from reconciliation.coordination.fill_stream import FillStream
-from reconciliation.enqueue import FillReporter
+from reconciliation.client.report_fills import FillReporter
+from reconciliation.domain.model.models import OrderSide
 from reconciliation.errors import InvalidInputError
-from reconciliation.fills.consumer import FillConsumer
-from reconciliation.fills.message import FillEvent, parse_fill_message
-from reconciliation.fills.post_fill import FillOutcome
-from reconciliation.logs import configure_logging
-from reconciliation.models import OrderSide
+from reconciliation.messages.fills import FillEvent, parse_fill_message
+from reconciliation.ports.fill_windows import FillOutcome
 from reconciliation.settings import load_settings
+from reconciliation.support.logs import configure_logging
+from reconciliation.usecases.consume_fill_stream import FillConsumer
 
 #: Lines of a file that are reported in one round trip.
 LINES_PER_CALL = 1_000

@@ -6,11 +6,11 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from reconciliation.adapters.database.retention import count_old
+from reconciliation.adapters.database.retention import prune as prune_database
 from reconciliation.cli.output import print_json, print_line
 from reconciliation.cli.own_parts import Span, own_parts
-from reconciliation.storage.retention import count_old
-from reconciliation.storage.retention import prune as prune_database
-from reconciliation.wording import counted
+from reconciliation.support.wording import counted
 
 
 @click.command()

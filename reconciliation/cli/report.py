@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import click
 
+from reconciliation.adapters.database.ageing import BUCKETS, ageing
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.cli.own_parts import own_parts
-from reconciliation.storage.ageing import BUCKETS, ageing
 
 
 @click.group()

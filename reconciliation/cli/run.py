@@ -7,18 +7,19 @@ from uuid import uuid4
 
 import click
 
+from reconciliation.adapters.celery.task_sender import TaskSender
+from reconciliation.adapters.redis.listener import ChannelListener
 from reconciliation.bootstrap import Bootstrap
 from reconciliation.cli.output import print_json
 from reconciliation.cli.run_view import EXIT_STATUS, print_run
+from reconciliation.client.request_run import EnqueuedRun, run_through_worker
+from reconciliation.domain.model.models import ReconciliationResult
+from reconciliation.domain.model.runs import RunRequest
 from reconciliation.errors import InvalidInputError
-from reconciliation.models import ReconciliationResult, RunRequest
-from reconciliation.payloads import DISCREPANCY_CHANNEL, RESULT_CHANNEL, messages
-from reconciliation.publishing.enqueued_run import EnqueuedRun, run_through_worker
-from reconciliation.publishing.listener import ChannelListener
-from reconciliation.publishing.task_sender import TaskSender
-from reconciliation.run_request import on_demand
-from reconciliation.schedule.on_demand import MESSAGE_MS
+from reconciliation.messages.run_requests import on_demand
+from reconciliation.messages.runs import DISCREPANCY_CHANNEL, RESULT_CHANNEL, messages
 from reconciliation.settings import Settings, load_settings
+from reconciliation.usecases.run_on_demand import MESSAGE_MS
 
 
 @click.command()

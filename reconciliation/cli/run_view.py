@@ -6,9 +6,9 @@ from typing import Any
 
 from reconciliation.cli.boundary import ExitStatus
 from reconciliation.cli.output import print_line, print_table
-from reconciliation.models import Outcome
-from reconciliation.values import EXACT
-from reconciliation.wording import counted
+from reconciliation.domain.model.models import Outcome
+from reconciliation.domain.model.values import EXACT
+from reconciliation.support.wording import counted
 
 COLUMNS = ("severity", "type", "symbol", "asset type", "local", "broker", "difference")
 EXIT_STATUS: Mapping[str, ExitStatus] = {

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
+from reconciliation.adapters.database.runs import RunFilter, SqlRuns
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.cli.own_parts import Span, own_parts
-from reconciliation.models import Outcome, Trigger
-from reconciliation.storage.run_history import RunFilter, SqlRuns
+from reconciliation.domain.model.models import Outcome, Trigger
 
 SHORT_ID_DIGITS = 8
 

@@ -11,16 +11,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import select
 
+from reconciliation.adapters.database.engine import read_transaction
+from reconciliation.adapters.database.registry import AccountFilter, chunks
+from reconciliation.adapters.database.tables.ledger import RunRow
+from reconciliation.adapters.redis.due_status import read_status
 from reconciliation.bootstrap import Bootstrap
 from reconciliation.cli.accounts import opened
 from reconciliation.cli.output import print_json, print_line, print_table
-from reconciliation.coordination.due_status import read_status
+from reconciliation.domain.model.models import Trigger
+from reconciliation.domain.model.runs import RunRequest
 from reconciliation.errors import InvalidInputError
-from reconciliation.models import RunRequest, Trigger
-from reconciliation.storage.engine import read_transaction
-from reconciliation.storage.ledger_tables import RunRow
-from reconciliation.storage.registry import AccountFilter, chunks
-from reconciliation.wording import counted
+from reconciliation.support.wording import counted
 
 LOOK_SECONDS = 0.5
 ASK_AT_ONCE = 1000

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from reconciliation.broker.query import BrokerPosition
-from reconciliation.broker.statements.statement import Statement
+from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.cli.statement_file import FILE, StatementFile, statement_options
-from reconciliation.wording import counted
+from reconciliation.domain.model.snapshots import BrokerPosition
+from reconciliation.support.wording import counted
 
 #: More accounts are only listed; `--account` shows one in full.
 _MAX_ACCOUNTS_IN_FULL = 10

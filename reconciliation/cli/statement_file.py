@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 import click
 
-from reconciliation.broker.statements.statement import Statement
-from reconciliation.broker.statements.statement_broker import name_accounts
-from reconciliation.broker.statements.statement_formats import FORMATS, read_statements, sniff_format
-from reconciliation.broker.statements.statement_source import DEFAULT_MAX_FILE_MEGABYTES, StatementSource
+from reconciliation.adapters.brokers.statements.broker import name_accounts
+from reconciliation.adapters.brokers.statements.formats import FORMATS, read_statements, sniff_format
+from reconciliation.adapters.brokers.statements.source import DEFAULT_MAX_FILE_MEGABYTES, StatementSource
+from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.errors import InvalidInputError, ReadError
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

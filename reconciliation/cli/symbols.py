@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
+from reconciliation.adapters.books.symbol_file import read_symbol_mappings
+from reconciliation.adapters.database.symbols import SymbolStore
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.cli.own_parts import own_parts
-from reconciliation.local.symbol_file import read_symbol_mappings
-from reconciliation.models import AssetType
-from reconciliation.storage.symbols import SymbolStore
-from reconciliation.symbol_forms import common_form
-from reconciliation.symbols import ANY_BROKER, SymbolMapping, SymbolResolver
+from reconciliation.domain.comparison.symbol_matching import ANY_BROKER, SymbolMapping, SymbolResolver
+from reconciliation.domain.comparison.symbol_notation import common_form
+from reconciliation.domain.model.models import AssetType
 
 _KINDS = click.Choice([kind.value for kind in AssetType])
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from reconciliation.cli.output import print_json, print_line
+from reconciliation.operations.local_stack import LocalStack
 from reconciliation.settings import load_settings
-from reconciliation.stack import LocalStack
 
 START_TIMEOUT_SECONDS = 90.0
 #: Between two looks at whether worker and beat are still there.

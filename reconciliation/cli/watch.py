@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
+from reconciliation.adapters.redis.listener import ChannelListener, ChannelMessage
 from reconciliation.bootstrap import Bootstrap
-from reconciliation.breaks.event_payloads import BREAK_CHANNEL, event_sentence
 from reconciliation.cli.output import print_json, print_line
 from reconciliation.cli.run_view import OUTCOME_STYLES, finding_line, sentence
 from reconciliation.errors import CoordinationError
-from reconciliation.payloads import DISCREPANCY_CHANNEL, RESULT_CHANNEL
-from reconciliation.publishing.listener import ChannelListener, ChannelMessage
+from reconciliation.messages.break_events import BREAK_CHANNEL, event_sentence
+from reconciliation.messages.runs import DISCREPANCY_CHANNEL, RESULT_CHANNEL
 from reconciliation.settings import load_settings
 
 LISTEN_SECONDS = 1.0

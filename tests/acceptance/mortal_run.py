@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
+from reconciliation.adapters.database import ledger
 from reconciliation.bootstrap import Bootstrap
-from reconciliation.models import RunRequest
-from reconciliation.publishing import relay
+from reconciliation.bootstrap import relay_events as relay
+from reconciliation.domain.model.runs import RunRequest
 from reconciliation.settings import Settings
-from reconciliation.storage import ledger
 
 #: In the order in which a run passes them.
 STEPS = (

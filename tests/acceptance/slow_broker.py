@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reconciliation.broker.query import BrokerAccount, BrokerPosition
+from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition
 
 PACKAGE = "slow_broker"
 POLL_SECONDS = 0.02

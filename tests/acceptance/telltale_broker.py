@@ -8,7 +8,7 @@ from urllib.error import HTTPError
 from urllib.parse import quote, unquote
 from urllib.request import urlopen
 
-from reconciliation.broker.query import BrokerAccount, BrokerPosition
+from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition
 from reconciliation.errors import AuthError, InvalidInputError
 from tests.brokers.http_server import Asked, BrokerServer, Reply
 

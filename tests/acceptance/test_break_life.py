@@ -9,11 +9,11 @@ import pytest
 import redis
 from sqlalchemy import delete, insert
 
-from reconciliation.storage.engine import write_transaction
-from reconciliation.storage.tables import Position
+from reconciliation.adapters.database.engine import write_transaction
+from reconciliation.adapters.database.tables.local_book import Position
 from tests.acceptance.schedule.site import Site
-from tests.processes import Processes
-from tests.waiting import wait_for
+from tests.support.processes import Processes
+from tests.support.waiting import wait_for
 
 INTERVAL_SECONDS = 12.0
 

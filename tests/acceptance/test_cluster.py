@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from pytest_celery import CeleryBackendCluster, CeleryBrokerCluster, CeleryWorkerCluster
 
-from reconciliation.embedded.redis_server import RedisServer
-from tests.cluster_nodes import OurSetup, ProcessBackend, ProcessBroker, ProcessWorker
-from tests.cluster_suite import (  # noqa: F401 - the same tests as in containers
+from reconciliation.adapters.embedded.redis_server import RedisServer
+from tests.support.cluster.nodes import OurSetup, ProcessBackend, ProcessBroker, ProcessWorker
+from tests.support.cluster.suite import (  # noqa: F401 - the same tests as in containers
     test_a_run_goes_through_and_killed_worker_and_restarted_broker_go_on,
 )
-from tests.processes import WorkerProcess
+from tests.support.processes import WorkerProcess
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 import json
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.places import ROOT
+
 SDKS = {"alpaca": "alpaca", "ccxt": "ccxt", "ibkr": "ib_async"}
 
 pytestmark = [
@@ -21,7 +21,7 @@ began = time.perf_counter()
 import reconciliation, reconciliation.bootstrap, tasks.celery
 took = time.perf_counter() - began
 from importlib.util import find_spec
-from reconciliation.broker.registry import broker_names
+from reconciliation.adapters.brokers.host.registry import broker_names
 print(json.dumps({
     "seconds": took,
     "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from reconciliation.publishing.task_sender import TaskSender
+from reconciliation.adapters.celery.task_sender import TaskSender
 from reconciliation.settings import Settings
 from tests.brokers.fake_tws import Books, FakeTws, Row, TwsFault
-from tests.processes import Processes
-from tests.waiting import wait_for
+from tests.support.processes import Processes
+from tests.support.waiting import wait_for
 
 pytest.importorskip("ib_async", reason="needs the extra ibkr")
 

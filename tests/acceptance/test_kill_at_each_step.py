@@ -10,14 +10,14 @@ import pytest
 import redis
 from sqlalchemy import insert
 
+from reconciliation.adapters.database.engine import write_transaction
+from reconciliation.adapters.database.tables.local_book import Account, Position
 from reconciliation.bootstrap import Bootstrap
 from reconciliation.settings import Settings
-from reconciliation.storage.engine import write_transaction
-from reconciliation.storage.tables import Account, Position
 from tests.acceptance import mortal_run
-from tests.integration.ledger.books import Book, opened
-from tests.processes import Processes
-from tests.waiting import wait_for
+from tests.integration.adapters.database.books import Book, opened
+from tests.support.processes import Processes
+from tests.support.waiting import wait_for
 
 ACCOUNTS = ("A", "B")
 SYMBOLS = ("AAPL", "IBM", "MSFT")

@@ -14,22 +14,22 @@ import pytest
 import redis
 from sqlalchemy import insert
 
-from reconciliation.broker.registry import open_broker
-from reconciliation.broker.secret_references import resolve_secrets
-from reconciliation.models import RunRequest
-from reconciliation.registered import Connection, RegisteredAccount
+from reconciliation.adapters.brokers.host.registry import open_broker
+from reconciliation.adapters.brokers.host.secrets import resolve_secrets
+from reconciliation.adapters.database.engine import write_transaction
+from reconciliation.adapters.database.tables.local_book import Account
+from reconciliation.domain.model.accounts import Connection, RegisteredAccount
+from reconciliation.domain.model.runs import RunRequest
 from reconciliation.settings import Settings
-from reconciliation.storage.engine import write_transaction
-from reconciliation.storage.tables import Account
 from tests.acceptance.schedule.site import Site
 from tests.acceptance.telltale_broker import telltale_server
 from tests.brokers.alpaca_server import account_answer
 from tests.brokers.http_server import Asked, BrokerServer, Reply
 from tests.brokers.kraken_server import KrakenMarginWire
-from tests.processes import Processes
-from tests.waiting import wait_for
+from tests.support.places import ROOT
+from tests.support.processes import Processes
+from tests.support.waiting import wait_for
 
-ROOT = Path(__file__).parents[2]
 TELLTALE = "tests.acceptance.telltale_broker:open_telltale"
 PASSWORD = "pw-9Qm4Zt7LxVc2"
 #: Quoted pages are cut; so much of a secret must not be seen either.

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.ended import is_gone
-from tests.processes import environment
-from tests.waiting import wait_for
+from tests.support.ended import is_gone
+from tests.support.processes import environment
+from tests.support.waiting import wait_for
 
 RECONCILE = [sys.executable, "-m", "reconciliation.cli"]
 POSITIONS = "account_id,symbol,asset_type,quantity,avg_cost\nA-1,AAPL,stock,10,150\n"

@@ -12,13 +12,13 @@ import pytest
 import redis
 from kombu import Connection, Exchange, Producer
 
-from reconciliation.coordination.connection import connect
-from reconciliation.embedded.redis_server import RedisServer
-from reconciliation.publishing.task_sender import TaskMessage, TaskSender
+from reconciliation.adapters.celery.task_sender import TaskMessage, TaskSender
+from reconciliation.adapters.embedded.redis_server import RedisServer
+from reconciliation.adapters.redis.client import connect
 from reconciliation.settings import Settings
-from tests.ended import children_of
-from tests.processes import Processes, WorkerProcess
-from tests.waiting import wait_for
+from tests.support.ended import children_of
+from tests.support.processes import Processes, WorkerProcess
+from tests.support.waiting import wait_for
 
 RUNS = 1000
 RECONCILE = "reconciliation.reconcile_account"

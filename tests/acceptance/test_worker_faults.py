@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from reconciliation.coordination.connection import connect
-from reconciliation.embedded.redis_server import RedisServer
-from reconciliation.models import RunRequest
-from reconciliation.payloads import DISCREPANCY_CHANNEL, RESULT_CHANNEL
-from reconciliation.publishing.enqueued_run import run_through_worker
-from reconciliation.publishing.listener import ChannelListener
-from reconciliation.publishing.task_sender import TaskSender
+from reconciliation.adapters.celery.task_sender import TaskSender
+from reconciliation.adapters.embedded.redis_server import RedisServer
+from reconciliation.adapters.redis.client import connect
+from reconciliation.adapters.redis.listener import ChannelListener
+from reconciliation.client.request_run import run_through_worker
+from reconciliation.domain.model.runs import RunRequest
+from reconciliation.messages.runs import DISCREPANCY_CHANNEL, RESULT_CHANNEL
 from reconciliation.settings import Settings
 from tests.acceptance import slow_broker
-from tests.ended import children_of, is_gone
-from tests.processes import Processes
-from tests.waiting import wait_for
+from tests.support.ended import children_of, is_gone
+from tests.support.processes import Processes
+from tests.support.waiting import wait_for
 
 RECONCILE = "reconciliation.reconcile_account"
 QUEUE = "reconciliation"

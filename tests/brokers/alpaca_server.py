@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from reconciliation.broker.query import BrokerPosition
-from reconciliation.models import AssetType
+from reconciliation.domain.model.models import AssetType
+from reconciliation.domain.model.snapshots import BrokerPosition
 from tests.brokers.cases import CannotExpress, Situation
 from tests.brokers.http_server import Asked, BrokerServer, Reply
 from tests.brokers.wire_case import TIMEOUT_SECONDS, WireCase, value_of

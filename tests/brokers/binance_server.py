@@ -5,9 +5,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from reconciliation.broker.query import BrokerPosition
+from reconciliation.domain.model.models import AssetType
+from reconciliation.domain.model.snapshots import BrokerPosition
 from reconciliation.errors import Incomplete, ReadError
-from reconciliation.models import AssetType
 from tests.brokers.binance_markets import (
     delivery_market,
     inverse_market,

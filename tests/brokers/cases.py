@@ -12,9 +12,10 @@ from decimal import Decimal
 from enum import Enum
 from typing import ClassVar
 
-from reconciliation.broker.query import BrokerPosition, BrokerQuery
+from reconciliation.domain.model.models import AssetType
+from reconciliation.domain.model.snapshots import BrokerPosition
 from reconciliation.errors import AuthError, RateLimited, ReadError, Unavailable
-from reconciliation.models import AssetType
+from reconciliation.ports.broker import BrokerQuery
 
 ACCOUNT = "ACC-1"
 OTHER_ACCOUNT = "ACC-2"

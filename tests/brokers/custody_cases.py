@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import ClassVar
 
-from reconciliation.broker.query import BrokerPosition
-from reconciliation.models import AssetType
+from reconciliation.domain.model.models import AssetType
+from reconciliation.domain.model.snapshots import BrokerPosition
 from tests.brokers.cases import ACCOUNT, Book, Unsaid
 from tests.brokers.statement_cases import FileCase
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 
-from reconciliation.broker.query import BrokerQuery
-from reconciliation.broker.registry import open_broker
+from reconciliation.adapters.brokers.host.registry import open_broker
+from reconciliation.ports.broker import BrokerQuery
 from tests.brokers.cases import OTHER_ACCOUNT, Book, Situation
 from tests.brokers.custody_cases import Mt535Case, Semt002Case
 from tests.brokers.statement_cases import CsvCase, FileCase, FlexCase, OfxSgmlCase

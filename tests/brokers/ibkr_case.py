@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import ClassVar
 
-from reconciliation.broker.query import BrokerPosition, BrokerQuery
-from reconciliation.broker.registry import open_broker
-from reconciliation.models import AssetType
+from reconciliation.adapters.brokers.host.registry import open_broker
+from reconciliation.domain.model.models import AssetType
+from reconciliation.domain.model.snapshots import BrokerPosition
+from reconciliation.ports.broker import BrokerQuery
 from tests.brokers.cases import ACCOUNT, HTTP_FAULTS, OTHER_ACCOUNT, Book, BrokerCase, CannotExpress, Fault, Situation
 from tests.brokers.fake_tws import Books, FakeTws, Row, TwsFault
 

@@ -4,16 +4,16 @@ import importlib.util
 import sys
 from collections.abc import Mapping
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, ClassVar
 
-from reconciliation.broker.query import BrokerPosition
-from reconciliation.models import AssetType
+from reconciliation.domain.model.models import AssetType
+from reconciliation.domain.model.snapshots import BrokerPosition
 from tests.brokers.cases import SEVERAL, CannotExpress, Situation, Unsaid
 from tests.brokers.http_server import Asked, BrokerServer, Reply
 from tests.brokers.wire_case import TIMEOUT_SECONDS, WireCase
+from tests.support.places import ROOT
 
-PACKAGE = Path(__file__).parents[2] / "examples" / "broker_oanda"
+PACKAGE = ROOT / "examples" / "broker_oanda"
 ACCOUNT = "101-004-1435156-001"
 SECRETS = {"token": "planted-oanda-token-0001"}
 FLAT_LEG = {"units": "0", "pl": "0.0000"}

@@ -8,10 +8,11 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 from xml.sax.saxutils import quoteattr
 
-from reconciliation.broker.query import BrokerPosition, BrokerQuery
-from reconciliation.broker.registry import open_broker
+from reconciliation.adapters.brokers.host.registry import open_broker
+from reconciliation.domain.model.models import AssetType
+from reconciliation.domain.model.snapshots import BrokerPosition
 from reconciliation.errors import BadData, ReadError
-from reconciliation.models import AssetType
+from reconciliation.ports.broker import BrokerQuery
 from tests.brokers.cases import (
     ACCOUNT,
     CONNECTION_FAULTS,

@@ -7,10 +7,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from reconciliation.broker.query import BrokerPosition, BrokerQuery, ClosableBroker
-from reconciliation.broker.registry import open_broker
+from reconciliation.adapters.brokers.host.registry import open_broker
+from reconciliation.domain.model.models import AssetType
+from reconciliation.domain.model.snapshots import BrokerPosition
 from reconciliation.errors import ReadError
-from reconciliation.models import AssetType
+from reconciliation.ports.broker import BrokerQuery, ClosableBroker
 from tests.brokers import http_server
 from tests.brokers.cases import Book, BrokerCase, CannotExpress, Fault, Situation, Unsaid
 from tests.brokers.http_server import BrokerServer, Reply

@@ -4,8 +4,8 @@ import random
 import threading
 from collections.abc import Callable, Mapping
 
-from reconciliation.embedded.redis_server import RedisServer
-from tests.processes import ManagedProcess
+from reconciliation.adapters.embedded.redis_server import RedisServer
+from tests.support.processes import ManagedProcess
 
 #: Longer than a run's lease, now and then.
 STOPS_SECONDS = (0.5, 1.5, 7.5)

@@ -20,15 +20,15 @@ from uuid import uuid4
 
 from sqlalchemy import select
 
-from reconciliation.embedded.redis_server import RedisServer
+from reconciliation.adapters.database.engine import build_engine
+from reconciliation.adapters.database.migrate import upgrade
+from reconciliation.adapters.database.tables.ledger import RunRow
+from reconciliation.adapters.embedded.redis_server import RedisServer
 from reconciliation.errors import CoordinationError
-from reconciliation.storage.engine import build_engine
-from reconciliation.storage.ledger_tables import RunRow
-from reconciliation.storage.migrate import upgrade
 from tests.chaos.faults import Faults
-from tests.fill_lab import SHORT_LIMITS, FillLab
-from tests.processes import Processes, WorkerProcess
-from tests.waiting import wait_for
+from tests.support.fill_lab import SHORT_LIMITS, FillLab
+from tests.support.processes import Processes, WorkerProcess
+from tests.support.waiting import wait_for
 
 ACCOUNTS = [f"ACC-{number:02}" for number in range(50)]
 DELAY_SECONDS, CEILING_SECONDS, LEASE_SECONDS = 1.0, 3.0, SHORT_LIMITS["run_lease_seconds"]

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-SAMPLES = Path(os.environ.get("RECONCILIATION_SAMPLES") or Path(__file__).parents[2].parent / "shared" / "samples")
+from tests.support.places import ROOT
+
+SAMPLES = Path(os.environ.get("RECONCILIATION_SAMPLES") or ROOT.parent / "shared" / "samples")
 
 
 def load_sample(name: str) -> Any:

@@ -4,12 +4,12 @@ from collections import Counter
 
 import pytest
 
-from reconciliation.broker.query import BrokerQuery, BrokerSnapshot, ClosableBroker, SnapshotBroker
-from reconciliation.comparator import Comparator
+from reconciliation.domain.comparison.comparator import Comparator
+from reconciliation.domain.model.models import ReconciliationConfig
+from reconciliation.domain.model.snapshots import BrokerSnapshot, LocalPosition, LocalSnapshot
 from reconciliation.errors import ReadError
-from reconciliation.gather import read_broker
-from reconciliation.local.provider import LocalPosition, LocalSnapshot
-from reconciliation.models import ReconciliationConfig
+from reconciliation.ports.broker import BrokerQuery, ClosableBroker, SnapshotBroker
+from reconciliation.usecases.read_sides import read_broker
 from tests.brokers.cases import CONNECTION_FAULTS, HTTP_FAULTS, BrokerCase, Fault, Situation
 from tests.contract.broker_cases import BROKER_CASES
 

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
+from reconciliation.domain.model.models import AssetType
 from reconciliation.errors import AuthError, BadData, Incomplete, RateLimited, Unavailable
-from reconciliation.models import AssetType
 from tests.brokers.binance_markets import linear_market
 from tests.brokers.binance_server import BinanceSpotWire, BinanceSwapWire
 from tests.brokers.cases import held

@@ -6,7 +6,7 @@ from threading import Timer
 import pytest
 from requests import Session
 
-from reconciliation.broker.requests_transport import GuardedAdapter, guard
+from reconciliation.adapters.brokers.sdk.requests_transport import GuardedAdapter, guard
 from reconciliation.errors import BadData, Unavailable
 from tests.brokers.http_server import BrokerServer, Fault, Reply
 

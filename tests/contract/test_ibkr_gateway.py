@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from reconciliation.broker.query import BrokerSnapshot
-from reconciliation.broker.registry import open_broker
+from reconciliation.adapters.brokers.host.registry import open_broker
+from reconciliation.domain.model.snapshots import BrokerSnapshot
 from reconciliation.errors import (
     AuthError,
     BadData,
@@ -19,7 +19,7 @@ from reconciliation.errors import (
     Unavailable,
 )
 from tests.brokers.fake_tws import Books, FakeTws, Row, TwsFault
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 pytest.importorskip("ib_async", reason="needs the extra ibkr")
 
@@ -279,7 +279,7 @@ def test_options_that_cannot_work_are_named(options, told):
 
 
 def test_without_the_extra_the_error_says_what_to_install(monkeypatch):
-    for name in [name for name in sys.modules if name.startswith("reconciliation.broker.ibkr")]:
+    for name in [name for name in sys.modules if name.startswith("reconciliation.adapters.brokers.ibkr")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "ib_async", None)
     with pytest.raises(ConfigurationError, match=r"reconciliation-workers\[ibkr\]"):

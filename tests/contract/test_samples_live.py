@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from reconciliation.models import AssetType
+from reconciliation.domain.model.models import AssetType
 from tests.brokers.alpaca_server import AlpacaWire
 from tests.brokers.binance_server import BinanceSpotWire, BinanceSwapWire
 from tests.brokers.hyperliquid_server import HyperliquidWire

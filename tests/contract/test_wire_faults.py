@@ -5,8 +5,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from reconciliation.broker.query import ClosableBroker, LimitedBroker
 from reconciliation.errors import BadData, Incomplete, RateLimited, ReadError, Unavailable
+from reconciliation.ports.broker import ClosableBroker, LimitedBroker
 from tests.brokers import cases
 from tests.brokers.http_server import Fault, Reply
 from tests.brokers.wire_case import HTML, PAGE, holding

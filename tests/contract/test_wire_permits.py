@@ -5,16 +5,17 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from reconciliation.broker.connections import OpenConnections
-from reconciliation.broker.query import BrokerSnapshot, MeteredBroker
-from reconciliation.broker.reader import ConnectionReader
+from reconciliation.adapters.brokers.host.connections import OpenConnections
+from reconciliation.adapters.brokers.host.reader import ConnectionReader
+from reconciliation.domain.model.accounts import Connection
+from reconciliation.domain.model.models import ReconciliationConfig
+from reconciliation.domain.model.snapshots import BrokerSnapshot
 from reconciliation.errors import CoordinationError, ReadError
-from reconciliation.models import ReconciliationConfig
-from reconciliation.registered import Connection
-from reconciliation.sweep import AccountPlan
+from reconciliation.ports.accounts import AccountPlan
+from reconciliation.ports.broker import MeteredBroker
 from tests.brokers.http_server import Fault, Reply
 from tests.brokers.wire_case import holding
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 
 class CountingGate:

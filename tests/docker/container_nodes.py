@@ -2,13 +2,11 @@
 
 import json
 import subprocess
-from pathlib import Path
 
 from pytest_celery import CeleryTestBackend, CeleryTestBroker, CeleryTestWorker
 
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
-ROOT = Path(__file__).parents[2]
 IMAGE = "reconciliation-workers:test"
 START_TIMEOUT_SECONDS = 90
 

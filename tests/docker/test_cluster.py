@@ -7,19 +7,19 @@ from collections.abc import Iterator
 import pytest
 from pytest_celery import CeleryBackendCluster, CeleryBrokerCluster, CeleryWorkerCluster
 
-from tests.cluster_nodes import OurSetup
-from tests.cluster_suite import (  # noqa: F401 - the same tests as on processes
-    test_a_run_goes_through_and_killed_worker_and_restarted_broker_go_on,
-)
 from tests.docker.container_nodes import (
     IMAGE,
-    ROOT,
     Container,
     ContainerBackend,
     ContainerBroker,
     ContainerWorker,
     docker,
 )
+from tests.support.cluster.nodes import OurSetup
+from tests.support.cluster.suite import (  # noqa: F401 - the same tests as on processes
+    test_a_run_goes_through_and_killed_worker_and_restarted_broker_go_on,
+)
+from tests.support.places import ROOT
 
 pytestmark = pytest.mark.docker
 

@@ -6,15 +6,14 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.waiting import wait_for
+from tests.support.places import ROOT
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.docker
 
-ROOT = Path(__file__).parents[2]
 POSITIONS = "account_id,symbol,asset_type,quantity,avg_cost\nDEMO-1,AAPL,stock,10,150\n"
 BUILD_TIMEOUT_SECONDS = 600
 START_TIMEOUT_SECONDS = 180

@@ -1,6 +1,7 @@
 """The calls that other code bases make: names, positions, defaults and payloads that must not change."""
 
 import asyncio
+import importlib
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -8,6 +9,8 @@ from decimal import Decimal
 from uuid import UUID
 
 import reconciliation
+import reconciliation.broker.paper
+import reconciliation.broker.query
 from reconciliation import (
     DEFAULT_SEVERITY_MAP,
     Comparator,
@@ -18,11 +21,11 @@ from reconciliation import (
     ReconciliationResult,
     ReconciliationService,
 )
-from reconciliation.broker.paper import PaperBroker
-from reconciliation.broker.query import BrokerAccount, BrokerPosition, BrokerQuery
+from reconciliation.broker import BrokerAccount, BrokerPosition, BrokerQuery, PaperBroker
 from reconciliation.models import AssetType, OrderFill
-from reconciliation.storage.tables import Position
+from reconciliation.tables import Position
 
+broker = reconciliation.broker
 NAIVE = datetime(2026, 11, 20, 12)  # noqa: DTZ001  callers do that
 
 
@@ -169,3 +172,21 @@ async def test_the_service_and_its_payloads() -> None:
             "symbol": "AAPL",
         }.items()
     )
+
+
+def test_each_public_name_is_the_object_of_its_home() -> None:
+    homes = {
+        "reconciliation.models": "reconciliation.domain.model.models",
+        "reconciliation.comparator": "reconciliation.domain.comparison.comparator",
+        "reconciliation.service": "reconciliation.usecases.service",
+        "reconciliation.enqueue": "reconciliation.client.report_fills",
+        "reconciliation.tables": "reconciliation.adapters.database.tables.local_book",
+        "reconciliation.storage.tables": "reconciliation.adapters.database.tables.local_book",
+        "reconciliation.broker.paper": "reconciliation.adapters.brokers.paper.paper",
+    }
+    for public, home in homes.items():
+        module = importlib.import_module(public)
+        for name in module.__all__:
+            assert getattr(module, name) is getattr(importlib.import_module(home), name), f"{public}.{name}"
+    for name in (*broker.query.__all__, *broker.paper.__all__):
+        assert getattr(broker, name) is getattr(broker.query, name, getattr(broker.paper, name, None)), name

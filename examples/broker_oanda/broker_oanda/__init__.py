@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 import httpx
 
 from broker_oanda.answers import read_account, read_open_count, read_positions
-from reconciliation.broker.answers import decode_json
-from reconciliation.broker.credentials import Credentials
-from reconciliation.broker.limit_options import read_limits, read_timeout
-from reconciliation.broker.options import BrokerOptions
-from reconciliation.broker.query import (
+from reconciliation.adapters.brokers.sdk.credentials import Credentials
+from reconciliation.adapters.brokers.sdk.http_status import refusal
+from reconciliation.adapters.brokers.sdk.json_records import decode_json
+from reconciliation.adapters.brokers.sdk.limit_options import read_limits, read_timeout
+from reconciliation.adapters.brokers.sdk.options import BrokerOptions
+from reconciliation.broker import (
     BrokerAccount,
     BrokerLimits,
     BrokerPosition,
@@ -25,7 +26,6 @@ from reconciliation.broker.query import (
     MeteredBroker,
     RequestPermits,
 )
-from reconciliation.broker.refusals import refusal
 from reconciliation.errors import Incomplete, ReadError, Unavailable
 
 Answer = TypeVar("Answer")

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from reconciliation.broker.answers import Record
-from reconciliation.broker.query import BrokerAccount, BrokerPosition
+from reconciliation.adapters.brokers.sdk.json_records import Record
+from reconciliation.broker import BrokerAccount, BrokerPosition
 from reconciliation.errors import BadData
 from reconciliation.models import AssetType
 

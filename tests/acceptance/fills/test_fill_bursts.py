@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 import redis as redis_module
 
-from reconciliation.embedded.redis_server import RedisServer
-from reconciliation.models import OrderFill
-from reconciliation.publishing.task_sender import TaskSender
+from reconciliation.adapters.celery.task_sender import TaskSender
+from reconciliation.adapters.embedded.redis_server import RedisServer
+from reconciliation.domain.model.models import OrderFill
 from reconciliation.settings import Settings
-from tests.fill_lab import PREFIX, FillLab, QueueCounter, began_at, ended_at
-from tests.processes import Processes
-from tests.waiting import wait_for
+from tests.support.fill_lab import PREFIX, FillLab, QueueCounter, began_at, ended_at
+from tests.support.places import ROOT
+from tests.support.processes import Processes
+from tests.support.waiting import wait_for
 
-ROOT = Path(__file__).parents[3]
 EDGES = [f"edge-{number}" for number in range(24)]
 ACCOUNTS = ["burst", "stream", "during", "plain", "bust", "early-clock", "late-clock", "queued", *EDGES]
 DELAY_SECONDS, CEILING_SECONDS = 0.4, 0.8

@@ -5,12 +5,12 @@ import signal
 
 import pytest
 
-from reconciliation.coordination.connection import connect
-from reconciliation.enqueue import FillReporter
+from reconciliation.adapters.redis.client import connect
+from reconciliation.client.report_fills import FillReporter
 from reconciliation.errors import CoordinationError
 from reconciliation.settings import Settings
-from tests.fill_lab import PREFIX, FillLab, fills_counted
-from tests.waiting import wait_for
+from tests.support.fill_lab import PREFIX, FillLab, fills_counted
+from tests.support.waiting import wait_for
 
 #: Fills wait in a worker's hands for so long.
 DELAY_SECONDS = 1.5

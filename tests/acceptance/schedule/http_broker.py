@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.request import urlopen
 
-from reconciliation.broker.query import BrokerAccount, BrokerPosition
+from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition
 
 
 class MeasuringBroker:

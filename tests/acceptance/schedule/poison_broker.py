@@ -8,8 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from reconciliation.broker.query import BrokerAccount, BrokerPosition
-from reconciliation.models import AssetType
+from reconciliation.domain.model.models import AssetType
+from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition
 
 OPENER = "tests.acceptance.schedule.poison_broker:open_poison"
 POLL_SECONDS = 0.02

@@ -8,13 +8,13 @@ from typing import Any, Self
 
 from sqlalchemy import insert, select
 
+from reconciliation.adapters.database.engine import read_transaction, write_transaction
+from reconciliation.adapters.database.tables.ledger import RunRow
+from reconciliation.adapters.database.tables.local_book import Account
 from reconciliation.bootstrap import Bootstrap
-from reconciliation.registered import RegisteredAccount
+from reconciliation.domain.model.accounts import RegisteredAccount
 from reconciliation.settings import Settings
-from reconciliation.storage.engine import read_transaction, write_transaction
-from reconciliation.storage.ledger_tables import RunRow
-from reconciliation.storage.tables import Account
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 
 class Site:

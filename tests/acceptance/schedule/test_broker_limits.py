@@ -1,17 +1,15 @@
 """A login's limits and a hanging account, with real workers against a broker that measures."""
 
-from pathlib import Path
-
 import pytest
 
-from reconciliation.models import RunRequest
-from reconciliation.registered import Connection
+from reconciliation.domain.model.accounts import Connection
+from reconciliation.domain.model.runs import RunRequest
 from tests.acceptance.schedule.http_broker import measuring_broker
 from tests.acceptance.schedule.site import Site
-from tests.processes import Processes
-from tests.waiting import wait_for
+from tests.support.places import ROOT
+from tests.support.processes import Processes
+from tests.support.waiting import wait_for
 
-ROOT = Path(__file__).parents[3]
 OPENER = "tests.acceptance.schedule.http_broker:open_http_broker"
 
 

@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import pytest
 
-from reconciliation.run import utc_now
-from reconciliation.storage.registry import AccountFilter
+from reconciliation.adapters.database.registry import AccountFilter
+from reconciliation.domain.model.runs import utc_now
 from tests.acceptance.schedule.site import Site, missed
-from tests.processes import Processes
-from tests.waiting import wait_for
+from tests.support.processes import Processes
+from tests.support.waiting import wait_for
 
 
 def run_for(

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from reconciliation.models import RunRequest
-from reconciliation.registered import Connection
+from reconciliation.domain.model.accounts import Connection
+from reconciliation.domain.model.runs import RunRequest
 from tests.acceptance.schedule.poison_broker import OPENER
 from tests.acceptance.schedule.site import Site
-from tests.processes import Processes
-from tests.waiting import wait_for
+from tests.support.places import ROOT
+from tests.support.processes import Processes
+from tests.support.waiting import wait_for
 
-ROOT = Path(__file__).parents[3]
 #: Long leases: what comes again within a test was given back.
 LONG_LEASES = {"dispatch_lease_seconds": 300, "run_lease_seconds": 300, "visibility_timeout_seconds": 400}
 #: The shortest that the settings allow: what a killed worker held comes again within seconds.

@@ -6,11 +6,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reconciliation.cli import cli
-from reconciliation.models import DiscrepancyType
+from reconciliation.domain.model.models import DiscrepancyType
 from tests.brokers.cases import Book, Situation, held
 from tests.brokers.statement_cases import FlexCase, OfxSgmlCase
+from tests.support.places import ROOT
 
-DEMO = Path(__file__).parents[3] / "examples" / "demo"
+DEMO = ROOT / "examples" / "demo"
 HEADER = "account_id,symbol,asset_type,quantity,avg_cost\n"
 
 

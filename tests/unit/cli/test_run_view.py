@@ -8,8 +8,8 @@ import pytest
 
 from reconciliation import Discrepancy, DiscrepancySeverity, DiscrepancyType, ReconciliationResult
 from reconciliation.cli.run_view import finding_line, print_run
-from reconciliation.models import AssetType
-from reconciliation.payloads import discrepancy_payload, result_payload
+from reconciliation.domain.model.models import AssetType
+from reconciliation.messages.runs import discrepancy_payload, result_payload
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 FOUND = [

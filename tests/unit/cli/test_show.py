@@ -7,8 +7,9 @@ from click.testing import CliRunner, Result
 from reconciliation.cli import cli
 from tests.brokers.cases import Situation
 from tests.brokers.statement_cases import CsvCase, FlexCase, OfxSgmlCase
+from tests.support.places import ROOT
 
-DEMO = Path(__file__).parents[3] / "examples" / "demo" / "statement.xml"
+DEMO = ROOT / "examples" / "demo" / "statement.xml"
 
 
 def show(path: Path, *options: str) -> Result:

@@ -1,0 +1,1 @@
+"""Local books that are not our own tables."""

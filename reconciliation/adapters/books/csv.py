@@ -1,0 +1,137 @@
+"""A local book in CSV files: `account_id,symbol,asset_type,quantity,avg_cost` and `account_id,cash,equity`.
+
+More columns that are understood: positions `currency`, `multiplier` and the identifiers `isin`, `cusip`, `figi`,
+`conid`; balances `currency`. An empty avg_cost, cash or equity is "not kept". Several rows of one position are lots.
+A balances file with several rows for an account, each in its own currency, gives its cash by currency.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from os import PathLike
+from pathlib import Path
+
+from reconciliation.adapters.books.balances import FigureRow, join_figures
+from reconciliation.adapters.books.csv_table import CsvRow, read_rows
+from reconciliation.domain.model.models import AssetType
+from reconciliation.domain.model.snapshots import LocalPosition, LocalSnapshot, PositionLike
+from reconciliation.errors import BadData, InvalidInputError, ReadError
+from reconciliation.ports.local_book import LocalBook, PositionProvider
+
+POSITION_COLUMNS = ("account_id", "symbol", "asset_type", "quantity", "avg_cost")
+BALANCE_COLUMNS = ("account_id", "cash", "equity")
+IDENTIFIERS = ("isin", "cusip", "figi", "conid")
+
+
+class CsvBook(LocalBook, PositionProvider):
+    """The local book in CSV files, read anew at each call.
+
+    An account that neither file names is not known, which is an error; one in the balances file only is flat.
+    """
+
+    def __init__(self, positions_path: str | PathLike[str], balances_path: str | PathLike[str] | None = None) -> None:
+        self._positions_path = Path(positions_path)
+        self._balances_path = None if balances_path is None else Path(balances_path)
+
+    async def get_snapshots(self, account_ids: Sequence[str]) -> Mapping[str, LocalSnapshot | ReadError]:
+        """Return an entry for each asked account.
+
+        Raises:
+            BadData: a file is not as it should be; the message names file, line and column.
+        """
+        try:
+            book = await asyncio.to_thread(self.read)
+        except InvalidInputError as error:
+            raise BadData(str(error)) from error
+        return {account_id: book.get(account_id) or self._unknown(account_id) for account_id in account_ids}
+
+    async def get_positions(self, account_id: str) -> Sequence[PositionLike]:
+        return (await self._one(account_id)).positions
+
+    async def get_cash(self, account_id: str) -> Decimal | None:
+        return (await self._one(account_id)).cash
+
+    async def get_equity(self, account_id: str) -> Decimal | None:
+        return (await self._one(account_id)).equity
+
+    def read(self) -> dict[str, LocalSnapshot]:
+        """Return the whole book by account, in the calling thread.
+
+        Raises:
+            InvalidInputError: a file is not as it should be; the message names file, line and column.
+        """
+        return read_book(self._positions_path, self._balances_path)
+
+    async def _one(self, account_id: str) -> LocalSnapshot:
+        answer = (await self.get_snapshots([account_id]))[account_id]
+        if isinstance(answer, ReadError):
+            raise answer
+        return answer
+
+    def _unknown(self, account_id: str) -> BadData:
+        files = " and ".join(str(path) for path in (self._positions_path, self._balances_path) if path)
+        message = f"account {account_id!r} is not in {files}: a flat account needs a row in a balances file"
+        return BadData(message, account_id=account_id)
+
+
+def read_book(positions_path: Path, balances_path: Path | None = None) -> dict[str, LocalSnapshot]:
+    """Return the book of the given files by account, in the order of the files.
+
+    Raises:
+        InvalidInputError: a file is not as it should be; the message names file, line and column.
+    """
+    positions: dict[str, list[LocalPosition]] = {}
+    for account_id, position in read_positions(positions_path):
+        positions.setdefault(account_id, []).append(position)
+    balances = {} if balances_path is None else read_balances(balances_path)
+    book = {account_id: LocalSnapshot(account_id=account_id, positions=rows) for account_id, rows in positions.items()}
+    for account_id, figures in balances.items():
+        book[account_id] = replace(figures, positions=positions.get(account_id, []))
+    return book
+
+
+def read_positions(path: Path) -> Iterator[tuple[str, LocalPosition]]:
+    """Yield the rows of a positions file, each with its account id, in the order of the file.
+
+    Raises:
+        InvalidInputError: the file is not as it should be; the message names file, line and column.
+    """
+    for row in read_rows(path, POSITION_COLUMNS):
+        yield row.text("account_id"), _position(row)
+
+
+def read_balances(path: Path) -> dict[str, LocalSnapshot]:
+    """Return the figures of a balances file by account, as snapshots without positions.
+
+    Raises:
+        InvalidInputError: the file is not as it should be; the message names file, line and column.
+    """
+    figures: dict[str, list[FigureRow]] = {}
+    for row in read_rows(path, BALANCE_COLUMNS):
+        figures.setdefault(row.text("account_id"), []).append(_figure_row(row))
+    return {account_id: join_figures(account_id, rows) for account_id, rows in figures.items()}
+
+
+def _position(row: CsvRow) -> LocalPosition:
+    kind = row.text("asset_type").lower()
+    if kind not in AssetType.__members__.values():
+        raise row.fault("asset_type", f"{kind!r} is not one of {', '.join(AssetType)}")
+    return LocalPosition(
+        symbol=row.text("symbol"),
+        quantity=row.number("quantity"),
+        avg_cost=row.optional_number("avg_cost"),
+        asset_type=AssetType(kind),
+        currency=row.optional_text("currency"),
+        multiplier=row.optional_number("multiplier"),
+        identifiers={name: value for name in IDENTIFIERS if (value := row.optional_text(name))},
+    )
+
+
+def _figure_row(row: CsvRow) -> FigureRow:
+    return FigureRow(
+        cash=row.optional_number("cash"),
+        equity=row.optional_number("equity"),
+        currency=row.optional_text("currency"),
+        place=f"{row.path}, line {row.line}",
+    )

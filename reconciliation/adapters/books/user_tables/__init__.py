@@ -1,0 +1,1 @@
+"""The users' own tables as the local book."""

@@ -1,0 +1,223 @@
+"""The local book in the users' own tables, by configuration: `local = "table"` or `local = "query"`."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
+from enum import Enum
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from reconciliation.adapters.books.balances import FigureRow, join_figures
+from reconciliation.adapters.books.user_tables.database import OwnDatabase
+from reconciliation.adapters.books.user_tables.options import (
+    ACCOUNT_NAMES,
+    BALANCE_NAMES,
+    Mode,
+    OwnTables,
+    Source,
+    parse_options,
+)
+from reconciliation.adapters.books.user_tables.query import SourceQuery
+from reconciliation.adapters.books.user_tables.rows import OwnRow
+from reconciliation.domain.model.average_cost import add_up
+from reconciliation.domain.model.snapshots import BookRow, LocalSnapshot
+from reconciliation.errors import BadData, InvalidInputError, ReadError
+from reconciliation.ports.local_book import LocalBook, PositionProvider
+
+#: Rows of each part that a preview shows.
+PREVIEW_ROWS = 5
+
+Converted = TypeVar("Converted")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewRow:
+    """One row as it was read, and what it became, or why it could not."""
+
+    part: str
+    read: Mapping[str, Any]
+    became: Mapping[str, Any] | None = None
+    fault: str | None = None
+
+    def __str__(self) -> str:
+        outcome = f"became {pairs(self.became or {})}" if self.fault is None else f"fault: {self.fault}"
+        return f"{self.part}: {pairs(self.read)} {outcome}"
+
+
+class OwnTablesBook(LocalBook, PositionProvider):
+    """The users' own positions, and perhaps balances and accounts, all of one snapshot.
+
+    Args:
+        options: which tables or queries, and what their columns mean.
+        url: of the users' database, for SQLAlchemy.
+
+    Raises:
+        ConfigurationError: the options or the URL cannot work as written.
+    """
+
+    def __init__(self, options: OwnTables, url: str) -> None:
+        self._options = options
+        self._database = OwnDatabase(url, options.statement_timeout_seconds)
+        position = options.position_names
+        self._positions = SourceQuery(
+            "positions", options.positions, position, ("account_id", "symbol", "quantity", "asset_type")
+        )
+        self._balances = _query("balances", options.balances, BALANCE_NAMES)
+        self._accounts = _query("accounts", options.accounts, ACCOUNT_NAMES)
+
+    @classmethod
+    def of(cls, mode: Mode, options: Mapping[str, Any], url: str) -> "OwnTablesBook":
+        """Make the book from options as they stand in the settings.
+
+        Raises:
+            ConfigurationError: the options or the URL cannot work as written.
+        """
+        return cls(parse_options(mode, options), url)
+
+    async def get_snapshots(self, account_ids: Sequence[str]) -> Mapping[str, LocalSnapshot | ReadError]:
+        """Return an entry for each asked account, all of one moment.
+
+        Raises:
+            ReadError: the database cannot be read, or not in this way.
+        """
+        return await asyncio.to_thread(self.read, account_ids)
+
+    async def get_positions(self, account_id: str) -> Sequence[BookRow]:
+        return (await self._one(account_id)).positions  # type: ignore[return-value]  # `read` put BookRows there
+
+    async def get_cash(self, account_id: str) -> Decimal | None:
+        return (await self._one(account_id)).cash
+
+    async def get_equity(self, account_id: str) -> Decimal | None:
+        return (await self._one(account_id)).equity
+
+    def read(self, account_ids: Sequence[str]) -> dict[str, LocalSnapshot | ReadError]:
+        """Return what `get_snapshots` does, in the calling thread."""
+        with self._database.snapshot() as connection:
+            positions = self._gather(connection, self._positions, account_ids, OwnRow.position)
+            balances = self._gather(connection, self._balances, account_ids, OwnRow.figures)
+            accounts = self._gather(connection, self._accounts, account_ids, lambda _row: None)
+        return {
+            account_id: self._answer(
+                account_id, positions.get(account_id), balances.get(account_id), accounts.get(account_id)
+            )
+            for account_id in account_ids
+        }
+
+    def preview(self, account_id: str) -> list[PreviewRow]:
+        """Return the first rows of each part, and what they became.
+
+        Raises:
+            ReadError: a table or query does not fit the options, or the database cannot be read.
+        """
+        sources = (
+            (self._positions, OwnRow.position),
+            (self._balances, OwnRow.figures),
+            (self._accounts, lambda _row: account_id),
+        )
+        shown: list[PreviewRow] = []
+        with self._database.snapshot() as connection:
+            for source, convert in sources:
+                if source is not None:
+                    with closing(source.rows(connection, [account_id], PREVIEW_ROWS)) as rows:
+                        shown += [_previewed(source.part, row, convert) for _, row in islice(rows, PREVIEW_ROWS)]
+        return shown
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _gather(
+        self,
+        connection: Connection,
+        source: SourceQuery | None,
+        account_ids: Sequence[str],
+        convert: Callable[[OwnRow], Converted],
+    ) -> dict[str, list[Converted] | BadData]:
+        found: dict[str, list[Converted] | BadData] = {}
+        cap = self._options.max_rows_per_account
+        total = cap * len(account_ids)
+        if source is None:
+            return found
+        with closing(source.rows(connection, account_ids, total + 1)) as stream:
+            for number, (account_id, row) in enumerate(stream, start=1):
+                if number > total:
+                    raise BadData(f"local book, {source.part}: more than max_rows_per_account ({cap}) rows an account")
+                rows = found.setdefault(account_id, [])
+                if isinstance(rows, BadData):
+                    continue
+                if len(rows) == cap:
+                    found[account_id] = _bad(source.part, account_id, f"more than max_rows_per_account ({cap}) rows")
+                    continue
+                try:
+                    rows.append(convert(row))
+                except InvalidInputError as error:
+                    found[account_id] = _bad(source.part, account_id, f"row {len(rows) + 1}, {error}")
+        return found
+
+    def _answer(
+        self,
+        account_id: str,
+        positions: list[BookRow] | BadData | None,
+        balances: list[FigureRow] | BadData | None,
+        account: list[None] | BadData | None,
+    ) -> LocalSnapshot | ReadError:
+        for part in (positions, balances, account):
+            if isinstance(part, BadData):
+                return part
+        if positions is balances is account is None and self._options.no_rows == "unknown":
+            return _bad(
+                "positions",
+                account_id,
+                "there is no row, which does not say flat: name `balances` or `accounts` that know the account, "
+                'or set no_rows = "flat"',
+            )
+        rows = positions if isinstance(positions, list) else []
+        figures = balances if isinstance(balances, list) else []
+        try:
+            snapshot = join_figures(account_id, figures)
+        except InvalidInputError as error:
+            return _bad("balances", account_id, str(error))
+        return replace(snapshot, positions=add_up(rows) if self._options.positions.fills else rows)
+
+    async def _one(self, account_id: str) -> LocalSnapshot:
+        answer = (await self.get_snapshots([account_id]))[account_id]
+        if isinstance(answer, ReadError):
+            raise answer
+        return answer
+
+
+def pairs(values: Mapping[str, Any]) -> str:
+    """Return names and values in one line."""
+    return ", ".join(f"{name}={plain(value)!r}" for name, value in values.items())
+
+
+def plain(value: Any) -> Any:
+    """Return a value as people and JSON write it."""
+    if isinstance(value, Enum):
+        return value.value
+    return f"{value:f}" if isinstance(value, Decimal) else value
+
+
+def _query(part: str, source: Source | None, known: Sequence[str]) -> SourceQuery | None:
+    return None if source is None else SourceQuery(part, source, known, ("account_id",))
+
+
+def _bad(part: str, account_id: str, why: str) -> BadData:
+    return BadData(f"local book, {part} of account {account_id!r}: {why}", account_id=account_id)
+
+
+def _previewed(part: str, row: OwnRow, convert: Callable[[OwnRow], Any]) -> PreviewRow:
+    read = {row.column(name): value for name, value in row.values.items()}
+    try:
+        became = convert(row)
+    except InvalidInputError as error:
+        return PreviewRow(part=part, read=read, fault=str(error))
+    if isinstance(became, BookRow):
+        shown = became._asdict()
+    else:
+        shown = asdict(became) if isinstance(became, FigureRow) else {"account_id": became}
+    return PreviewRow(part=part, read=read, became={name: value for name, value in shown.items() if value})

@@ -1,0 +1,1 @@
+"""How we open brokers, and keep within the limits of their logins."""

@@ -1,0 +1,90 @@
+"""A broker under the limits of its login: every request waits for its permit, and has its own time limit."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Protocol
+
+from reconciliation.adapters.brokers.sdk.time_limits import limits_around, standing_still, within
+from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition
+from reconciliation.ports.broker import RequestPermits
+
+
+class Gate(RequestPermits, Protocol):
+    """Lets requests of one login through, as many at once and as many a second as the broker allows."""
+
+    async def close(self) -> None:
+        """Serve nobody any more."""
+        ...
+
+
+class LocalGate:
+    """The gate of a login without known limits: a bound for this process alone."""
+
+    def __init__(self, concurrency: int) -> None:
+        self._semaphore = asyncio.Semaphore(concurrency)
+
+    def permit(self) -> AbstractAsyncContextManager[None]:
+        return self._semaphore
+
+    async def close(self) -> None:
+        """Nothing is held outside this process."""
+
+
+class UntimedPermits:
+    """Permits of a gate, the wait for which is part of no time limit around it."""
+
+    def __init__(self, gate: RequestPermits) -> None:
+        self._gate = gate
+
+    @asynccontextmanager
+    async def permit(self) -> AsyncIterator[None]:
+        async with AsyncExitStack() as held:
+            with standing_still(limits_around()):
+                await held.enter_async_context(self._gate.permit())
+            yield
+
+
+class Asker(Protocol):
+    """The two questions of `BrokerQuery`."""
+
+    async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]: ...
+    async def get_account(self, account_id: str) -> BrokerAccount: ...
+
+
+class TimedBroker:
+    """A `BrokerQuery` whose answers have a time limit; it takes its permits itself."""
+
+    def __init__(self, broker: Asker, timeout_seconds: float) -> None:
+        self._broker = broker
+        self._timeout_seconds = timeout_seconds
+
+    async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]:
+        return await within(self._timeout_seconds, self._broker.get_positions(account_id), account_id)
+
+    async def get_account(self, account_id: str) -> BrokerAccount:
+        return await within(self._timeout_seconds, self._broker.get_account(account_id), account_id)
+
+
+class PermittedBroker:
+    """A `BrokerQuery` that takes no permits itself: each question waits for as many as it is declared to cost.
+
+    Figures cost one request, positions all the others that `requests_per_account` declares. What a question costs
+    beyond one is charged ahead of it: one permit is held while it is answered, for nobody sees its single requests.
+    """
+
+    def __init__(self, broker: Asker, gate: RequestPermits, timeout_seconds: float, requests_per_account: int) -> None:
+        self._broker = TimedBroker(broker, timeout_seconds)
+        self._gate = gate
+        self._charged_ahead = max(requests_per_account - 2, 0)
+
+    async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]:
+        for _ in range(self._charged_ahead):
+            async with self._gate.permit():
+                pass
+        async with self._gate.permit():
+            return await self._broker.get_positions(account_id)
+
+    async def get_account(self, account_id: str) -> BrokerAccount:
+        async with self._gate.permit():
+            return await self._broker.get_account(account_id)

@@ -1,0 +1,173 @@
+"""Permits for the threads of a blocking SDK: each request waits in its thread until the event loop has one for it."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, wait
+from contextlib import AsyncExitStack, contextmanager, suppress
+from contextvars import ContextVar
+
+from reconciliation.adapters.brokers.sdk.time_limits import TimeLimit, standing_still
+from reconciliation.errors import Unavailable
+from reconciliation.ports.broker import RequestPermits
+
+#: A thread that waits looks so often whether its event loop is still there.
+LOOK_SECONDS = 1.0
+
+
+class Question:
+    """A question that a thread is about to answer. Made and given up in the event loop that waits for it.
+
+    Args:
+        limits: what stands still while one of its requests waits for a permit.
+    """
+
+    def __init__(self, limits: Sequence[TimeLimit]) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.limits = limits
+        self.is_given_up = False
+        #: Its requests that wait for a permit; touched in the event loop only.
+        self.waiting: set[asyncio.Task[None]] = set()
+
+    def give_up(self) -> None:
+        """Let it send no request any more. One that is under way keeps its permit to its end."""
+        self.is_given_up = True
+        for task in self.waiting:
+            task.cancel()
+
+
+_answered: ContextVar[Question | None] = ContextVar("question that this thread answers", default=None)
+
+
+@contextmanager
+def answering(question: Question) -> Iterator[None]:
+    """Send the requests of the block for this question. In the question's thread."""
+    before = _answered.set(question)
+    try:
+        yield
+    finally:
+        _answered.reset(before)
+
+
+class ThreadPermits:
+    """The permits of one connection, for the threads that answer its questions."""
+
+    def __init__(self) -> None:
+        self._permits: RequestPermits | None = None
+        self._line = _Line()
+
+    def take_from(self, permits: RequestPermits) -> None:
+        """Take a permit for each request from now on."""
+        self._permits = permits
+
+    @contextmanager
+    def queueing(self, limits: Sequence[TimeLimit]) -> Iterator[None]:
+        """Let limits of a question that has no thread yet stand still, too, while a thread waits for a permit."""
+        self._line.join(limits)
+        try:
+            yield
+        finally:
+            self._line.leave(limits)
+
+    @contextmanager
+    def permit(self) -> Iterator[None]:
+        """Wait for a permit and hold it to the end of the block. In the thread of a question.
+
+        Raises:
+            Unavailable: nobody waits for the question any more, so the request must not be sent.
+            CoordinationError: nobody knows whether the broker may be asked.
+        """
+        question = _answered.get()
+        if self._permits is None or question is None:
+            yield
+            return
+        if question.loop.is_closed():
+            raise _given_up()
+        granted: Future[None] = Future()
+        ended = asyncio.Event()
+        asyncio.run_coroutine_threadsafe(self._hold(self._permits, question, granted, ended), question.loop)
+        _wait(granted, question.loop)
+        try:
+            yield
+        finally:
+            with suppress(RuntimeError):  # the event loop is closed, and what it held has gone with it
+                question.loop.call_soon_threadsafe(ended.set)
+
+    async def _hold(
+        self, permits: RequestPermits, question: Question, granted: "Future[None]", ended: asyncio.Event
+    ) -> None:
+        try:
+            async with AsyncExitStack() as held:
+                await self._take(permits, question, held)
+                granted.set_result(None)
+                await ended.wait()
+        except asyncio.CancelledError:
+            if not granted.done():
+                granted.set_exception(_given_up())
+            raise
+        except Exception as error:  # noqa: BLE001  whatever the gate raises belongs to the thread that waits
+            if not granted.done():
+                granted.set_exception(error)
+
+    async def _take(self, permits: RequestPermits, question: Question, held: AsyncExitStack) -> None:
+        task = asyncio.current_task()
+        if question.is_given_up or task is None:
+            raise _given_up()
+        question.waiting.add(task)
+        try:
+            with standing_still(question.limits), self._line.waiting():
+                await held.enter_async_context(permits.permit())
+        finally:
+            question.waiting.discard(task)
+
+
+class _Line:
+    """The limits of questions that wait for a thread. In the event loop only."""
+
+    def __init__(self) -> None:
+        self._limits: list[TimeLimit] = []
+        #: How many threads wait for a permit.
+        self._waits = 0
+
+    def join(self, limits: Sequence[TimeLimit]) -> None:
+        self._limits += limits
+        if self._waits:
+            _stop(limits)
+
+    def leave(self, limits: Sequence[TimeLimit]) -> None:
+        for limit in limits:
+            self._limits.remove(limit)
+        if self._waits:
+            _go_on(limits)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        self._waits += 1
+        if self._waits == 1:
+            _stop(self._limits)
+        try:
+            yield
+        finally:
+            self._waits -= 1
+            if not self._waits:
+                _go_on(self._limits)
+
+
+def _stop(limits: Sequence[TimeLimit]) -> None:
+    for limit in limits:
+        limit.stop()
+
+
+def _go_on(limits: Sequence[TimeLimit]) -> None:
+    for limit in limits:
+        limit.go_on()
+
+
+def _wait(granted: "Future[None]", loop: asyncio.AbstractEventLoop) -> None:
+    while not wait([granted], timeout=LOOK_SECONDS).done:
+        if loop.is_closed():
+            raise _given_up()
+    granted.result()
+
+
+def _given_up() -> Unavailable:
+    return Unavailable("the question was given up before its request was sent")

@@ -1,0 +1,1 @@
+"""Statement files: one folder for each format."""

@@ -1,0 +1,1 @@
+"""Statements of custodians: MT535 and semt.002."""

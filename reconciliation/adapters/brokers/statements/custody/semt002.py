@@ -1,0 +1,105 @@
+"""ISO 20022 semt.002 (securities balance custody report) as brokers, any version of the message.
+
+The total of an instrument is its `AggtBal`; available, blocked and other balances are parts of it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconciliation.adapters.brokers.statements.custody.broker import open_custody
+from reconciliation.adapters.brokers.statements.custody.pages import statements_of
+from reconciliation.adapters.brokers.statements.custody.semt002_rows import BalanceRow, ReportRows
+from reconciliation.adapters.brokers.statements.source import MAX_POSITIONS, StatementSource
+from reconciliation.adapters.brokers.statements.statement import Statement
+from reconciliation.adapters.brokers.statements.xml_stream import parse_xml
+from reconciliation.errors import InvalidInputError
+from reconciliation.ports.broker import BrokerQuery
+
+REPORT = "SctiesBalCtdyRpt"
+_BALANCES = {"BalForAcct", "BalForSubAcct"}
+_SUB_ACCOUNT = "SubAcctDtls"
+_MAX_DEPTH = 64
+#: Related messages that look alike and mean something else.
+_OTHER_REPORTS = {
+    "SctiesBalAcctgRpt": "an accounting report (semt.003)",
+    "SctiesTxPstngRpt": "a report of transactions (semt.017)",
+}
+
+
+def open_semt002(options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
+    """Return the broker of a semt.002 file: options `path`, `basis` and `max_file_megabytes`."""
+    del secrets
+    return open_custody("semt002", options, read_semt002)
+
+
+def read_semt002(source: StatementSource, *, basis: str | None = None) -> list[Statement]:
+    """Return the newest statement of each account in the file.
+
+    Raises:
+        ReadError: the file cannot be read surely and completely; the message names file, line and remedy.
+    """
+    reader = _ReportReader(source)
+    parse_xml(source, reader)
+    return statements_of(reader.pages, source, basis)
+
+
+class _ReportReader:
+    """Collects each report of the file as a page; envelopes around it are passed over."""
+
+    def __init__(self, source: StatementSource) -> None:
+        self.pages: list[Any] = []
+        self._source = source
+        self._path: list[str] = []
+        self._positions = 0
+        self._attributes: Mapping[str, str] = {}
+        self._report: ReportRows | None = None
+        self._balance: BalanceRow | None = None
+        self._depth = 0
+
+    def start(self, name: str, attributes: Mapping[str, str], line: int) -> None:
+        local = name.rpartition(":")[2]
+        self._path.append(local)
+        self._attributes = attributes
+        if len(self._path) > _MAX_DEPTH:
+            raise self._source.bad(f"elements nest deeper than {_MAX_DEPTH}", line)
+        if local in _OTHER_REPORTS:
+            raise self._source.bad(f"<{local}> is {_OTHER_REPORTS[local]}, not a custody report (semt.002)", line)
+        if local == REPORT:
+            self._report, self._depth = ReportRows(line), len(self._path)
+        elif self._report is not None and self._balance is None:
+            self._open(self._report, local, line)
+
+    def end(self, name: str, text: str, line: int) -> None:
+        local = name.rpartition(":")[2]
+        try:
+            self._end(local, text.strip(), line)
+        except InvalidInputError as error:
+            raise self._source.bad(str(error), line) from None
+        self._path.pop()
+
+    def _open(self, report: ReportRows, local: str, line: int) -> None:
+        if local == _SUB_ACCOUNT:
+            report.open_sub_account(line)
+        elif local in _BALANCES:
+            self._balance = BalanceRow(line, len(self._path))
+            self._positions += 1
+            if self._positions > MAX_POSITIONS:
+                raise self._source.bad(f"more than {MAX_POSITIONS} positions: ask for fewer accounts per file", line)
+
+    def _end(self, local: str, text: str, line: int) -> None:
+        report, balance = self._report, self._balance
+        if report is None:
+            return
+        if balance is not None:
+            if len(self._path) == balance.depth:
+                report.add(balance)
+                self._balance = None
+            else:
+                balance.take(tuple(self._path[balance.depth :]), text, self._attributes.get("Ccy"))
+        elif local == _SUB_ACCOUNT:
+            report.close_sub_account()
+        elif local == REPORT:
+            self.pages.append(report.page(line))
+            self._report = None
+        elif text:
+            report.take(tuple(self._path[self._depth :]), text)

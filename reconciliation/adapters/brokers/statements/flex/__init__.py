@@ -1,0 +1,1 @@
+"""Flex queries of Interactive Brokers."""

@@ -1,0 +1,137 @@
+"""IBKR Flex activity statements (XML) as brokers.
+
+Read are only the sections OpenPositions, CashReport and EquitySummaryInBase; whatever else a query selects is passed
+over. Nothing of a row that is read is passed over: what cannot be understood is an error with its line.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconciliation.adapters.brokers.sdk.options import BrokerOptions
+from reconciliation.adapters.brokers.statements.broker import StatementBroker, source_of
+from reconciliation.adapters.brokers.statements.flex.rows import CashRow, EquityRow, FlexRows, PositionRow
+from reconciliation.adapters.brokers.statements.flex.statement import conclude_statement
+from reconciliation.adapters.brokers.statements.source import MAX_POSITIONS, StatementSource
+from reconciliation.adapters.brokers.statements.statement import Statement, newest_per_account
+from reconciliation.adapters.brokers.statements.xml_stream import parse_xml
+from reconciliation.errors import AuthError, Incomplete, InvalidInputError, ReadError
+from reconciliation.ports.broker import BrokerQuery
+
+#: Codes of the Flex web service: the statement is being made, or the service is busy.
+_CODES_TO_RETRY = {"1001", "1003", "1004", "1005", "1006", "1007", "1008", "1009", "1018", "1019", "1021"}
+_CODES_OF_CREDENTIALS = {"1012", "1013", "1015"}
+
+_ROWS: Mapping[tuple[str, str], type[PositionRow | CashRow | EquityRow]] = {
+    ("OpenPositions", "OpenPosition"): PositionRow,
+    ("CashReport", "CashReportCurrency"): CashRow,
+    ("EquitySummaryInBase", "EquitySummaryByReportDateInBase"): EquityRow,
+}
+_SECTIONS = {section for section, _ in _ROWS}
+
+
+def open_flex(options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
+    """Return the broker of a Flex file: options `path` and `max_file_megabytes`."""
+    del secrets
+    given = BrokerOptions("flex", options)
+    source = source_of(given)
+    given.check_all_read()
+    return StatementBroker(source, read_flex)
+
+
+def read_flex(source: StatementSource) -> list[Statement]:
+    """Return the newest statement of each account in the file.
+
+    Raises:
+        ReadError: the file cannot be read surely and completely; the message names file, line and remedy.
+    """
+    reader = _FlexReader(source)
+    parse_xml(source, reader)
+    return newest_per_account(reader.finish(), source)
+
+
+class _FlexReader:
+    """Collects the rows of each `FlexStatement` as the elements come."""
+
+    def __init__(self, source: StatementSource) -> None:
+        self._source = source
+        self._path: list[str] = []
+        self._announced: str | None = None
+        self._seen = 0
+        self._positions = 0
+        self._rows: FlexRows | None = None
+        self._failure: dict[str, str] = {}
+        self._statements: list[Statement] = []
+
+    def start(self, name: str, attributes: Mapping[str, str], line: int) -> None:
+        parent = self._path[-1] if self._path else None
+        self._path.append(name)
+        if parent is None:
+            self._check_root(name, attributes, line)
+        elif name == "FlexStatements":
+            self._announced = attributes.get("count")
+        elif name == "FlexStatement":
+            self._seen += 1
+            self._rows = FlexRows(attributes, line)
+        elif self._rows is not None:
+            self._take(self._rows, parent, name, attributes, line)
+
+    def end(self, name: str, text: str, line: int) -> None:  # noqa: ARG002 - the stream's signature
+        self._path.pop()
+        if name == "FlexStatement" and self._rows is not None:
+            self._statements.append(self._conclude(self._rows))
+            self._rows = None
+        elif self._path == ["FlexStatementResponse"]:
+            self._failure[name] = text.strip()
+        elif name == "FlexStatementResponse":
+            raise self._refused()
+
+    def finish(self) -> list[Statement]:
+        """Return every statement of the file.
+
+        Raises:
+            Incomplete: fewer than the file announces.
+        """
+        if self._announced and self._announced != str(self._seen):
+            raise self._source.cut(f"announces {self._announced} statements and holds {self._seen}")
+        return self._statements
+
+    def _take(self, rows: FlexRows, section: str, name: str, attributes: Mapping[str, str], line: int) -> None:
+        if name == "AccountInformation":
+            rows.account_currency = attributes.get("currency") or None
+        elif name in _SECTIONS:
+            rows.open_section(name)
+        elif section in _SECTIONS:
+            self._take_row(rows, section, name, attributes, line)
+
+    def _take_row(self, rows: FlexRows, section: str, name: str, attributes: Mapping[str, str], line: int) -> None:
+        row_type = _ROWS.get((section, name))
+        if row_type is None:
+            raise self._source.bad(f"<{section}> holds <{name}>, which is not known there", line)
+        if row_type is PositionRow:
+            self._positions += 1
+            if self._positions > MAX_POSITIONS:
+                raise self._source.bad(f"more than {MAX_POSITIONS} positions: ask for fewer accounts or days", line)
+        try:
+            rows.add(row_type.read(attributes, rows.account_id))
+        except InvalidInputError as error:
+            raise self._source.bad(f"<{name}>: {error}", line) from None
+
+    def _conclude(self, rows: FlexRows) -> Statement:
+        try:
+            return conclude_statement(rows)
+        except InvalidInputError as error:
+            raise self._source.bad(f"<FlexStatement> of account {rows.account_id!r}: {error}", rows.line) from None
+
+    def _check_root(self, name: str, attributes: Mapping[str, str], line: int) -> None:
+        if name not in {"FlexQueryResponse", "FlexStatementResponse"}:
+            raise self._source.bad(f"<{name}> is not a Flex statement, which begins with <FlexQueryResponse>", line)
+        kind = attributes.get("type", "AF")
+        if name == "FlexQueryResponse" and kind != "AF":
+            raise self._source.bad(f"a Flex query of type {kind!r}; make it an Activity Flex Query (type AF)", line)
+
+    def _refused(self) -> ReadError:
+        code, said = self._failure.get("ErrorCode", ""), self._failure.get("ErrorMessage", "")
+        message = f"{self._source.path}: not a statement but the Flex service's refusal {code}: {said}"
+        if code in _CODES_OF_CREDENTIALS:
+            return AuthError(message)
+        return Incomplete(message) if code in _CODES_TO_RETRY else self._source.bad(message)

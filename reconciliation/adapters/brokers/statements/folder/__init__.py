@@ -1,0 +1,1 @@
+"""A folder that statements are put into."""

@@ -1,0 +1,1 @@
+"""Messages to workers. The only place in this package that imports Celery."""

@@ -1,0 +1,58 @@
+"""How each account is to be reconciled: what the registry says of it, else what the settings say of all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from reconciliation.adapters.database.registry import AccountFilter, Registry
+from reconciliation.domain.model.accounts import DEFAULT_CONNECTION, RegisteredAccount
+from reconciliation.domain.model.models import ReconciliationConfig
+from reconciliation.errors import BadData, InvalidInputError, ReadError
+from reconciliation.ports.accounts import AccountPlan
+
+
+class BrokerNames(Protocol):
+    """Which kind of broker is behind each connection. Blocking."""
+
+    def broker_names(self) -> Mapping[str, str]: ...
+
+
+class RegistryDirectory:
+    """Plans from the registry; an account that is not registered is asked about over the default connection."""
+
+    def __init__(self, registry: Registry, connections: BrokerNames, defaults: ReconciliationConfig) -> None:
+        self._registry = registry
+        self._connections = connections
+        self._defaults = defaults
+
+    def get_plans(self, account_ids: Sequence[str]) -> dict[str, AccountPlan | ReadError]:
+        """Return an entry for each asked account: its plan, or why it has none.
+
+        Raises:
+            StorageError: the database cannot be reached.
+        """
+        found = self._registry.find(AccountFilter(account_ids=account_ids), with_labels=False)
+        registered = {each.account_id: each for each in found}
+        brokers = self._connections.broker_names()
+        return {account_id: self._plan(account_id, registered.get(account_id), brokers) for account_id in account_ids}
+
+    def _plan(
+        self, account_id: str, registered: RegisteredAccount | None, brokers: Mapping[str, str]
+    ) -> AccountPlan | ReadError:
+        if registered is None:
+            return AccountPlan(
+                config=replace(self._defaults, account_id=account_id),
+                connection=DEFAULT_CONNECTION,
+                broker_account_id=account_id,
+                broker=brokers.get(DEFAULT_CONNECTION, ""),
+            )
+        try:
+            config = registered.config(self._defaults)
+        except InvalidInputError as error:
+            return BadData(f"account {account_id!r} cannot be reconciled as it is registered: {error}")
+        return AccountPlan(
+            config=config,
+            connection=registered.connection,
+            broker_account_id=registered.broker_account_id or account_id,
+            broker=brokers.get(registered.connection, ""),
+        )

@@ -1,0 +1,162 @@
+"""Breaks as people work them: found, shown with their history, and changed by hand."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, Select, select
+
+from reconciliation.adapters.database.account_lock import lock_accounts, save_accounts
+from reconciliation.adapters.database.bulk_rows import insert_rows, upsert_rows
+from reconciliation.adapters.database.engine import read_transaction, write_transaction
+from reconciliation.adapters.database.ledger_rows import break_of, break_row, change_of, change_row
+from reconciliation.adapters.database.tables.ledger import BreakEventRow, BreakRow, DiscrepancyRow
+from reconciliation.domain.breaks.actions import BreakAction, act
+from reconciliation.domain.breaks.break_ import Break, BreakChange
+from reconciliation.domain.breaks.states import BreakState
+from reconciliation.domain.model.models import DiscrepancySeverity, DiscrepancyType
+from reconciliation.errors import InvalidInputError
+
+#: The last sightings that are shown with a break.
+SIGHTINGS_SHOWN = 10
+#: A beginning of an id that is shorter than this is more likely a slip.
+SHORTEST_ID = 4
+_ID_DIGITS = 32
+
+_TABLE = BreakRow.__table__
+_LIVE = [state.value for state in BreakState if state is not BreakState.RESOLVED]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakFilter:
+    """Which breaks are asked for. None: any; `states` empty: all that are not resolved."""
+
+    account_id: str | None = None
+    symbol: str | None = None
+    type: DiscrepancyType | None = None
+    severity: DiscrepancySeverity | None = None
+    states: tuple[BreakState, ...] = ()
+    assignee: str | None = None
+    first_seen_before: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sighting:
+    """One finding of one run."""
+
+    run_id: UUID
+    timestamp: datetime
+    local_value: Decimal | None
+    broker_value: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakFile:
+    """One break with all that is kept of it."""
+
+    case: Break
+    history: tuple[BreakChange, ...]
+    #: The newest first.
+    sightings: tuple[Sighting, ...]
+
+
+class SqlBreaks:
+    """Reads and changes breaks in our own tables."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def find(self, wanted: BreakFilter, *, limit: int) -> list[Break]:
+        """Return breaks, those seen first first.
+
+        Raises:
+            StorageError: the database cannot be reached.
+        """
+        statement = _filtered(wanted).order_by(_TABLE.c.first_seen_at, _TABLE.c.break_id).limit(limit)
+        with read_transaction(self._engine) as connection:
+            return [break_of(row) for row in connection.execute(statement).mappings()]
+
+    def show(self, break_id: str) -> BreakFile:
+        """Return one break with its history and last sightings, by its id or a clear beginning of it.
+
+        Raises:
+            InvalidInputError: no break, or more than one, has such an id.
+            StorageError: the database cannot be reached.
+        """
+        with read_transaction(self._engine) as connection:
+            case = _by_id(connection, break_id)
+            events = select(BreakEventRow.__table__).where(BreakEventRow.break_id == case.break_id)
+            history = connection.execute(events.order_by(BreakEventRow.number)).mappings().all()
+            seen = connection.execute(
+                select(
+                    DiscrepancyRow.run_id,
+                    DiscrepancyRow.timestamp,
+                    DiscrepancyRow.local_value,
+                    DiscrepancyRow.broker_value,
+                )
+                .where(DiscrepancyRow.break_id == case.break_id)
+                .order_by(DiscrepancyRow.id.desc())
+                .limit(SIGHTINGS_SHOWN)
+            ).mappings()
+            sightings = tuple(Sighting(**row) for row in seen)
+        return BreakFile(case=case, history=tuple(change_of(row) for row in history), sightings=sightings)
+
+    def act(self, break_id: str, action: BreakAction) -> Break:
+        """Change one break by hand, in the same order of locks as the runs; the event waits in the outbox.
+
+        Raises:
+            InvalidInputError: no break, or more than one, has such an id.
+            BreakRefusedError: the break's state does not allow it.
+            StorageError: the database cannot be reached.
+        """
+        with write_transaction(self._engine) as connection:
+            account_id = _by_id(connection, break_id).key.account_id
+            account = lock_accounts(connection, [account_id])[account_id]
+            case, change = act(_by_id(connection, break_id), action)
+            upsert_rows(connection, BreakRow, [break_row(case)])
+            insert_rows(connection, BreakEventRow, [change_row(case.break_id, change)])
+            account.tell_change(case, change)
+            save_accounts(connection, [account])
+        return case
+
+
+def _filtered(wanted: BreakFilter) -> Select[Any]:
+    states = [state.value for state in wanted.states] or _LIVE
+    statement = select(_TABLE).where(_TABLE.c.state.in_(states))
+    equal = {
+        _TABLE.c.account_id: wanted.account_id,
+        _TABLE.c.symbol: wanted.symbol,
+        _TABLE.c.type: None if wanted.type is None else wanted.type.value,
+        _TABLE.c.severity: None if wanted.severity is None else wanted.severity.value,
+        _TABLE.c.assignee: wanted.assignee,
+    }
+    for column, value in equal.items():
+        if value is not None:
+            statement = statement.where(column == value)
+    if wanted.first_seen_before is not None:
+        statement = statement.where(_TABLE.c.first_seen_at < wanted.first_seen_before)
+    return statement
+
+
+def _by_id(connection: Connection, break_id: str) -> Break:
+    first, last = id_range(break_id, "break")
+    rows = connection.execute(select(_TABLE).where(_TABLE.c.break_id.between(first, last)).limit(2)).mappings().all()
+    if not rows:
+        raise InvalidInputError(f"there is no break {break_id!r}: `reconcile breaks list` shows those that are open")
+    if len(rows) > 1:
+        raise InvalidInputError(f"more than one break begins with {break_id!r}: write more of its id")
+    return break_of(rows[0])
+
+
+def id_range(text: str, what: str) -> tuple[UUID, UUID]:
+    """Return the first and the last id that begin with `text`.
+
+    Raises:
+        InvalidInputError: it is not the beginning of an id, or too short.
+    """
+    digits = text.replace("-", "").lower()
+    if not SHORTEST_ID <= len(digits) <= _ID_DIGITS or set(digits) - set("0123456789abcdef"):
+        raise InvalidInputError(f"{text!r} is not the id of a {what}, nor its first {SHORTEST_ID} digits or more")
+    return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))

@@ -1,0 +1,85 @@
+"""The broker logins in the database: by name, with references to their secrets and never the secrets themselves."""
+
+from typing import Any
+
+from sqlalchemy import Engine, delete, func, insert, select, update
+
+from reconciliation.adapters.database.engine import read_transaction, write_transaction
+from reconciliation.adapters.database.registry import next_revision
+from reconciliation.adapters.database.tables.registry import AccountRow, ConnectionRow
+from reconciliation.domain.model.accounts import Connection
+from reconciliation.errors import InvalidInputError
+from reconciliation.support.wording import counted
+
+_COLUMNS = ("name", "broker", "options", "secrets", "requests_per_second", "concurrency")
+
+
+class ConnectionStore:
+    """The registered connections. Blocking; safe to share between threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(self, connection: Connection) -> None:
+        """Register a connection.
+
+        Raises:
+            InvalidInputError: there is one of that name.
+        """
+        with write_transaction(self._engine) as db:
+            if db.execute(select(ConnectionRow.name).where(ConnectionRow.name == connection.name)).first():
+                raise InvalidInputError(
+                    f"connection {connection.name!r} exists: change it with `reconcile connections set`"
+                )
+            db.execute(insert(ConnectionRow).values(**_values(connection), revision=next_revision(db)))
+
+    def replace(self, connection: Connection) -> None:
+        """Replace a connection whole; workers open it anew within seconds.
+
+        Raises:
+            InvalidInputError: there is none of that name.
+        """
+        with write_transaction(self._engine) as db:
+            changed = update(ConnectionRow).where(ConnectionRow.name == connection.name)
+            if not db.execute(changed.values(**_values(connection), revision=next_revision(db))).rowcount:
+                raise _unknown(connection.name)
+
+    def remove(self, name: str) -> None:
+        """Remove a connection that no account uses.
+
+        Raises:
+            InvalidInputError: there is none of that name, or accounts still use it.
+        """
+        with write_transaction(self._engine) as db:
+            users = db.execute(select(func.count()).where(AccountRow.connection == name)).scalar_one()
+            if users:
+                raise InvalidInputError(
+                    f"connection {name!r} is used by {counted(users, 'account')}: move them with "
+                    "`reconcile accounts set --connection`, or remove them"
+                )
+            if not db.execute(delete(ConnectionRow).where(ConnectionRow.name == name)).rowcount:
+                raise _unknown(name)
+            next_revision(db)
+
+    def get(self, name: str) -> Connection | None:
+        with read_transaction(self._engine) as db:
+            row = db.execute(select(*_SELECTED).where(ConnectionRow.name == name)).first()
+        return None if row is None else Connection(**row._asdict())
+
+    def find(self) -> list[Connection]:
+        """Return all connections, by name."""
+        with read_transaction(self._engine) as db:
+            rows = db.execute(select(*_SELECTED).order_by(ConnectionRow.name)).all()
+        return [Connection(**row._asdict()) for row in rows]
+
+
+_SELECTED = (*(getattr(ConnectionRow, name) for name in _COLUMNS), ConnectionRow.revision)
+
+
+def _values(connection: Connection) -> dict[str, Any]:
+    values = {name: getattr(connection, name) for name in _COLUMNS}
+    return values | {"options": dict(connection.options), "secrets": dict(connection.secrets)}
+
+
+def _unknown(name: str) -> InvalidInputError:
+    return InvalidInputError(f"there is no connection {name!r}: see `reconcile connections list`")

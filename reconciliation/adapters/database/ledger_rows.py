@@ -1,0 +1,212 @@
+"""Domain objects of the ledger to rows and back; no statement is made here."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from reconciliation.domain.breaks.account_health import Condition, Standing
+from reconciliation.domain.breaks.break_ import Amounts, Break, BreakChange, BreakKey, Sightings
+from reconciliation.domain.breaks.states import BreakEventKind, BreakState
+from reconciliation.domain.model.models import (
+    AssetType,
+    Discrepancy,
+    DiscrepancySeverity,
+    DiscrepancyType,
+    ReconciliationConfig,
+)
+from reconciliation.ports.run_ledger import RecordedRun
+
+#: A broker's error page is no message.
+MESSAGE_LIMIT_CHARACTERS = 1000
+
+
+def run_row(run: RecordedRun, not_applied: str | None) -> dict[str, Any]:
+    result, error = run.result, run.result.error
+    return {
+        "run_id": result.run_id,
+        "account_id": result.account_id,
+        "timestamp": result.timestamp,
+        "trigger": str(result.context.get("trigger", ""))[:32],
+        "outcome": result.outcome.value,
+        "not_applied": not_applied,
+        "context": result.context,
+        "local_as_of": result.local_as_of,
+        "broker_as_of": result.broker_as_of,
+        "tolerances": None if run.config is None else _tolerances(run.config),
+        "positions_checked": result.positions_checked,
+        "discrepancy_count": len(result.discrepancies),
+        "duration_ms": result.duration_ms,
+        "not_compared": list(result.not_compared),
+        "error_kind": None if error is None else error.kind,
+        "error_side": None if error is None else error.side,
+        "error_message": None if error is None else _message(error.message),
+    }
+
+
+def discrepancy_row(run_id: UUID, found: Discrepancy) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "break_id": BreakKey.of(found).break_id,
+        "timestamp": found.timestamp,
+        "type": found.type.value,
+        "severity": found.severity.value,
+        "symbol": found.symbol,
+        "asset_type": None if found.asset_type is None else found.asset_type.value,
+        "currency": found.currency,
+        "local_value": found.local_value,
+        "broker_value": found.broker_value,
+    }
+
+
+def break_row(case: Break) -> dict[str, Any]:
+    key, seen = case.key, case.seen
+    return {
+        "break_id": case.break_id,
+        "account_id": key.account_id,
+        "type": key.type.value,
+        "symbol": key.symbol or "",
+        "asset_type": "" if key.asset_type is None else key.asset_type.value,
+        "currency": key.currency or "",
+        "state": case.state.value,
+        "severity": case.severity.value,
+        "told_local_value": case.told.local_value,
+        "told_broker_value": case.told.broker_value,
+        "first_seen_at": case.first_seen_at,
+        "opened_at": case.opened_at,
+        "resolved_at": case.resolved_at,
+        "open_count": case.open_count,
+        "assignee": case.assignee,
+        "note": case.note,
+        "until": case.until,
+        "change_limit": case.change_limit,
+        "changes": case.changes,
+        "local_value": seen.amounts.local_value,
+        "broker_value": seen.amounts.broker_value,
+        "last_seen_at": seen.last_seen_at,
+        "last_run_id": seen.last_run_id,
+        "sightings": seen.count,
+        "counted_from": seen.counted_from,
+        "fills_before": seen.fills_before,
+        "confirmations_asked": seen.confirmations_asked,
+        "hints": [list(hint) for hint in seen.hints],
+    }
+
+
+def break_of(row: RowMapping | Mapping[str, Any]) -> Break:
+    return Break(
+        key=BreakKey(
+            account_id=row["account_id"],
+            type=DiscrepancyType(row["type"]),
+            symbol=row["symbol"] or None,
+            asset_type=AssetType(row["asset_type"]) if row["asset_type"] else None,
+            currency=row["currency"] or None,
+        ),
+        state=BreakState(row["state"]),
+        severity=DiscrepancySeverity(row["severity"]),
+        told=Amounts(local_value=row["told_local_value"], broker_value=row["told_broker_value"]),
+        first_seen_at=row["first_seen_at"],
+        opened_at=row["opened_at"],
+        resolved_at=row["resolved_at"],
+        open_count=row["open_count"],
+        assignee=row["assignee"],
+        note=row["note"],
+        until=row["until"],
+        change_limit=row["change_limit"],
+        changes=row["changes"],
+        seen=_sightings(row),
+    )
+
+
+def _sightings(row: RowMapping | Mapping[str, Any]) -> Sightings:
+    return Sightings(
+        amounts=Amounts(local_value=row["local_value"], broker_value=row["broker_value"]),
+        last_seen_at=row["last_seen_at"],
+        last_run_id=row["last_run_id"],
+        count=row["sightings"],
+        counted_from=row["counted_from"],
+        fills_before=row["fills_before"],
+        confirmations_asked=row["confirmations_asked"],
+        hints=tuple((kind, text) for kind, text in row["hints"]),
+    )
+
+
+def change_row(break_id: UUID, change: BreakChange) -> dict[str, Any]:
+    return {
+        "break_id": break_id,
+        "number": change.number,
+        "kind": change.kind.value,
+        "at": change.at,
+        "actor": change.actor,
+        "note": change.note,
+        "run_id": change.run_id,
+        "severity": None if change.severity is None else change.severity.value,
+        "local_value": change.amounts.local_value,
+        "broker_value": change.amounts.broker_value,
+        "until": change.until,
+        "change_limit": change.change_limit,
+        "assignee": change.assignee,
+    }
+
+
+def change_of(row: RowMapping | Mapping[str, Any]) -> BreakChange:
+    return BreakChange(
+        kind=BreakEventKind(row["kind"]),
+        at=row["at"],
+        number=row["number"],
+        actor=row["actor"],
+        note=row["note"],
+        run_id=row["run_id"],
+        severity=None if row["severity"] is None else DiscrepancySeverity(row["severity"]),
+        amounts=Amounts(local_value=row["local_value"], broker_value=row["broker_value"]),
+        until=row["until"],
+        change_limit=row["change_limit"],
+        assignee=row["assignee"],
+    )
+
+
+def standing_row(standing: Standing) -> dict[str, Any]:
+    return {
+        "account_id": standing.account_id,
+        "last_run_at": standing.last_run_at,
+        "local_as_of": standing.local_as_of,
+        "broker_as_of": standing.broker_as_of,
+        "fences": dict(standing.fences),
+        "failed_runs": standing.failed_runs,
+        "conditions": {condition.value: since.isoformat() for condition, since in standing.conditions.items()},
+    }
+
+
+def standing_of(row: RowMapping | Mapping[str, Any]) -> Standing:
+    return Standing(
+        account_id=row["account_id"],
+        last_run_at=row["last_run_at"],
+        local_as_of=row["local_as_of"],
+        broker_as_of=row["broker_as_of"],
+        fences=row["fences"],
+        failed_runs=row["failed_runs"],
+        conditions={Condition(word): datetime.fromisoformat(since) for word, since in row["conditions"].items()},
+    )
+
+
+def _tolerances(config: ReconciliationConfig) -> dict[str, Any]:
+    rules = [
+        {
+            "measure": rule.measure,
+            "account_id": rule.account_id,
+            "asset_type": rule.asset_type,
+            "symbol": rule.symbol,
+            "absolute": f"{rule.tolerance.absolute:f}",
+            "relative": f"{rule.tolerance.relative:f}",
+            "unit": f"{rule.tolerance.unit:f}",
+        }
+        for rule in config.tolerances
+    ]
+    return {"cash": f"{config.cash_tolerance:f}", "equity_pct": f"{config.equity_tolerance_pct:f}", "rules": rules}
+
+
+def _message(text: str) -> str:
+    """Return text that PostgreSQL takes (it refuses NUL), of bounded length."""
+    return text.replace("\0", "")[:MESSAGE_LIMIT_CHARACTERS]

@@ -1,0 +1,101 @@
+"""Retention: old runs and long-resolved breaks are deleted in small transactions, while workers run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+
+from sqlalchemy import ColumnElement, Engine, delete, func, select
+
+from reconciliation.adapters.database.account_lock import lock_accounts
+from reconciliation.adapters.database.engine import read_transaction, write_transaction
+from reconciliation.adapters.database.tables.ledger import BreakRow, RunRow
+from reconciliation.domain.breaks.states import BreakState
+
+#: Rows of one transaction: a worker that waits for it waits for milliseconds.
+BATCH_ROWS = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruned:
+    """How much was deleted, or would be."""
+
+    runs: int
+    breaks: int
+
+
+def count_old(engine: Engine, before: datetime) -> Pruned:
+    """Return how much `prune` would delete.
+
+    Raises:
+        StorageError: the database cannot be reached.
+    """
+    old_runs = select(func.count()).select_from(RunRow).where(RunRow.timestamp < before)
+    old_breaks = select(func.count()).select_from(BreakRow).where(*_old_breaks(before))
+    with read_transaction(engine) as connection:
+        runs = connection.execute(old_runs).scalar_one()
+        breaks = connection.execute(old_breaks).scalar_one()
+    return Pruned(runs=runs, breaks=breaks)
+
+
+def prune(
+    engine: Engine,
+    before: datetime,
+    *,
+    on_deleted: Callable[[int], object] = lambda _: None,
+    batches_max: int | None = None,
+) -> Pruned:
+    """Delete runs that began, and breaks that were resolved, before a time, with all that belongs to them.
+
+    A break that is not resolved is kept whatever its age. May be stopped at any moment and run by many at once.
+
+    Args:
+        engine: of our own database.
+        before: what is older than this goes.
+        on_deleted: called after each transaction with the number of rows.
+        batches_max: of each kind at most so many transactions; None: until nothing old is left.
+
+    Raises:
+        StorageError: the database cannot be reached; what was deleted until then stays deleted.
+    """
+    runs = _repeat(lambda: _prune_runs(engine, before), on_deleted, batches_max)
+    breaks = _repeat(lambda: _prune_breaks(engine, before), on_deleted, batches_max)
+    return Pruned(runs=runs, breaks=breaks)
+
+
+def _old_breaks(before: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (BreakRow.state == BreakState.RESOLVED.value, BreakRow.resolved_at < before)
+
+
+def _repeat(step: Callable[[], int], on_deleted: Callable[[int], object], batches_max: int | None) -> int:
+    total = 0
+    for _ in count() if batches_max is None else range(batches_max):
+        deleted = step()
+        if not deleted:
+            break
+        total += deleted
+        on_deleted(deleted)
+    return total
+
+
+def _prune_runs(engine: Engine, before: datetime) -> int:
+    oldest = select(RunRow.run_id).where(RunRow.timestamp < before).order_by(RunRow.timestamp).limit(BATCH_ROWS)
+    with write_transaction(engine) as connection:
+        # Rows that another prune deletes at this moment are left to it.
+        run_ids = connection.execute(oldest.with_for_update(skip_locked=True)).scalars().all()
+        connection.execute(delete(RunRow).where(RunRow.run_id.in_(run_ids)))
+    return len(run_ids)
+
+
+def _prune_breaks(engine: Engine, before: datetime) -> int:
+    old = _old_breaks(before)
+    oldest = select(BreakRow.break_id, BreakRow.account_id).where(*old).order_by(BreakRow.resolved_at).limit(BATCH_ROWS)
+    with write_transaction(engine) as connection:
+        found = connection.execute(oldest).all()
+        if not found:
+            return 0
+        # With the lock of their accounts, no run can open one of them between the look and the deletion.
+        lock_accounts(connection, {account_id for _, account_id in found})
+        break_ids = [break_id for break_id, _ in found]
+        connection.execute(delete(BreakRow).where(BreakRow.break_id.in_(break_ids), *old))
+    return len(found)

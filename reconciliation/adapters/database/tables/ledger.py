@@ -1,0 +1,159 @@
+"""Tables of the ledger: runs, their findings, breaks with their history, where each account stands, and the outbox."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, Uuid
+from sqlalchemy.orm import Mapped, mapped_column
+
+from reconciliation.adapters.database.column_types import ExactDecimal, UtcDateTime
+from reconciliation.adapters.database.tables.local_book import Base, Json, RowId
+
+
+class RunRow(Base):
+    """One run, of whatever outcome."""
+
+    __tablename__ = "runs"
+    __table_args__ = (Index("ix_runs_account_id_timestamp", "account_id", "timestamp"),)
+
+    run_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    account_id: Mapped[str] = mapped_column(String(128))
+    timestamp: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    trigger: Mapped[str] = mapped_column(String(32))
+    outcome: Mapped[str] = mapped_column(String(16))
+    #: Why it changed no break: incomplete, lease_lost, older_read; None: it was applied.
+    not_applied: Mapped[str | None] = mapped_column(String(16))
+    context: Mapped[dict[str, Any]] = mapped_column(Json)
+    local_as_of: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    broker_as_of: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: As they were applied; None: the account had no plan.
+    tolerances: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    positions_checked: Mapped[int] = mapped_column(Integer)
+    discrepancy_count: Mapped[int] = mapped_column(Integer)
+    duration_ms: Mapped[float] = mapped_column(Float)
+    not_compared: Mapped[list[str]] = mapped_column(Json)
+    error_kind: Mapped[str | None] = mapped_column(String(32))
+    error_side: Mapped[str | None] = mapped_column(String(16))
+    error_message: Mapped[str | None] = mapped_column(Text)
+
+
+class DiscrepancyRow(Base):
+    """One finding of one run."""
+
+    __tablename__ = "discrepancies"
+    __table_args__ = (Index("ix_discrepancies_break_id_id", "break_id", "id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.run_id", ondelete="CASCADE"), index=True)
+    #: The break that it belongs to: a pure function of the finding, so no foreign key.
+    break_id: Mapped[UUID] = mapped_column(Uuid)
+    timestamp: Mapped[datetime] = mapped_column(UtcDateTime)
+    type: Mapped[str] = mapped_column(String(32))
+    severity: Mapped[str] = mapped_column(String(16))
+    symbol: Mapped[str | None] = mapped_column(Text)
+    asset_type: Mapped[str | None] = mapped_column(String(16))
+    currency: Mapped[str | None] = mapped_column(String(16))
+    local_value: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    broker_value: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+
+
+class BreakRow(Base):
+    """One break: one row a key, for ever, so that no key can have two open ones."""
+
+    __tablename__ = "breaks"
+    __table_args__ = (
+        UniqueConstraint("account_id", "symbol", "asset_type", "type", "currency", name="uq_breaks_key"),
+        Index("ix_breaks_account_id_state", "account_id", "state"),
+        Index("ix_breaks_state_first_seen_at", "state", "first_seen_at"),
+    )
+
+    break_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    account_id: Mapped[str] = mapped_column(String(128))
+    type: Mapped[str] = mapped_column(String(32))
+    #: Empty at account level: a unique constraint takes two NULLs for different.
+    symbol: Mapped[str] = mapped_column(Text)
+    asset_type: Mapped[str] = mapped_column(String(16))
+    currency: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(16))
+    severity: Mapped[str] = mapped_column(String(16))
+    told_local_value: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    told_broker_value: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    first_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    opened_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    resolved_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    open_count: Mapped[int] = mapped_column(Integer)
+    assignee: Mapped[str | None] = mapped_column(Text)
+    note: Mapped[str | None] = mapped_column(Text)
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    change_limit: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    changes: Mapped[int] = mapped_column(Integer)
+    local_value: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    broker_value: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_run_id: Mapped[UUID | None] = mapped_column(Uuid)
+    sightings: Mapped[int] = mapped_column(Integer)
+    counted_from: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    fills_before: Mapped[int | None] = mapped_column(BigInteger)
+    confirmations_asked: Mapped[int] = mapped_column(Integer)
+    #: Pairs of kind and sentence.
+    hints: Mapped[list[list[str]]] = mapped_column(Json)
+
+
+class BreakEventRow(Base):
+    """One entry of a break's history; replayed in the order of `number` it gives the break."""
+
+    __tablename__ = "break_events"
+    __table_args__ = (UniqueConstraint("break_id", "number"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    break_id: Mapped[UUID] = mapped_column(ForeignKey("breaks.break_id", ondelete="CASCADE"))
+    number: Mapped[int] = mapped_column(Integer)
+    kind: Mapped[str] = mapped_column(String(16))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: A person's name; None: a run did it.
+    actor: Mapped[str | None] = mapped_column(Text)
+    note: Mapped[str | None] = mapped_column(Text)
+    run_id: Mapped[UUID | None] = mapped_column(Uuid)
+    severity: Mapped[str | None] = mapped_column(String(16))
+    local_value: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    broker_value: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    change_limit: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    assignee: Mapped[str | None] = mapped_column(Text)
+
+
+class StandingRow(Base):
+    """Where an account stands. Its lock is what serialises all that happens to the account's breaks."""
+
+    __tablename__ = "account_standings"
+
+    account_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    last_run_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    local_as_of: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    broker_as_of: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: Highest fencing number seen, by scope.
+    fences: Mapped[dict[str, int]] = mapped_column(Json)
+    failed_runs: Mapped[int] = mapped_column(Integer)
+    #: What is wrong now, and since when.
+    conditions: Mapped[dict[str, str]] = mapped_column(Json)
+    #: The number of the account's last event.
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    #: When a confirmation run should have been made; None: none is wanted.
+    confirm_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+
+
+class OutboxRow(Base):
+    """An event that is committed and not yet published; deleted once it is."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (UniqueConstraint("account_id", "sequence"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    event_id: Mapped[UUID] = mapped_column(Uuid, unique=True)
+    account_id: Mapped[str] = mapped_column(String(128))
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(String(32))
+    payload: Mapped[dict[str, Any]] = mapped_column(Json)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,0 +1,1 @@
+"""Servers that come as a wheel."""

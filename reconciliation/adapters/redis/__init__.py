@@ -1,0 +1,1 @@
+"""Coordination and publishing in Redis; decisions stand in Lua."""

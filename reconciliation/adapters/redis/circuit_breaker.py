@@ -1,0 +1,91 @@
+"""Connections that fail again and again are left alone for a growing, bounded time; all workers know of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import redis
+
+from reconciliation.adapters.redis.client import explain
+from reconciliation.errors import RateLimited, ReadError, Unavailable
+
+#: A cause is for people; a server's whole error page is not.
+CAUSE_CHARACTERS_MAX = 200
+
+_SCRIPT = (Path(__file__).parent / "circuit_breaker.lua").read_text(encoding="utf-8")
+
+
+class ConnectionPauses:
+    """Who is left alone, and until when.
+
+    Args:
+        failures_before_pause: so many failures without a success between them start a pause.
+        pause_ms: the first pause; each further one in a row is twice as long.
+        pause_max_ms: the longest.
+        trial_ms: when a pause is over, one sweep tries first; so long the others wait for what it finds.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        *,
+        prefix: str,
+        address: str,
+        failures_before_pause: int = 5,
+        pause_ms: int = 5_000,
+        pause_max_ms: int = 300_000,
+        trial_ms: int = 30_000,
+    ) -> None:
+        self.failures_before_pause = failures_before_pause
+        self._script = client.register_script(_SCRIPT)
+        self._prefix = prefix
+        self._address = address
+        self._pause_ms = pause_ms
+        self._pause_max_ms = pause_max_ms
+        self._trial_ms = trial_ms
+
+    def check(self, connection: str, *, now_ms: int | None = None) -> ReadError | None:
+        """Return why the connection is not to be asked now, or None.
+
+        Raises:
+            CoordinationError: Redis cannot be reached.
+        """
+        left_ms, cause = self._run("check", connection, now_ms, self._trial_ms)
+        if not left_ms:
+            return None
+        return Unavailable(
+            f"connection {connection!r} is paused for another {max(1, round(int(left_ms) / 1000))} s, "
+            f"because it failed again and again: {cause}"
+        )
+
+    def report(
+        self, connection: str, failures: Sequence[ReadError], *, succeeded: bool, now_ms: int | None = None
+    ) -> None:
+        """Tell how a sweep's requests ended: the failures since its last success, and whether it had one.
+
+        Raises:
+            CoordinationError: Redis cannot be reached.
+        """
+        cause = str(failures[-1])[:CAUSE_CHARACTERS_MAX] if failures else ""
+        asked_to_wait = [each.retry_after_seconds or 0 for each in failures if isinstance(each, RateLimited)]
+        self._run(
+            "report",
+            connection,
+            now_ms,
+            uuid4().hex,
+            len(failures),
+            int(succeeded),
+            cause,
+            self.failures_before_pause,
+            self._pause_ms,
+            self._pause_max_ms,
+            round(max(asked_to_wait, default=0) * 1000),
+        )
+
+    def _run(self, operation: str, connection: str, now_ms: int | None, *arguments: str | float) -> Any:
+        now = "" if now_ms is None else now_ms
+        try:
+            return self._script(args=[operation, now, f"{self._prefix}pause:{connection}", *arguments])
+        except redis.RedisError as error:
+            raise explain(error, self._address) from error

@@ -1,0 +1,280 @@
+"""Fill windows in Redis: one atomic script decides when an account is run after its fills, and by whom.
+
+Keys, below the prefix: `accounts` (only read), `fills:index`, `fills:counters`, `fills:window:ACCOUNT` from an
+account's first fill until a run has covered its last one, and for a quarter of an hour `fills:last:ACCOUNT` and
+`fills:memory`: which symbols were filled when. Keys are made from account ids inside the script, so all of this lives
+on one Redis server, not on a cluster.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from hashlib import blake2b
+from itertools import chain
+from json.encoder import encode_basestring_ascii as _quoted
+from pathlib import Path
+from random import SystemRandom
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import redis
+
+from reconciliation.adapters.redis.script import LuaScript
+from reconciliation.domain.breaks.fill_evidence import FillActivity
+from reconciliation.domain.model.runs import Fence
+from reconciliation.errors import ConfigurationError
+from reconciliation.ports.fill_windows import (
+    Countdown,
+    FillNotice,
+    FillOutcome,
+    Finish,
+    FinishOutcome,
+    Noted,
+    StartedRun,
+)
+
+#: Some milliseconds in which Redis serves nobody else.
+NOTICES_PER_CALL = 100
+
+#: Bounds the memory of the server's reply buffer.
+NOTICES_PER_ROUND_TRIP = 100_000
+
+#: Lua passes so many arguments to a function, and no more than about 8,000.
+ACCOUNTS_PER_CALL = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowTimes:
+    """The times of accounts for which the registry says nothing else."""
+
+    delay_ms: int = 5_000
+    max_wait_ms: int = 60_000
+    lease_ms: int = 120_000
+    backoff_ms: int = 5_000
+    max_backoff_ms: int = 300_000
+
+    def __post_init__(self) -> None:
+        if self.delay_ms < 0 or min(self.max_wait_ms, self.lease_ms, self.backoff_ms) <= 0:
+            raise ConfigurationError("post-fill times must be positive; the delay alone may be zero")
+        if self.max_wait_ms < self.delay_ms:
+            raise ConfigurationError(
+                f"post_fill_max_wait_seconds ({self.max_wait_ms / 1000}) is below post_fill_delay_seconds "
+                f"({self.delay_ms / 1000}): the ceiling would end every window early"
+            )
+        if self.max_backoff_ms < self.backoff_ms:
+            raise ConfigurationError("post_fill_max_backoff_seconds is below post_fill_backoff_seconds")
+
+
+class WindowFacts(NamedTuple):
+    """What one open window holds; times in ms by Redis' clock."""
+
+    phase: str
+    fills_pending: int
+    first_fill_at_ms: int
+    #: When a run is due; 0 while one is made and no later fill came.
+    due_at_ms: int
+    lease_until_ms: int
+
+
+class FillWindows:
+    """The windows of all accounts. Safe to share between threads; each call is one round trip."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        *,
+        address: str,
+        key_prefix: str,
+        times: WindowTimes,
+        back_off_spread: float = 0.1,
+        now_ms: int | None = None,
+        source: str | None = None,
+    ) -> None:
+        """Hold on to `client`, which decodes responses.
+
+        Args:
+            client: The connection.
+            address: Its URL without secrets, for messages.
+            key_prefix: What every key begins with.
+            times: For accounts without their own.
+            back_off_spread: Part of a back-off that is left to chance, so that accounts that failed together do not
+                all come back together.
+            now_ms: A test's clock; None means the server's own, the only one that all agree on.
+            source: Another script in place of the packaged one; tests take rules out of it.
+        """
+        own = source if source is not None else Path(__file__).with_suffix(".lua").read_text(encoding="utf-8")
+        # Constants stand in the script, not among its arguments: it is sent by its digest, and each argument costs.
+        defaults = ", ".join(f"{field.name} = {getattr(times, field.name)}" for field in fields(times))
+        constants = (
+            f"local PREFIX = {_lua_text(key_prefix)}\nlocal function default_times() return {{ {defaults} }} end\n"
+        )
+        self._script = LuaScript(client, constants + own, address)
+        self._back_off_spread = back_off_spread
+        self._random = SystemRandom()
+        self.now_ms = now_ms
+
+    def note(self, notices: Sequence[FillNotice]) -> list[Noted]:
+        """Note fills, all in one round trip per 100,000; return an answer for each notice, in order."""
+        if len(notices) <= NOTICES_PER_ROUND_TRIP:
+            return self._note(notices)
+        noted: list[Noted] = []
+        for first in range(0, len(notices), NOTICES_PER_ROUND_TRIP):
+            noted += self._note(notices[first : first + NOTICES_PER_ROUND_TRIP])
+        return noted
+
+    def _note(self, notices: Sequence[FillNotice]) -> list[Noted]:
+        tokens: list[str] = []
+        hashed = token = ""
+        for _, _, _, call_id, _ in notices:
+            if call_id != hashed:  # one call's notices share it
+                hashed, token = call_id, _token(call_id)
+            tokens.append(token)
+        replies = self._script.call_many(lambda: self._note_calls(notices, tokens))
+        return _noted(notices, tokens, chain.from_iterable(replies))
+
+    def _note_calls(self, notices: Sequence[FillNotice], tokens: Sequence[str]) -> Iterator[list[str | float]]:
+        for first in range(0, len(notices), NOTICES_PER_CALL):
+            words = self._arguments("note")
+            some = zip(notices[first : first + NOTICES_PER_CALL], tokens[first : first + NOTICES_PER_CALL], strict=True)
+            for (account_id, fill_count, last_fill, _, symbols), token in some:
+                words += (account_id, fill_count, _json(last_fill), token, _names(symbols))
+            yield words
+
+    def arrive(self, account_id: str, token: str) -> StartedRun | Countdown | None:
+        """Show a countdown's token: get the right to run, a countdown to send again, or None for a stale message."""
+        new_token = uuid4().hex
+        what, *details = self._call("arrive", account_id, token, new_token)
+        if what == "run":
+            fill_count, last_fill, first_at, last_at, fence = details
+            return StartedRun(
+                account_id=account_id,
+                token=new_token,
+                fill_count=int(fill_count),
+                last_fill=json.loads(last_fill),
+                first_fill_at=_time(first_at),
+                last_fill_at=_time(last_at),
+                fence=Fence(scope="post_fill", number=int(fence)),
+            )
+        if what == "send":
+            return Countdown(account_id=account_id, token=new_token, wait_ms=int(details[0]))
+        return None
+
+    def complete(self, account_id: str, token: str) -> Finish:
+        """End a run that compared both sides: what it covered is settled."""
+        new_token = uuid4().hex
+        return _finish(account_id, new_token, self._call("complete", account_id, token, new_token))
+
+    def incomplete(self, account_id: str, token: str) -> Finish:
+        """End a run that could not: nothing is settled, and it is due again after a growing back-off."""
+        new_token = uuid4().hex
+        spread = self._random.uniform(0, self._back_off_spread)
+        return _finish(account_id, new_token, self._call("incomplete", account_id, token, new_token, spread))
+
+    def sweep(self, limit: int, queued: int = 0) -> list[Countdown]:
+        """Take over windows whose lease is over and return the countdowns to send.
+
+        At most `limit`, and at most as many as there are windows beyond the `queued` messages.
+        """
+        taken = self._call("sweep", limit, queued, uuid4().hex)
+        return [Countdown(account_id=account, token=token, wait_ms=int(wait_ms)) for account, token, wait_ms in taken]
+
+    def forget(self, account_id: str) -> bool:
+        """Remove whatever is kept of an account; return whether there was anything."""
+        return bool(self._script.call(self._arguments("forget", account_id)))
+
+    def look(self, account_ids: Sequence[str]) -> list[WindowFacts | None]:
+        """Return what the windows of these accounts hold, for people; None for an account without one."""
+        found: list[WindowFacts | None] = []
+        for first in range(0, len(account_ids), ACCOUNTS_PER_CALL):
+            answers = self._call("look", *account_ids[first : first + ACCOUNTS_PER_CALL])
+            found += [WindowFacts(*answer) if answer else None for answer in answers]
+        return found
+
+    def activity(self, account_ids: Sequence[str]) -> Mapping[str, FillActivity]:
+        """Return which symbols of each account were filled when, as far as that is remembered."""
+        seen: dict[str, FillActivity] = {}
+        for first in range(0, len(account_ids), ACCOUNTS_PER_CALL):
+            some = account_ids[first : first + ACCOUNTS_PER_CALL]
+            at_ms, since_ms, *symbols = self._call("activity", *some)
+            for account_id, packed in zip(some, symbols, strict=True):
+                seen[account_id] = FillActivity(at_ms=at_ms, since_ms=since_ms, last_ms=_last_ms(packed))
+        return seen
+
+    def _call(self, operation: str, *arguments: str | float) -> list[Any]:
+        reply: list[Any] = self._script.call(self._arguments(operation, *arguments))
+        return reply
+
+    def _arguments(self, operation: str, *arguments: str | float) -> list[str | float]:
+        return [operation, "" if self.now_ms is None else self.now_ms, *arguments]
+
+
+def _json(texts: Mapping[str, str | None]) -> str:
+    """Return what `json.dumps` would, for texts alone, in a third of its time: each fill pays it."""
+    quoted = [f'"{name}":null' if text is None else f'"{name}":{_quoted(text)}' for name, text in texts.items()]
+    return f"{{{','.join(quoted)}}}"
+
+
+def _names(symbols: Collection[str | None]) -> str:
+    """Return the symbols as the script reads them, between characters that no symbol has."""
+    if len(symbols) == 1:
+        (symbol,) = symbols
+        return f"\x1e{symbol or ''}\x1f"
+    return "".join([f"\x1e{symbol or ''}\x1f" for symbol in symbols])
+
+
+_MARK = re.compile("\x1e([^\x1f]*)\x1f([0-9]+)")
+
+
+def _last_ms(packed: str) -> Mapping[str | None, int]:
+    last_ms: dict[str | None, int] = {}
+    for name, time_ms in _MARK.findall(packed):
+        last_ms[name or None] = max(last_ms.get(name or None, 0), int(time_ms))
+    return last_ms
+
+
+def _token(call_id: str) -> str:
+    """Return a short name of fixed length: the same for a repeated call, so that it gets the same answer."""
+    return blake2b(call_id.encode(), digest_size=8).hexdigest()
+
+
+def _lua_text(text: str) -> str:
+    if not text.isascii() or not text.isprintable() or set(text) & set('"\\'):
+        raise ConfigurationError(f"key_prefix: {text!r} must be plain ASCII without quotes and backslashes")
+    return f'"{text}"'
+
+
+#: The replies of `note` that are no number of milliseconds.
+_NOTED = {
+    -1: Noted(outcome=FillOutcome.NOTED),
+    -2: Noted(outcome=FillOutcome.IGNORED),
+    -3: Noted(outcome=FillOutcome.REFUSED),
+}
+
+
+def _noted(notices: Sequence[FillNotice], tokens: Sequence[str], replies: Iterable[int]) -> list[Noted]:
+    return [
+        _NOTED.get(reply) or _to_send(notice.account_id, token, reply)
+        for notice, token, reply in zip(notices, tokens, replies, strict=True)
+    ]
+
+
+def _to_send(account_id: str, token: str, wait_ms: int) -> Noted:
+    countdown = Countdown(account_id=account_id, token=token, wait_ms=wait_ms)
+    return Noted(outcome=FillOutcome.NOTED, countdown=countdown)
+
+
+def _finish(account_id: str, new_token: str, reply: Sequence[Any]) -> Finish:
+    match reply:
+        case ["send", wait_ms]:
+            countdown = Countdown(account_id=account_id, token=new_token, wait_ms=int(wait_ms))
+            return Finish(outcome=FinishOutcome.CONTINUED, countdown=countdown)
+        case [outcome]:
+            return Finish(outcome=FinishOutcome(outcome))
+        case _:
+            raise AssertionError(f"fill_window.lua replied {reply!r}")
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)

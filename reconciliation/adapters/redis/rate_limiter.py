@@ -1,0 +1,171 @@
+"""The gate of a broker login that all workers share: requests at once, and requests a second. Decided in Lua.
+
+In one process, one task speaks for all waiting requests: what was released and what is wanted meanwhile go to Redis
+together, so that a busy login costs few round trips and an idle one none. Nobody polls: a waiting process is woken
+when a permit becomes its own, or wakes when the rate allows the next.
+
+When a request reached the broker is not known, only that it was between its permit and its end; so it counts until a
+window after its end. The limit then holds at the broker, however long a request was on the way, and of a rate R the
+share 1 / (1 + seconds of an answer) can be used: 96 % with answers of 40 ms.
+"""
+
+import asyncio
+import json
+import math
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from uuid import uuid4
+
+import redis
+import redis.asyncio
+
+from reconciliation.adapters.redis.client import explain
+from reconciliation.ports.broker import BrokerLimits
+
+#: No request is on its way to the broker for longer; a killed worker's permits stop to count against the rate after it.
+SENT_MS = 10_000
+#: Wishes of one process that stand in the common line; the others wait their turn at home.
+LINE_LENGTH_MAX = 100
+#: One wait for a sign from Redis.
+LISTEN_SECONDS = 1
+
+_SCRIPT = (Path(__file__).parent / "rate_limiter.lua").read_text(encoding="utf-8")
+
+
+class ConnectionGate:
+    """The gate of one connection, for one event loop.
+
+    Args:
+        lease_ms: after this a permit comes free even if nobody gave it back; longer than any request may take.
+    """
+
+    def __init__(
+        self,
+        client: redis.asyncio.Redis,
+        connection: str,
+        limits: BrokerLimits,
+        *,
+        prefix: str,
+        address: str,
+        lease_ms: int,
+    ) -> None:
+        self._client = client
+        self._script = client.register_script(_SCRIPT)
+        self._keys = f"{prefix}limit:{connection}:"
+        self._address = address
+        self._process = f"{os.getpid()}-{uuid4().hex[:12]}"
+        self._fixed_arguments = (
+            *_window(limits.requests_per_second),
+            limits.concurrency,
+            lease_ms,
+            min(lease_ms, SENT_MS),
+        )
+        self._last = 0
+        self._wanted: dict[str, asyncio.Future[None]] = {}
+        self._released: list[str] = []
+        self._news = asyncio.Event()
+        self._speaker: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def permit(self) -> AsyncIterator[None]:
+        """Wait for a permit, in turn with all workers; give it back at the end of the block.
+
+        Raises:
+            CoordinationError: Redis cannot be reached, so nobody knows whether the broker may be asked.
+        """
+        self._last += 1
+        wish = f"{self._process}:{self._last}"
+        self._wanted[wish] = asyncio.get_running_loop().create_future()
+        self._tell()
+        try:
+            await self._wanted[wish]
+            yield
+        finally:
+            self._wanted.pop(wish, None)
+            self._released.append(wish)
+            self._tell()
+
+    async def close(self) -> None:
+        """Hand over what is still to be released; whoever still waits is not served any more."""
+        if self._speaker is None:
+            return
+        if self._is_waiting:
+            self._speaker.cancel()
+        with suppress(asyncio.CancelledError, redis.RedisError):
+            await self._speaker
+
+    def _tell(self) -> None:
+        self._news.set()
+        if self._speaker is None or self._speaker.done():
+            self._speaker = asyncio.create_task(self._speak())
+
+    @property
+    def _is_waiting(self) -> bool:
+        return any(not wish.done() for wish in self._wanted.values())
+
+    async def _speak(self) -> None:
+        try:
+            while self._released or self._is_waiting:
+                await self._serve()
+        except redis.RedisError as error:
+            self._fail(error)
+
+    async def _serve(self) -> None:
+        """Exchange with Redis until nothing is left to be told or waited for."""
+        listener: asyncio.Task[None] | None = None
+        try:
+            while self._released or self._is_waiting:
+                self._news.clear()
+                wait_seconds = await self._exchange()
+                if not self._is_waiting:
+                    continue
+                if listener is None or listener.done():
+                    listener = asyncio.create_task(self._listen())
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), wait_seconds)
+        finally:
+            if listener is not None:
+                listener.cancel()
+                # Bounded: a client may swallow a cancellation that meets its answer; the listener then ends by itself.
+                await asyncio.wait([listener], timeout=2 * LISTEN_SECONDS)
+                if listener.done() and not listener.cancelled():
+                    listener.exception()
+
+    async def _exchange(self) -> float:
+        """Give back and ask; return after how many seconds asking again makes sense."""
+        released, self._released = self._released, []
+        waiting = [wish for wish, future in self._wanted.items() if not future.done()]
+        wanted = list(islice(waiting, LINE_LENGTH_MAX))
+        answer = await self._script(
+            args=["", self._keys, self._process, *self._fixed_arguments, json.dumps(released), json.dumps(wanted)]
+        )
+        wait_ms, granted = (*json.loads(answer), [])[:2]
+        for wish in granted:
+            future = self._wanted.get(wish)
+            if future is None:
+                self._released.append(wish)  # its request was cancelled while we asked
+            elif not future.done():
+                future.set_result(None)
+        return float(wait_ms) / 1000
+
+    async def _listen(self) -> None:
+        """Wait for the sign that another worker's release made something ours."""
+        while self._is_waiting:
+            if await self._client.blpop([f"{self._keys}wake:{self._process}"], timeout=LISTEN_SECONDS):
+                self._news.set()
+
+    def _fail(self, error: redis.RedisError) -> None:
+        for wish in self._wanted.values():
+            if not wish.done():
+                wish.set_exception(explain(error, self._address))
+
+
+def _window(requests_per_second: float | None) -> tuple[int, int]:
+    """Return permits and window_ms that make the rate exactly, with a whole number of permits."""
+    if requests_per_second is None:
+        return 0, 1000
+    permits = math.ceil(requests_per_second)
+    return permits, math.ceil(permits * 1000 / requests_per_second)

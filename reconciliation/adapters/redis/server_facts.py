@@ -1,0 +1,62 @@
+"""What a Redis server is, and whether it keeps what it is told."""
+
+from dataclasses import dataclass
+
+import redis
+
+from reconciliation.adapters.redis.client import connect, explain
+from reconciliation.errors import ConfigurationError
+
+MINIMUM_VERSION = (6, 2)
+SAFE_POLICY = "noeviction"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerFacts:
+    """What `INFO` says; unlike `CONFIG GET`, managed servers allow it."""
+
+    version: tuple[int, ...]
+    eviction_policy: str
+    is_append_only: bool
+
+    @property
+    def version_text(self) -> str:
+        return ".".join(map(str, self.version))
+
+
+def read_facts(client: redis.Redis, address: str) -> ServerFacts:
+    """Ask a server about itself.
+
+    Raises:
+        CoordinationError: it cannot be reached or refuses.
+    """
+    try:
+        info = client.info("everything")
+    except redis.RedisError as error:
+        raise explain(error, address) from error
+    return ServerFacts(
+        version=tuple(int(part) for part in str(info["redis_version"]).split(".")[:3]),
+        eviction_policy=str(info.get("maxmemory_policy", "unknown")),
+        is_append_only=bool(info.get("aof_enabled")),
+    )
+
+
+def require_safe_server(url: str, address: str, timeout_seconds: float) -> ServerFacts:
+    """Return the facts of a server on which nothing is lost on purpose.
+
+    Raises:
+        ConfigurationError: it is too old, or evicts keys when memory is short: messages and fills are keys.
+        CoordinationError: it cannot be reached.
+    """
+    with connect(url, timeout_seconds) as client:
+        facts = read_facts(client, address)
+    if facts.version < MINIMUM_VERSION:
+        raise ConfigurationError(
+            f"Redis at {address} is version {facts.version_text}: 6.2 or newer is needed, or Valkey"
+        )
+    if facts.eviction_policy != SAFE_POLICY:
+        raise ConfigurationError(
+            f"Redis at {address} has the eviction policy {facts.eviction_policy!r} and would throw away messages and "
+            f"fills when memory is short: set `maxmemory-policy {SAFE_POLICY}`"
+        )
+    return facts

@@ -1,1 +1,0 @@
-"""Alpaca, by its own SDK."""

@@ -1,1 +1,0 @@
-"""Every exchange of ccxt."""

@@ -1,1 +1,0 @@
-"""Interactive Brokers, through TWS or IB Gateway."""

@@ -1,0 +1,1 @@
+"""For other services: report fills, request a run."""

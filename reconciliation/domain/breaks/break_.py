@@ -1,0 +1,234 @@
+"""What a break is: its key, its state, and how one change of it is applied. Pure.
+
+`apply` is the only way in which a break's life changes, so that its history, folded again, gives the same break.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from reconciliation.domain.breaks.states import BreakEventKind, BreakState, next_state
+from reconciliation.domain.model.models import AssetType, Discrepancy, DiscrepancySeverity, DiscrepancyType
+from reconciliation.domain.model.values import EXACT
+
+_NAMESPACE = uuid5(NAMESPACE_URL, "urn:reconciliation-workers:break")
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakKey:
+    """What makes two findings the same break. Amounts are not part of it.
+
+    `currency` counts at account level only: cash in USD and cash in EUR are two cases.
+    """
+
+    account_id: str
+    type: DiscrepancyType
+    symbol: str | None = None
+    asset_type: AssetType | None = None
+    currency: str | None = None
+
+    @classmethod
+    def of(cls, found: Discrepancy) -> "BreakKey":
+        return cls(
+            account_id=found.account_id,
+            type=found.type,
+            symbol=found.symbol,
+            asset_type=found.asset_type,
+            currency=found.currency if found.symbol is None else None,
+        )
+
+    @cached_property
+    def break_id(self) -> UUID:
+        """A pure function of the key: whoever sees the break, and however often, names it alike."""
+        asset_type = None if self.asset_type is None else self.asset_type.value
+        parts = [self.account_id, self.symbol, asset_type, self.type.value, self.currency]
+        return uuid5(_NAMESPACE, json.dumps(parts))
+
+    @cached_property
+    def order(self) -> tuple[str, str, str, str, str]:
+        asset_type = "" if self.asset_type is None else self.asset_type.value
+        return (self.account_id, self.symbol or "", asset_type, self.type.value, self.currency or "")
+
+    def __str__(self) -> str:
+        where = self.symbol or self.currency or "account"
+        return f"{self.account_id} {where} {self.type.value}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amounts:
+    """Both figures of a break. None: that side has nothing."""
+
+    local_value: Decimal | None = None
+    broker_value: Decimal | None = None
+
+    @property
+    def difference(self) -> Decimal:
+        """Broker minus local; a missing side counts as zero."""
+        return EXACT.subtract(self.broker_value or _ZERO, self.local_value or _ZERO)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sightings:
+    """What the runs saw last. Not part of the break's life: a repeat of an unchanged break moves only this."""
+
+    amounts: Amounts = Amounts()
+    last_seen_at: datetime | None = None
+    last_run_id: UUID | None = None
+    #: Complete runs that showed it, since its present episode began.
+    count: int = 0
+    #: When the run began from which the confirmation is counted: the first sighting, or the first after a fill.
+    counted_from: datetime | None = None
+    #: When the account's fills were looked at before that run read, in ms by the clock of that memory; None: nobody
+    #: keeps them.
+    fills_before: int | None = None
+    #: Confirmation runs asked for since then.
+    confirmations_asked: int = 0
+    #: Likely causes, as (kind, sentence).
+    hints: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakChange:
+    """One entry of a break's history: who, what, when, and all that is needed to apply it again."""
+
+    kind: BreakEventKind
+    at: datetime
+    #: 1 for the first entry of a break's history, then without gaps.
+    number: int
+    #: A person's name; None for a run.
+    actor: str | None = None
+    note: str | None = None
+    run_id: UUID | None = None
+    severity: DiscrepancySeverity | None = None
+    amounts: Amounts = Amounts()
+    #: The end of a snooze or of an acceptance.
+    until: datetime | None = None
+    #: An acceptance holds while the difference moves by no more than this; None: the policy's rule.
+    change_limit: Decimal | None = None
+    assignee: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Break:
+    """The long-lived case of one key: one per key, for ever; re-opened in place."""
+
+    key: BreakKey
+    state: BreakState = BreakState.RESOLVED
+    severity: DiscrepancySeverity = DiscrepancySeverity.INFO
+    #: The amounts as they were last told or judged by a person: what "changed" is measured from.
+    told: Amounts = Amounts()
+    #: First sighting of the present episode: age counts from here.
+    first_seen_at: datetime | None = None
+    opened_at: datetime | None = None
+    resolved_at: datetime | None = None
+    #: How often it was opened: 1 for `opened`, more after `reopened`.
+    open_count: int = 0
+    assignee: str | None = None
+    note: str | None = None
+    until: datetime | None = None
+    change_limit: Decimal | None = None
+    #: Length of its history.
+    changes: int = 0
+    seen: Sightings = Sightings()
+
+    @property
+    def break_id(self) -> UUID:
+        return self.key.break_id
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is anything but resolved."""
+        return self.state is not BreakState.RESOLVED
+
+    @property
+    def opening(self) -> BreakEventKind:
+        """The word for opening it now."""
+        return BreakEventKind.REOPENED if self.open_count else BreakEventKind.OPENED
+
+
+def apply(case: Break, change: BreakChange) -> Break:
+    """Return the break after one entry of its history.
+
+    Raises:
+        BreakRefusedError: the break's state does not allow it.
+    """
+    state = next_state(case.state, change.kind, f"break {case.key}")
+    effects = _EFFECTS[change.kind](case, change)
+    if change.note is not None:
+        effects["note"] = change.note
+    return replace(case, state=state, changes=change.number, **effects)
+
+
+def replay(key: BreakKey, history: Iterable[BreakChange]) -> Break:
+    """Return the break that a history leads to; what runs saw last (`seen`) is not part of it.
+
+    Raises:
+        BreakRefusedError: the history holds a step that the table does not allow.
+    """
+    case = Break(key=key)
+    for change in history:
+        case = apply(case, change)
+    return case
+
+
+def _told(case: Break, change: BreakChange) -> dict[str, Any]:
+    return {"severity": change.severity or case.severity, "told": change.amounts}
+
+
+def _suspected(case: Break, change: BreakChange) -> dict[str, Any]:
+    return {**_told(case, change), "first_seen_at": change.at, "opened_at": None, "resolved_at": None}
+
+
+def _opened(case: Break, change: BreakChange) -> dict[str, Any]:
+    first_seen_at = case.first_seen_at if case.is_live else change.at
+    times = {"first_seen_at": first_seen_at, "opened_at": change.at, "resolved_at": None}
+    return {**_told(case, change), **times, "open_count": case.open_count + 1}
+
+
+def _lapsed(case: Break, change: BreakChange) -> dict[str, Any]:
+    return {**_told(case, change), **_NO_TERM}
+
+
+def _ended(_case: Break, change: BreakChange) -> dict[str, Any]:
+    return {"resolved_at": change.at, **_NO_TERM}
+
+
+def _acknowledged(_case: Break, change: BreakChange) -> dict[str, Any]:
+    return {"told": change.amounts, "assignee": change.assignee, **_NO_TERM}
+
+
+def _assigned(_case: Break, change: BreakChange) -> dict[str, Any]:
+    return {"assignee": change.assignee}
+
+
+def _quieted(_case: Break, change: BreakChange) -> dict[str, Any]:
+    return {"told": change.amounts, "until": change.until, "change_limit": change.change_limit}
+
+
+def _noted(_case: Break, _change: BreakChange) -> dict[str, Any]:
+    return {}
+
+
+_NO_TERM: Mapping[str, None] = {"until": None, "change_limit": None}
+
+_EFFECTS: Mapping[BreakEventKind, Callable[[Break, BreakChange], dict[str, Any]]] = {
+    BreakEventKind.SUSPECTED: _suspected,
+    BreakEventKind.CLEARED: _ended,
+    BreakEventKind.OPENED: _opened,
+    BreakEventKind.REOPENED: _opened,
+    BreakEventKind.CHANGED: _told,
+    BreakEventKind.ESCALATED: _told,
+    BreakEventKind.LAPSED: _lapsed,
+    BreakEventKind.RESOLVED: _ended,
+    BreakEventKind.ACKNOWLEDGED: _acknowledged,
+    BreakEventKind.ASSIGNED: _assigned,
+    BreakEventKind.SNOOZED: _quieted,
+    BreakEventKind.ACCEPTED: _quieted,
+    BreakEventKind.NOTED: _noted,
+}

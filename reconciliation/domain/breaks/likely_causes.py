@@ -1,0 +1,270 @@
+"""Likely causes of findings, guessed from their shape. Pure; a hint helps a person and never changes a severity.
+
+Each guess is one function from a finding and the facts to a sentence or None; `docs/breaks.md` lists them. Two findings
+that are one instrument under two names become one here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from fractions import Fraction
+from typing import Any, Literal
+
+from reconciliation.domain.breaks.break_ import Amounts, BreakKey
+from reconciliation.domain.model.models import (
+    AssetType,
+    DiscrepancySeverity,
+    DiscrepancyType,
+    OrderFill,
+    OrderSide,
+    ReconciliationResult,
+)
+from reconciliation.domain.model.snapshots import BookRow, BrokerPosition, BrokerSnapshot, LocalPosition, LocalSnapshot
+from reconciliation.domain.model.values import EXACT
+
+PositionKey = tuple[str, AssetType]
+Side = Literal["local", "broker"]
+
+_SPLIT_RATIOS = frozenset(
+    Fraction(a, b) for a in range(1, 101) for b in (1, 2, 3, 4) if Fraction(a, b) > 1
+)  # 2:1, 3:2, 20:1 ...; and their inverses
+_SPLIT_COST_SLACK = Fraction(1, 100)
+_CASH_SLACK = Decimal("1.00")
+_OPTION_MULTIPLIER = Decimal(100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HintFacts:
+    """What else is known when a run ends; all of it optional."""
+
+    recent_fills: Sequence[OrderFill] = ()
+    #: Units per contract by position, as either side says.
+    multipliers: Mapping[PositionKey, Decimal] = field(default_factory=dict)
+    #: Strong identifiers (isin, figi, conid, cusip) by side and position.
+    identifiers: Mapping[tuple[Side, PositionKey], Mapping[str, str]] = field(default_factory=dict)
+    fill_in_flight_seconds: float = 60.0
+    #: Four days: a settlement over a weekend.
+    settlement_seconds: float = 4 * 86400.0
+    stale_after_seconds: float = 900.0
+
+
+NO_FACTS = HintFacts()
+
+
+def facts_of(local: LocalSnapshot, broker: BrokerSnapshot, context: Mapping[str, Any]) -> HintFacts:
+    """Return what two snapshots tell beside their figures, and the run's context of the last fill."""
+    multipliers: dict[PositionKey, Decimal] = {}
+    identifiers: dict[tuple[Side, PositionKey], Mapping[str, str]] = {}
+    sides: Mapping[Side, Sequence[object]] = {"local": local.positions, "broker": broker.positions}
+    for side, rows in sides.items():
+        for row in rows:
+            if not isinstance(row, (LocalPosition, BookRow, BrokerPosition)):
+                continue
+            key = (row.symbol, row.asset_type)
+            if row.multiplier is not None:
+                multipliers[key] = row.multiplier
+            if row.identifiers:
+                identifiers[side, key] = row.identifiers
+    return HintFacts(recent_fills=_fills_of(context), multipliers=multipliers, identifiers=identifiers)
+
+
+def _fills_of(context: Mapping[str, Any]) -> tuple[OrderFill, ...]:
+    """Return the fill that a post-fill context names, if it says enough of it."""
+    names = ("fill_id", "order_id", "symbol", "side", "quantity", "price", "last_fill_at")
+    given = [context.get(name) for name in names]
+    if not all(isinstance(value, str) for value in given):
+        return ()
+    fill_id, order_id, symbol, side, quantity, price, at = map(str, given)
+    try:
+        moment = datetime.fromisoformat(at)
+        return (OrderFill(fill_id, order_id, symbol, side, Decimal(quantity), Decimal(price), moment),)
+    except (ValueError, InvalidOperation):  # a context is the caller's: what it says elsewhere is no fill
+        return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a run says of one key, with its likely causes as (kind, sentence)."""
+
+    key: BreakKey
+    severity: DiscrepancySeverity
+    amounts: Amounts
+    hints: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scene:
+    findings: Mapping[BreakKey, Finding]
+    facts: HintFacts
+    at: datetime
+    broker_as_of: datetime | None
+
+
+Guess = Callable[[Finding, _Scene], str | None]
+
+
+def explain(result: ReconciliationResult, facts: HintFacts) -> dict[BreakKey, Finding]:
+    """Return the findings of a run by their key, each with its hints; two names of one instrument are one finding."""
+    findings: dict[BreakKey, Finding] = {}
+    for found in result.discrepancies:
+        key = BreakKey.of(found)
+        amounts = Amounts(local_value=found.local_value, broker_value=found.broker_value)
+        hints = () if found.other_symbol is None else (_other_name(found.other_symbol),)
+        findings.setdefault(key, Finding(key=key, severity=found.severity, amounts=amounts, hints=hints))
+    findings = _fold_names(findings, facts)
+    scene = _Scene(findings=findings, facts=facts, at=result.timestamp, broker_as_of=result.broker_as_of)
+    return {key: replace(found, hints=found.hints + _guesses(found, scene)) for key, found in findings.items()}
+
+
+def _guesses(found: Finding, scene: _Scene) -> tuple[tuple[str, str], ...]:
+    said = ((kind, guess(found, scene)) for kind, guess in GUESSES.items())
+    return tuple((kind, sentence) for kind, sentence in said if sentence is not None)
+
+
+def plain_name(symbol: str) -> str:
+    """Return a symbol without what vendors write differently: `BRK.B`, `BRK B`, `BRK/B` and `BRK-B` are one."""
+    return "".join(letter for letter in symbol.upper() if letter.isalnum())
+
+
+def _fold_names(findings: dict[BreakKey, Finding], facts: HintFacts) -> dict[BreakKey, Finding]:
+    """Make one finding of a holding that each side has under a name of its own; it keeps our name."""
+    folded = dict(findings)
+    theirs = [found for key, found in findings.items() if key.type is DiscrepancyType.MISSING_LOCAL]
+    for key, ours in findings.items():
+        if key.type is not DiscrepancyType.MISSING_BROKER:
+            continue
+        twin = next(
+            (other for other in theirs if other.key in folded and _same_instrument(key, other.key, facts)), None
+        )
+        if twin is None:
+            continue
+        del folded[twin.key]
+        amounts = Amounts(local_value=ours.amounts.local_value, broker_value=twin.amounts.broker_value)
+        folded[key] = replace(ours, amounts=amounts, hints=(_other_name(twin.key.symbol or ""),))
+    return folded
+
+
+def _other_name(symbol: str) -> tuple[str, str]:
+    return ("other_name", f"the broker holds this as {symbol!r}: map the symbol")
+
+
+def _same_instrument(ours: BreakKey, theirs: BreakKey, facts: HintFacts) -> bool:
+    if ours.symbol is None or theirs.symbol is None or ours.asset_type is None or theirs.asset_type is None:
+        return False
+    mine = facts.identifiers.get(("local", (ours.symbol, ours.asset_type)), {})
+    other = facts.identifiers.get(("broker", (theirs.symbol, theirs.asset_type)), {})
+    if any(mine[name] == other.get(name) for name in mine):
+        return True
+    return ours.asset_type is theirs.asset_type and plain_name(ours.symbol) == plain_name(theirs.symbol)
+
+
+def _fill_in_flight(found: Finding, scene: _Scene) -> str | None:
+    if found.key.symbol is None or found.key.type is DiscrepancyType.COST_MISMATCH:
+        return None
+    for fill in _recent(scene, scene.facts.fill_in_flight_seconds):
+        if fill.symbol == found.key.symbol and abs(found.amounts.difference) == abs(fill.quantity):
+            return (
+                f"the difference is fill {fill.fill_id} ({_side(fill)} {abs(fill.quantity):f}), not yet on both sides"
+            )
+    return None
+
+
+def _sign_flipped(found: Finding, _scene: _Scene) -> str | None:
+    local, broker = found.amounts.local_value, found.amounts.broker_value
+    if local is None or broker is None or not local or local != -broker:
+        return None
+    return "the sides are equal but for the sign: long on one, short on the other"
+
+
+def _multiplier(found: Finding, scene: _Scene) -> str | None:
+    ratio = _ratio(found.amounts)
+    if ratio is None or found.key.symbol is None or found.key.asset_type is None:
+        return None
+    default = _OPTION_MULTIPLIER if found.key.asset_type is AssetType.OPTION else None
+    factor = scene.facts.multipliers.get((found.key.symbol, found.key.asset_type), default)
+    if factor is None or factor in (0, 1) or ratio not in (Fraction(factor), 1 / Fraction(factor)):
+        return None
+    return f"the sides differ by the contract multiplier, {factor.normalize():f}"
+
+
+def _split(found: Finding, scene: _Scene) -> str | None:
+    if found.key.type is not DiscrepancyType.QUANTITY_MISMATCH:
+        return None
+    ratio = _ratio(found.amounts)
+    cost = scene.findings.get(replace(found.key, type=DiscrepancyType.COST_MISMATCH))
+    cost_ratio = None if cost is None else _ratio(cost.amounts)
+    if ratio is None or cost_ratio is None or not (ratio in _SPLIT_RATIOS or 1 / ratio in _SPLIT_RATIOS):
+        return None
+    if abs(ratio * cost_ratio - 1) > _SPLIT_COST_SLACK:
+        return None
+    words = f"{ratio.numerator}:{ratio.denominator}"
+    return f"the broker's quantity is {words} of ours and its cost the inverse: a split that one side has not booked"
+
+
+def _unsettled_cash(found: Finding, scene: _Scene) -> str | None:
+    if found.key.type is not DiscrepancyType.CASH_MISMATCH:
+        return None
+    for fill in _recent(scene, scene.facts.settlement_seconds):
+        amount = EXACT.abs(EXACT.multiply(fill.quantity, fill.price))
+        if amount and abs(abs(found.amounts.difference) - amount) <= _CASH_SLACK:
+            return f"the difference is the amount of fill {fill.fill_id} ({_side(fill)} {fill.symbol}): not yet settled"
+    return None
+
+
+def _rounding(found: Finding, _scene: _Scene) -> str | None:
+    local, broker = found.amounts.local_value, found.amounts.broker_value
+    if local is None or broker is None or local == broker:
+        return None
+    coarse, fine = sorted((local, broker), key=_decimals)
+    if not coarse or _decimals(coarse) == _decimals(fine):
+        return None
+    step = Decimal(1).scaleb(-_decimals(coarse))
+    if fine.quantize(step, rounding=ROUND_HALF_EVEN, context=EXACT) != coarse:
+        return None
+    return f"the sides are equal when rounded to {_decimals(coarse)} decimals"
+
+
+def _stale_broker(_found: Finding, scene: _Scene) -> str | None:
+    if scene.broker_as_of is None:
+        return None
+    age = scene.at - scene.broker_as_of
+    if age <= timedelta(seconds=scene.facts.stale_after_seconds):
+        return None
+    return f"the broker's figures are of {scene.broker_as_of:%Y-%m-%d %H:%M} UTC, before this run by {age}"
+
+
+#: Found only by the run that knew of the fill: kept while the amounts stay as they are.
+LASTING = frozenset({"fill_in_flight", "unsettled_cash"})
+
+#: Every guess by its stable name, in the order of telling. `other_name` is found while folding.
+GUESSES: Mapping[str, Guess] = {
+    "fill_in_flight": _fill_in_flight,
+    "sign_flipped": _sign_flipped,
+    "multiplier": _multiplier,
+    "split": _split,
+    "unsettled_cash": _unsettled_cash,
+    "rounding": _rounding,
+    "stale_broker": _stale_broker,
+}
+
+
+def _ratio(amounts: Amounts) -> Fraction | None:
+    if not amounts.local_value or not amounts.broker_value:
+        return None
+    ratio = Fraction(amounts.broker_value) / Fraction(amounts.local_value)
+    return ratio if ratio > 0 else None
+
+
+def _decimals(value: Decimal) -> int:
+    exponent = value.normalize(EXACT).as_tuple().exponent
+    return max(-exponent, 0) if isinstance(exponent, int) else 0
+
+
+def _recent(scene: _Scene, within_seconds: float) -> list[OrderFill]:
+    since = scene.at - timedelta(seconds=within_seconds)
+    return [fill for fill in scene.facts.recent_fills if fill.timestamp >= since]
+
+
+def _side(fill: OrderFill) -> str:
+    return fill.side.value if isinstance(fill.side, OrderSide) else str(fill.side)

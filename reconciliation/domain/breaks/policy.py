@@ -1,0 +1,112 @@
+"""What an operator may choose about breaks, as data: when one is confirmed, material, severe, or too many. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from reconciliation.domain.breaks.break_ import Amounts, Break, BreakKey
+from reconciliation.domain.model.models import DiscrepancySeverity, DiscrepancyType
+from reconciliation.domain.model.values import EXACT, exact_decimal
+from reconciliation.errors import InvalidInputError
+
+_RANK = {severity: rank for rank, severity in enumerate(DiscrepancySeverity)}
+
+#: A difference of whole positions does not drift by itself: any move of it is news. Money drifts with the market.
+_EXACT_TYPES = frozenset(
+    {DiscrepancyType.MISSING_LOCAL, DiscrepancyType.MISSING_BROKER, DiscrepancyType.QUANTITY_MISMATCH}
+)
+
+
+def highest(severities: Iterable[DiscrepancySeverity]) -> DiscrepancySeverity:
+    return max(severities, key=_RANK.__getitem__)
+
+
+def is_higher(severity: DiscrepancySeverity, than: DiscrepancySeverity) -> bool:
+    return _RANK[severity] > _RANK[than]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeverityRule:
+    """Raises a severity where all that it names holds. It never lowers one."""
+
+    severity: DiscrepancySeverity
+    type: DiscrepancyType | None = None
+    #: The absolute difference is at least this, in the finding's own unit.
+    min_difference: Decimal | None = None
+    #: Seen for at least this long.
+    min_age_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "severity", DiscrepancySeverity(self.severity))
+        if self.type is not None:
+            object.__setattr__(self, "type", DiscrepancyType(self.type))
+        if self.min_difference is not None:
+            object.__setattr__(self, "min_difference", exact_decimal(self.min_difference, "min_difference"))
+        if self.min_difference is None and self.min_age_seconds is None:
+            raise InvalidInputError("a severity rule needs min_difference, min_age_seconds or both")
+
+    def applies_to(self, kind: DiscrepancyType, amounts: Amounts, age: timedelta) -> bool:
+        return (
+            self.type in (None, kind)
+            and (self.min_difference is None or abs(amounts.difference) >= self.min_difference)
+            and (self.min_age_seconds is None or age.total_seconds() >= self.min_age_seconds)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakPolicy:
+    """The rules of the life of breaks."""
+
+    #: Sightings before a break is open: 1 opens it at once.
+    confirmations: int = 2
+    #: The least time between two sightings that count: longer than a fill is in flight.
+    confirmation_delay_seconds: float = 5.0
+    #: A suspicion that every run kept seeing for this long is opened, though fills went on or reads were not fresh.
+    suspicion_max_seconds: float = 600.0
+    #: Confirmation runs for one suspicion; then the ordinary runs decide.
+    confirmation_runs_max: int = 3
+    #: More breaks than this opened by one run are one systemic event.
+    flood_cap: int = 50
+    #: Cash, equity and cost: a difference that moved by more than this percent of what was told is news.
+    material_change_pct: Decimal = Decimal(10)
+    severity_rules: tuple[SeverityRule, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "material_change_pct", exact_decimal(self.material_change_pct, "material_change_pct"))
+        for name in ("confirmations", "flood_cap"):
+            if getattr(self, name) < 1:
+                raise InvalidInputError(f"{name} is {getattr(self, name)}: it must be at least 1")
+
+    def severity(
+        self, kind: DiscrepancyType, base: DiscrepancySeverity, amounts: Amounts, age: timedelta
+    ) -> DiscrepancySeverity:
+        """Return the finding's own severity, raised by the rules that apply."""
+        raised = (rule.severity for rule in self.severity_rules if rule.applies_to(kind, amounts, age))
+        return highest([base, *raised])
+
+    def is_material(self, key: BreakKey, told: Amounts, now: Amounts, limit: Decimal | None = None) -> bool:
+        """Say whether the difference moved enough from `told` to be news; `limit` is an operator's own bound."""
+        moved = EXACT.abs(EXACT.subtract(now.difference, told.difference))
+        if limit is not None:
+            return moved > limit
+        if key.type in _EXACT_TYPES:
+            return moved != 0
+        allowed = EXACT.multiply(self.material_change_pct, EXACT.abs(told.difference))
+        return EXACT.multiply(moved, Decimal(100)) > allowed
+
+    def is_confirmed(self, case: Break, read_at: datetime, at: datetime, *, disturbed: bool) -> bool:
+        """Say whether a suspicion, seen once more by reads of `read_at`, is now sure.
+
+        Sure is: enough sightings, far enough apart that a fill in flight has landed, on fresh reads, and not
+        `disturbed` by a fill in between. A suspicion that outlives all patience is sure too: a busy account must not
+        hide a real break.
+        """
+        seen = case.seen
+        if seen.counted_from is None or case.first_seen_at is None:
+            return self.confirmations <= 1
+        if at - case.first_seen_at >= timedelta(seconds=self.suspicion_max_seconds):
+            return True
+        spacing = timedelta(seconds=self.confirmation_delay_seconds * (self.confirmations - 1))
+        enough = seen.count + 1 >= self.confirmations and read_at - seen.counted_from >= spacing
+        return enough and not disturbed

@@ -1,0 +1,98 @@
+"""Which figures of an account can be compared at all, and which cannot. Pure.
+
+Cash is compared by currency where both sides split it, else as one figure; what only one side gives is not compared,
+and said so. Totals in different currencies are never compared.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from reconciliation.domain.model.snapshots import BrokerAccount, LocalSnapshot
+from reconciliation.domain.model.values import exact_decimal, optional_decimal
+from reconciliation.errors import InvalidInputError, UnusableFigureError
+
+#: Less than half a cent in a currency is what interest and rounding leave behind, not money.
+RESIDUE = Decimal("0.005")
+
+Pair = tuple[Decimal, Decimal]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What of both sides can be compared."""
+
+    cash_by_currency: Mapping[str, Pair]
+    #: Cash as one figure; None where the currencies tell all of it, or a side has none.
+    cash: Pair | None
+    equity: Pair | None
+    #: What cannot, as words: `cash`, `cash EUR`, `equity: USD against EUR`.
+    not_compared: tuple[str, ...]
+
+
+def comparable_figures(local: LocalSnapshot, account: BrokerAccount) -> Figures:
+    """Return what of both sides can be compared.
+
+    Raises:
+        UnusableFigureError: a figure is not a finite number.
+    """
+    ours, theirs = _split(local.cash_by_currency, "local"), _split(account.cash_by_currency, "broker")
+    shared = {currency: (ours[currency], theirs[currency]) for currency in sorted(ours.keys() & theirs.keys())}
+    lonely = _lonely(ours, theirs) if shared else []
+    against = _against(local.currency, account.currency)
+    cash, equity = (
+        figure_pair(local.cash, account.cash, "cash"),
+        figure_pair(local.equity, account.total_equity, "equity"),
+    )
+    words = [f"cash {currency}" for currency in lonely]
+    if not shared and (cash is None or against):
+        words.append(f"cash{against}")
+    if equity is None or against:
+        words.append(f"equity{against}")
+    told_by_currency = shared and not lonely
+    return Figures(
+        cash_by_currency=shared,
+        cash=None if told_by_currency or against else cash,
+        equity=None if against else equity,
+        not_compared=tuple(words),
+    )
+
+
+def _lonely(ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]) -> list[str]:
+    """Return the currencies that one side has alone, residues aside."""
+    return [
+        name
+        for name in sorted(ours.keys() ^ theirs.keys())
+        if abs(ours.get(name, Decimal(0)) + theirs.get(name, Decimal(0))) >= RESIDUE
+    ]
+
+
+def _split(amounts: Mapping[str, Decimal], side: str) -> dict[str, Decimal]:
+    try:
+        return {name.strip().upper(): exact_decimal(value, f"cash in {name}") for name, value in amounts.items()}
+    except InvalidInputError as error:
+        raise UnusableFigureError(side, str(error)) from None
+
+
+def figure_pair(ours: Decimal | None, theirs: Decimal | None, name: str) -> Pair | None:
+    """Return both sides of a figure; None where a side does not say.
+
+    Raises:
+        UnusableFigureError: it is not a finite number.
+    """
+    local, broker = _figure(ours, "local", name), _figure(theirs, "broker", name)
+    return None if local is None or broker is None else (local, broker)
+
+
+def _figure(value: Decimal | None, side: str, name: str) -> Decimal | None:
+    try:
+        return optional_decimal(value, name)
+    except InvalidInputError as error:
+        raise UnusableFigureError(side, str(error)) from None
+
+
+def _against(ours: str | None, theirs: str | None) -> str:
+    """Return the words for two currencies that differ; nothing where they agree or one is not known."""
+    if not ours or not theirs or ours.strip().upper() == theirs.strip().upper():
+        return ""
+    return f": {ours.strip().upper()} against {theirs.strip().upper()}"

@@ -1,0 +1,236 @@
+"""The comparison of two books: pure, no I/O, no clock of its own, no logging.
+
+Rules, by the numbers of the design: (1) positions are keyed by symbol and asset type, rows of one key are added up,
+zero is flat; (2) quantity and cost are judged apart; (3) tolerances are data, inclusive; (4) equity is judged in
+percent of the absolute local equity; (5) output is sorted. What a side does not say is not compared, and said so.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+
+from reconciliation.domain.comparison.balances import Figures, comparable_figures, figure_pair
+from reconciliation.domain.comparison.lots import add_up
+from reconciliation.domain.model.models import (
+    DEFAULT_SEVERITY_MAP,
+    AssetType,
+    Discrepancy,
+    DiscrepancyType,
+    ReconciliationConfig,
+)
+from reconciliation.domain.model.snapshots import (
+    BrokerAccount,
+    BrokerPosition,
+    BrokerSnapshot,
+    LocalSnapshot,
+    PositionLike,
+)
+from reconciliation.domain.model.tolerance import ToleranceTable, within_percent
+from reconciliation.domain.model.values import EXACT, exact_decimal, optional_decimal
+from reconciliation.errors import UnusableFigureError
+
+Key = tuple[str, AssetType]
+
+
+@dataclass(frozen=True, slots=True)
+class _Holding:
+    """The rows of one key, added up."""
+
+    quantity: Decimal
+    avg_cost: Decimal | None
+
+
+_FLAT = _Holding(Decimal(0), None)
+#: A single row as it came, or several of one key added up.
+_Row = PositionLike | BrokerPosition | _Holding
+_Pair = tuple[Key, _Row | None, _Row | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """All that a comparison of two snapshots tells."""
+
+    discrepancies: list[Discrepancy]
+    positions_checked: int
+    not_compared: tuple[str, ...]
+
+
+class Comparator:
+    """Compares the local book of one account with its broker's.
+
+    Args:
+        config: whose account and tolerances; read anew at each call, so a change is followed at once.
+        now: gives the timestamp of the findings.
+    """
+
+    def __init__(
+        self, config: ReconciliationConfig, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._config = config
+        self._now = now
+
+    def compare(self, local: LocalSnapshot, broker: BrokerSnapshot) -> Comparison:
+        """Compare everything that both snapshots hold.
+
+        Raises:
+            UnusableFigureError: a figure of either side is not a finite number.
+        """
+        ours, theirs = _index(local.positions, "local"), _index(broker.positions, "broker")
+        differing, checked = _differing(ours, theirs)
+        figures = comparable_figures(local, broker.account)
+        return Comparison(
+            discrepancies=self._judge(differing) + self._judge_figures(figures),
+            positions_checked=checked,
+            not_compared=figures.not_compared + _costs_not_compared(ours, theirs),
+        )
+
+    def compare_positions(self, local: Iterable[PositionLike], broker: Iterable[BrokerPosition]) -> list[Discrepancy]:
+        """Return the findings of the positions, sorted by symbol, asset type and type of finding.
+
+        Raises:
+            UnusableFigureError: a quantity or cost of either side is not a finite number.
+        """
+        differing, _ = _differing(_index(local, "local"), _index(broker, "broker"))
+        return self._judge(differing)
+
+    def compare_account(
+        self, local_cash: Decimal | None, local_equity: Decimal | None, broker_account: BrokerAccount
+    ) -> list[Discrepancy]:
+        """Return the findings of cash and equity. None on either side is not compared.
+
+        Raises:
+            UnusableFigureError: a figure is not a finite number.
+        """
+        cash = figure_pair(local_cash, broker_account.cash, "cash")
+        equity = figure_pair(local_equity, broker_account.total_equity, "equity")
+        return self._judge_figures(Figures(cash_by_currency={}, cash=cash, equity=equity, not_compared=()))
+
+    def _judge_figures(self, figures: Figures) -> list[Discrepancy]:
+        findings = [
+            replace(self._finding(DiscrepancyType.CASH_MISMATCH, None, *pair), currency=currency)
+            for currency, pair in figures.cash_by_currency.items()
+            if self._cash_differs(*pair)
+        ]
+        # A total that differs because one of its currencies does would tell the same twice.
+        if not findings and figures.cash is not None and self._cash_differs(*figures.cash):
+            findings.append(self._finding(DiscrepancyType.CASH_MISMATCH, None, *figures.cash))
+        if figures.equity is not None and not within_percent(*figures.equity, self._config.equity_tolerance_pct):
+            findings.append(self._finding(DiscrepancyType.EQUITY_MISMATCH, None, *figures.equity))
+        return findings
+
+    def _cash_differs(self, ours: Decimal, theirs: Decimal) -> bool:
+        return EXACT.abs(EXACT.subtract(ours, theirs)) > self._config.cash_tolerance
+
+    def _judge(self, differing: list[_Pair]) -> list[Discrepancy]:
+        if not differing:
+            return []
+        tolerances = ToleranceTable(self._config.account_id, self._config.tolerances)
+        findings: list[Discrepancy] = []
+        for key, ours, theirs in differing:
+            local, broker = _holding(key, ours, "local"), _holding(key, theirs, "broker")
+            if local and broker:
+                findings.extend(self._mismatches(key, local, broker, tolerances))
+            elif local:
+                findings.append(self._finding(DiscrepancyType.MISSING_BROKER, key, local.quantity, None))
+            elif broker:
+                findings.append(self._finding(DiscrepancyType.MISSING_LOCAL, key, None, broker.quantity))
+        findings.sort(key=lambda found: (found.symbol or "", found.asset_type or "", found.type.value))
+        return findings
+
+    def _mismatches(
+        self, key: Key, local: _Holding, broker: _Holding, tolerances: ToleranceTable
+    ) -> Iterator[Discrepancy]:
+        if not tolerances.quantity(*key).covers(local.quantity, broker.quantity):
+            yield self._finding(DiscrepancyType.QUANTITY_MISMATCH, key, local.quantity, broker.quantity)
+        if local.avg_cost is None or broker.avg_cost is None:
+            return
+        if not tolerances.cost(*key).covers(local.avg_cost, broker.avg_cost):
+            yield self._finding(DiscrepancyType.COST_MISMATCH, key, local.avg_cost, broker.avg_cost)
+
+    def _finding(
+        self, kind: DiscrepancyType, key: Key | None, local: Decimal | None, broker: Decimal | None
+    ) -> Discrepancy:
+        symbol, asset_type = (None, None) if key is None else (key[0], AssetType(key[1]))
+        return Discrepancy(
+            type=kind,
+            severity=DEFAULT_SEVERITY_MAP[kind],
+            symbol=symbol,
+            local_value=local,
+            broker_value=broker,
+            timestamp=self._now(),
+            account_id=self._config.account_id,
+            asset_type=asset_type,
+        )
+
+
+def _index(rows: Iterable[PositionLike | BrokerPosition], side: str) -> dict[Key, _Row]:
+    """Key the rows; the rows of one key are added up. Nothing else is looked at: most rows agree as they are."""
+    rows = list(rows)
+    try:
+        index: dict[Key, _Row] = {(row.symbol, row.asset_type): row for row in rows}
+    except (AttributeError, TypeError) as error:
+        raise UnusableFigureError(side, f"position: {error}") from None
+    if len(index) == len(rows):
+        return index
+    lots: dict[Key, list[_Holding]] = {}
+    for row in rows:
+        key = (row.symbol, row.asset_type)
+        lots.setdefault(key, []).append(_holding(key, row, side) or _FLAT)
+    return {key: _add_up(holdings) for key, holdings in lots.items()}
+
+
+def _differing(ours: Mapping[Key, _Row], theirs: Mapping[Key, _Row]) -> tuple[list[_Pair], int]:
+    """Return the keys whose rows are not plainly equal, with both rows, and how many keys are not flat."""
+    try:
+        return _walk(ours, theirs)
+    except InvalidOperation:  # a signalling NaN refuses even to be compared; find whose it is
+        for side, rows in (("local", ours), ("broker", theirs)):
+            for key, row in rows.items():
+                _holding(key, row, side)
+        raise
+
+
+def _walk(ours: Mapping[Key, _Row], theirs: Mapping[Key, _Row]) -> tuple[list[_Pair], int]:
+    """Walk both sides once. This loop is all the work for rows that agree, so it does no more than it must."""
+    differing: list[_Pair] = []
+    checked = len(ours)
+    for key, local in ours.items():
+        broker = theirs.get(key)
+        if broker is not None and local.quantity == broker.quantity and local.avg_cost == broker.avg_cost:
+            if not local.quantity:
+                checked -= 1
+        else:
+            differing.append((key, local, broker))
+            if not (local.quantity or (broker is not None and broker.quantity)):
+                checked -= 1
+    for key in theirs.keys() - ours.keys():
+        differing.append((key, None, theirs[key]))
+        checked += bool(theirs[key].quantity)
+    return differing, checked
+
+
+def _holding(key: Key, row: _Row | None, side: str) -> _Holding | None:
+    """Return what a row holds, in exact numbers; None where it is missing or flat."""
+    if row is None:
+        return None
+    try:
+        AssetType(key[1])
+        quantity = exact_decimal(row.quantity, "quantity")
+        avg_cost = optional_decimal(row.avg_cost, "avg_cost")
+    except (AttributeError, ValueError) as error:  # InvalidInputError, or an unknown asset type
+        raise UnusableFigureError(side, f"position {key[0]!r}: {error}") from None
+    return _Holding(quantity, avg_cost) if quantity else None
+
+
+def _add_up(holdings: list[_Holding]) -> _Holding:
+    return _Holding(*add_up([(holding.quantity, holding.avg_cost) for holding in holdings]))
+
+
+def _costs_not_compared(ours: Mapping[Key, _Row], theirs: Mapping[Key, _Row]) -> tuple[str, ...]:
+    words = (
+        f"cost {key[0]}"
+        for key, row in ours.items()
+        if key in theirs and row.quantity and (row.avg_cost is None or theirs[key].avg_cost is None)
+    )
+    return tuple(sorted(words))

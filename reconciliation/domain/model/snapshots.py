@@ -1,0 +1,139 @@
+"""What either side holds at one moment: rows and balances, as books and brokers give them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+
+from reconciliation.domain.model.models import AssetType
+from reconciliation.domain.model.values import aware_utc, exact_decimal, optional_decimal
+
+
+@dataclass(frozen=True)
+class BrokerPosition:
+    """One holding at the broker. Several rows of one (symbol, asset type) are allowed and mean their sum."""
+
+    symbol: str
+    #: Signed, in units or contracts: short is negative.
+    quantity: Decimal
+    #: Per unit, in `currency`, without the multiplier. None: the broker does not say.
+    avg_cost: Decimal | None
+    #: Signed, in `currency`, multiplier included.
+    market_value: Decimal | None
+    asset_type: AssetType
+    currency: str | None = None
+    #: Units per contract: 100 for a US equity option. None: the broker does not say.
+    multiplier: Decimal | None = None
+    #: Strong identifiers by lower-case name: isin, cusip, figi, conid.
+    identifiers: Mapping[str, str] = field(default_factory=dict)
+    as_of: datetime | None = None
+
+    def __post_init__(self) -> None:
+        where = f"position {self.symbol!r}"
+        object.__setattr__(self, "quantity", exact_decimal(self.quantity, f"{where}: quantity"))
+        for name in ("avg_cost", "market_value", "multiplier"):
+            object.__setattr__(self, name, optional_decimal(getattr(self, name), f"{where}: {name}"))
+        object.__setattr__(self, "asset_type", AssetType(self.asset_type))
+        if self.as_of is not None:
+            object.__setattr__(self, "as_of", aware_utc(self.as_of))
+
+
+@dataclass(frozen=True)
+class BrokerAccount:
+    """An account's figures at the broker. None is "the broker does not say": never compared, and never zero."""
+
+    account_id: str
+    cash: Decimal | None
+    buying_power: Decimal | None
+    total_equity: Decimal | None
+    margin_used: Decimal | None
+    #: The currency of the figures above.
+    currency: str | None = None
+    #: Cash by currency, where the broker splits it.
+    cash_by_currency: Mapping[str, Decimal] = field(default_factory=dict)
+    as_of: datetime | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("cash", "buying_power", "total_equity", "margin_used"):
+            number = optional_decimal(getattr(self, name), f"account {self.account_id!r}: {name}")
+            object.__setattr__(self, name, number)
+        if self.as_of is not None:
+            object.__setattr__(self, "as_of", aware_utc(self.as_of))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerSnapshot:
+    """Positions and figures of one account that belong together."""
+
+    account: BrokerAccount
+    positions: Sequence[BrokerPosition]
+    #: When the figures were true; None where the broker does not say (then: when they were asked for).
+    as_of: datetime | None = None
+
+
+class PositionLike(Protocol):
+    """What the comparator reads of a local position; anything that has these four will do."""
+
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def quantity(self) -> Decimal: ...
+    @property
+    def avg_cost(self) -> Decimal | None: ...
+    @property
+    def asset_type(self) -> AssetType: ...
+
+
+@dataclass(frozen=True)
+class LocalPosition:
+    """One row of the local book, as our own providers give it."""
+
+    symbol: str
+    #: Signed: short is negative.
+    quantity: Decimal
+    #: Per unit, without the multiplier. None: not kept.
+    avg_cost: Decimal | None
+    asset_type: AssetType
+    currency: str | None = None
+    multiplier: Decimal | None = None
+    identifiers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        where = f"position {self.symbol!r}"
+        object.__setattr__(self, "quantity", exact_decimal(self.quantity, f"{where}: quantity"))
+        for name in ("avg_cost", "multiplier"):
+            object.__setattr__(self, name, optional_decimal(getattr(self, name), f"{where}: {name}"))
+        object.__setattr__(self, "asset_type", AssetType(self.asset_type))
+
+
+class BookRow(NamedTuple):
+    """The same as `LocalPosition`, unchecked and as light as can be: a sweep reads thousands of them."""
+
+    symbol: str
+    quantity: Decimal
+    avg_cost: Decimal | None
+    asset_type: AssetType
+    currency: str | None = None
+    multiplier: Decimal | None = None
+    identifiers: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalSnapshot:
+    """Positions, cash and equity of one account, of one moment."""
+
+    account_id: str
+    positions: Sequence[PositionLike]
+    cash: Decimal | None = None
+    equity: Decimal | None = None
+    currency: str | None = None
+    cash_by_currency: Mapping[str, Decimal] = field(default_factory=dict)
+    as_of: datetime | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("cash", "equity"):
+            number = optional_decimal(getattr(self, name), f"account {self.account_id!r}: {name}")
+            object.__setattr__(self, name, number)
+        if self.as_of is not None:
+            object.__setattr__(self, "as_of", aware_utc(self.as_of))

@@ -1,1 +1,0 @@
-"""Parts that production has elsewhere, run inside this process: an embedded Redis-compatible server."""

@@ -1,1 +1,0 @@
-"""Fills: what is reported of them, and the run that follows a burst."""

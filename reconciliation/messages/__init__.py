@@ -1,0 +1,1 @@
+"""The JSON that crosses our border: versioned, and tested against the docs."""

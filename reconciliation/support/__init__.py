@@ -1,0 +1,1 @@
+"""Logs, redaction, wording, and processes bound to ours."""

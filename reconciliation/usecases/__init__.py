@@ -1,0 +1,1 @@
+"""One module for each intent, named as its task or command."""

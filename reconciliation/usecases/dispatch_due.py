@@ -1,0 +1,101 @@
+"""One tick of the schedule: bring the mirror up to date, claim what is due, send it to the workers as sweeps.
+
+Any number of ticks may run at once: what one has claimed, no other gets.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from reconciliation.errors import CoordinationError, StorageError
+from reconciliation.ports.accounts import Caps, Mirror
+from reconciliation.ports.run_queue import Claim, RunQueue
+from reconciliation.ports.task_queue import SweepOrder, SweepSender
+
+logger = logging.getLogger(__name__)
+
+#: Entries in one claim: some ten milliseconds in which Redis serves nobody else.
+CLAIM_LIMIT = 1000
+#: Accounts looked at in one tick for having fallen out of the queue.
+AUDIT_ACCOUNTS = 200
+
+
+class Dispatcher:
+    """Sends what is due.
+
+    Args:
+        sweep_size: accounts in one sweep, at most.
+        waiting_max: with so many sweeps waiting for workers, no more is claimed; what is due stays due.
+        lease_ms: if no worker begins with a sweep in this time, its accounts are due again and its message is stale.
+    """
+
+    def __init__(
+        self,
+        *,
+        queue: RunQueue,
+        mirror: Mirror,
+        caps: Caps,
+        sender: SweepSender,
+        sweep_size: int,
+        waiting_max: int,
+        lease_ms: int,
+    ) -> None:
+        self._queue = queue
+        self._mirror = mirror
+        self._caps = caps
+        self._sender = sender
+        self._sweep_size = sweep_size
+        self._waiting_max = waiting_max
+        self._lease_ms = lease_ms
+
+    def tick(self) -> int:
+        """Dispatch what is due now; return how many entries that were.
+
+        Raises:
+            CoordinationError: Redis failed; what was claimed and not sent comes again.
+        """
+        caps: Mapping[str, int] = {}
+        try:
+            self._mirror.refresh()
+            caps = self._caps.caps()
+        except StorageError as error:
+            # What Redis knows stays true enough: a schedule that goes on is better than none.
+            logger.warning("the schedule goes on with what it knew: %s", error)
+        self._queue.audit(accounts=AUDIT_ACCOUNTS)
+        room = self._waiting_max - self._sender.count_waiting()
+        dispatched = 0
+        while room > 0:
+            claims = self._queue.claim(
+                limit=min(CLAIM_LIMIT, room * self._sweep_size),
+                share=CLAIM_LIMIT,
+                lease_ms=self._lease_ms,
+                caps=caps,
+            )
+            if not claims:
+                break
+            orders = list(self._orders(claims))
+            self._send(orders)
+            room -= len(orders)
+            dispatched += len(claims)
+        return dispatched
+
+    def _orders(self, claims: Sequence[Claim]) -> Iterator[SweepOrder]:
+        together: dict[str, list[Claim]] = defaultdict(list)
+        for claim in claims:
+            if claim.crashes:
+                # Whatever took a worker down is alone the next time, so that it takes no others with it.
+                yield SweepOrder(connection=claim.connection, claims=[(claim.entry, claim.fence)])
+            else:
+                together[claim.connection].append(claim)
+        for connection, group in together.items():
+            for first in range(0, len(group), self._sweep_size):
+                part = group[first : first + self._sweep_size]
+                yield SweepOrder(connection=connection, claims=[(claim.entry, claim.fence) for claim in part])
+
+    def _send(self, orders: Sequence[SweepOrder]) -> None:
+        try:
+            self._sender.send(orders, expires_seconds=self._lease_ms / 1000)
+        except CoordinationError:
+            # Those that were sent all the same find their claims void.
+            self._queue.give_back(claim for order in orders for claim in order.claims)
+            raise

@@ -1,0 +1,115 @@
+"""Reading both sides of one account, so that every way to fail ends in a `ReadError` and never in "flat"."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from reconciliation.domain.model.snapshots import BrokerSnapshot, LocalSnapshot
+from reconciliation.errors import BadData, Incomplete, InvalidInputError, ReadError, Unavailable
+from reconciliation.ports.broker import BrokerQuery, SnapshotBroker
+from reconciliation.ports.local_book import LocalBook, PositionProvider
+from reconciliation.support.redaction import mask_known_secrets, mask_secrets
+
+#: A message is for people; a server's whole error page is not.
+MAX_MESSAGE_CHARACTERS = 300
+
+Answer = TypeVar("Answer")
+Row = TypeVar("Row")
+
+
+async def read_broker(
+    broker: BrokerQuery, account_id: str, timeout_seconds: float | None
+) -> BrokerSnapshot | ReadError:
+    """Read one account at the broker within `timeout_seconds`; an error is returned, not raised.
+
+    No secret that this process knows is in the error, whatever the broker has quoted.
+    """
+    answer: BrokerSnapshot | ReadError
+    if isinstance(broker, SnapshotBroker):
+        read = await surely(broker.get_snapshots([account_id]), "broker", account_id, timeout_seconds)
+        answer = read if isinstance(read, ReadError) else of_account(read, "broker", account_id)
+    else:
+        answer = await surely(_query(broker, account_id), "broker", account_id, timeout_seconds)
+    return masked(answer) if isinstance(answer, ReadError) else answer
+
+
+def masked(error: ReadError) -> ReadError:
+    """Take secrets out of what a broker raised: a foreign one may quote its key, in an error of our tree, too."""
+    error.args = (mask_known_secrets(str(error)),)
+    return error
+
+
+async def read_local(provider: PositionProvider, account_id: str, timeout_seconds: float) -> LocalSnapshot | ReadError:
+    """Read one account of the local book within `timeout_seconds`; an error is returned, not raised."""
+    if isinstance(provider, LocalBook):
+        answer = await surely(provider.get_snapshots([account_id]), "local book", account_id, timeout_seconds)
+        return answer if isinstance(answer, ReadError) else of_account(answer, "local book", account_id)
+    return await surely(_provide(provider, account_id), "local book", account_id, timeout_seconds)
+
+
+async def surely(
+    read: Awaitable[Answer], side: str, account_id: str, timeout_seconds: float | None
+) -> Answer | ReadError:
+    """Await `read`; turn a time-out and every exception of an adapter into the `ReadError` that says so.
+
+    No time limit (None) is for a read that has one of its own.
+    """
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return await read
+    except ReadError as error:
+        return error
+    except TimeoutError:
+        waited = "in time" if timeout_seconds is None else f"within {timeout_seconds:g} s"
+        return Unavailable(f"the {side} gave no answer {waited}", account_id=account_id)
+    except InvalidInputError as error:
+        return BadData(f"the {side} answered with what cannot be read: {error}", account_id=account_id)
+    except Exception as error:  # noqa: BLE001  an adapter may raise anything; the run must still end in a result
+        text = mask_secrets(str(error)).partition("\n")[0][:MAX_MESSAGE_CHARACTERS]
+        return Unavailable(f"the {side} failed: {type(error).__name__}: {text}".rstrip(": "), account_id=account_id)
+
+
+def unforeseen(what: str, error: Exception, account_id: str) -> BadData:
+    """Return what to say of an account whose data made our own code raise: one line, fit for every store."""
+    text = mask_known_secrets(mask_secrets(str(error))).partition("\n")[0][:MAX_MESSAGE_CHARACTERS]
+    said = f"{what}: {type(error).__name__}: {text}".rstrip(": ").replace("\0", "\\0")
+    return BadData(said.encode(errors="backslashreplace").decode(), account_id=account_id)
+
+
+def of_account(answers: Any, side: str, account_id: str) -> Any:
+    """Pick the account's entry of an answer for many; no entry is an error, for it does not say "flat"."""
+    if account_id not in answers:
+        return Incomplete(f"the {side} gave no answer for account {account_id!r}", account_id=account_id)
+    return answers[account_id]
+
+
+async def _query(broker: BrokerQuery, account_id: str) -> BrokerSnapshot:
+    reads = (
+        asyncio.ensure_future(_rows(broker.get_positions, account_id, "broker")),
+        asyncio.ensure_future(broker.get_account(account_id)),
+    )
+    try:
+        positions, account = await asyncio.gather(*reads)
+    finally:
+        # gather leaves the other one running when one fails
+        for read in reads:
+            read.cancel()
+    if account is None:
+        raise BadData("the broker answered with no account figures", account_id=account_id)
+    return BrokerSnapshot(account=account, positions=positions, as_of=account.as_of)
+
+
+async def _provide(provider: PositionProvider, account_id: str) -> LocalSnapshot:
+    return LocalSnapshot(
+        account_id=account_id,
+        positions=await _rows(provider.get_positions, account_id, "local book"),
+        cash=await provider.get_cash(account_id),
+        equity=await provider.get_equity(account_id),
+    )
+
+
+async def _rows(read: Callable[[str], Awaitable[Sequence[Row]]], account_id: str, side: str) -> Sequence[Row]:
+    rows = await read(account_id)
+    if rows is None:
+        raise BadData(f"the {side} answered with nothing where a list of positions was due", account_id=account_id)
+    return list(rows)

@@ -1,0 +1,235 @@
+"""The use case of the workers: reconcile any number of accounts together.
+
+The broker is asked for all accounts at once. As its answers come, they are put together in groups; each group has one
+read of the local book, one transaction and one pipeline of publishing. Without a straggler there is one group; with
+one, the others don't wait for it, and no local figure is much older than the broker's that it is compared with.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from reconciliation.domain.breaks.fill_evidence import NOT_SEEN, FillActivity
+from reconciliation.domain.breaks.likely_causes import NO_FACTS, facts_of
+from reconciliation.domain.comparison.conclude import Naming, conclude_named, incomplete, named_alike
+from reconciliation.domain.comparison.symbol_matching import SymbolResolver
+from reconciliation.domain.model.models import ReconciliationResult, RunError
+from reconciliation.domain.model.runs import RunRequest, RunStart
+from reconciliation.domain.model.snapshots import LocalSnapshot
+from reconciliation.errors import CoordinationError, ReadError, StorageError, Unavailable
+from reconciliation.ports.accounts import AccountDirectory, AccountPlan, SymbolSource
+from reconciliation.ports.broker_reads import BrokerAnswer, BrokerReader, Patience
+from reconciliation.ports.fill_windows import FillWatch
+from reconciliation.ports.local_book import LocalBook
+from reconciliation.ports.publishing import ResultPublisher
+from reconciliation.ports.run_ledger import FollowUp, RecordedRun, RunLedger
+from reconciliation.usecases.batching import grouped
+from reconciliation.usecases.read_sides import of_account, surely, unforeseen
+
+logger = logging.getLogger(__name__)
+
+#: How long answers wait for others of their group. Also about how much older a broker's figure may be than ours.
+GROUP_SECONDS = 0.5
+
+#: An account's fills before the reads began and after they ended.
+_FillLooks = tuple[FillActivity | None, FillActivity | None]
+
+
+class Reconciler:
+    """Reconciles accounts together. Safe to call concurrently; holds no state between calls."""
+
+    def __init__(
+        self,
+        *,
+        directory: AccountDirectory,
+        local_book: LocalBook,
+        broker_reader: BrokerReader,
+        ledger: RunLedger,
+        publisher: ResultPublisher,
+        local_timeout_seconds: float,
+        follow_up: FollowUp | None = None,
+        fill_watch: FillWatch | None = None,
+        symbols: SymbolSource | None = None,
+    ) -> None:
+        self._directory = directory
+        self._local_book = local_book
+        self._broker_reader = broker_reader
+        self._ledger = ledger
+        self._publisher = publisher
+        self._local_timeout_seconds = local_timeout_seconds
+        self._follow_up = follow_up
+        self._fill_watch = fill_watch
+        self._symbols = symbols
+
+    async def reconcile(self, requests: Sequence[RunRequest]) -> list[ReconciliationResult]:
+        """Make every asked run and return the results in the order of the requests.
+
+        Raises:
+            StorageError: results could not be recorded; these were not published.
+            CoordinationError: results were recorded, but could not be published.
+        """
+        results: dict[UUID, ReconciliationResult] = {}
+        async for made in self.reconcile_in_groups(requests, Patience()):
+            results.update((result.run_id, result) for result in made)
+        return [results[request.run_id] for request in requests]
+
+    async def reconcile_in_groups(
+        self, requests: Sequence[RunRequest], patience: Patience
+    ) -> AsyncIterator[list[ReconciliationResult]]:
+        """Yield the results of each group once it is recorded and published; leave out what was not begun with.
+
+        Raises:
+            StorageError, CoordinationError: as for `reconcile`.
+        """
+        by_account: dict[str, list[RunRequest]] = defaultdict(list)
+        for request in requests:
+            by_account[request.account_id].append(request)
+        plans = await asyncio.to_thread(self._directory.get_plans, list(by_account))
+        fills = await asyncio.to_thread(self._look_at_fills, list(by_account))
+        unplanned = {
+            account_id: plan
+            for account_id in by_account
+            if isinstance(plan := of_account(plans, "registry", account_id), ReadError)
+        }
+        if unplanned:
+            start = RunStart.now()
+            runs = [
+                RecordedRun(result=incomplete(request, start, error, "registry"), fence=request.fence)
+                for account_id, error in unplanned.items()
+                for request in by_account[account_id]
+            ]
+            yield await self._record_and_publish(runs)
+        known = [plan for plan in plans.values() if isinstance(plan, AccountPlan)]
+        async with contextlib.aclosing(grouped(self._broker_reader.read(known, patience), GROUP_SECONDS)) as groups:
+            async for group in groups:
+                yield await self._conclude_group(group, by_account, fills)
+
+    async def give_up(self, requests: Sequence[RunRequest], reason: str) -> list[ReconciliationResult]:
+        """Conclude runs that could not be made as `incomplete` and tell so: never silence, even without a database.
+
+        Raises:
+            CoordinationError: the results could not be published either.
+        """
+        start = RunStart.now()
+        results = [incomplete(request, start, Unavailable(reason), "worker") for request in requests]
+        runs = [RecordedRun(result=result, fence=made.fence) for result, made in zip(results, requests, strict=True)]
+        with contextlib.suppress(StorageError):  # most likely the reason itself
+            await asyncio.to_thread(self._ledger.record, runs)
+        await asyncio.to_thread(self._publisher.publish, results)
+        return results
+
+    async def _conclude_group(
+        self,
+        group: Sequence[BrokerAnswer],
+        by_account: Mapping[str, Sequence[RunRequest]],
+        fills_before: Mapping[str, FillActivity],
+    ) -> list[ReconciliationResult]:
+        account_ids = [answer.plan.config.account_id for answer in group]
+        local = await self._read_local(account_ids)
+        resolver = await asyncio.to_thread(self._symbols.get_resolver) if self._symbols else None
+        fills_after = await asyncio.to_thread(self._look_at_fills, account_ids)
+        runs = [
+            _conclude_apart(
+                request,
+                answer,
+                of_account(local, "local book", request.account_id),
+                resolver,
+                (fills_before.get(request.account_id), fills_after.get(request.account_id)),
+            )
+            for answer in group
+            for request in by_account[answer.plan.config.account_id]
+        ]
+        return await self._record_and_publish(runs)
+
+    async def _record_and_publish(self, runs: Sequence[RecordedRun]) -> list[ReconciliationResult]:
+        recorded = await asyncio.to_thread(self._record_apart, runs)
+        return [run.result for run in recorded]
+
+    def _record_apart(self, runs: Sequence[RecordedRun]) -> Sequence[RecordedRun]:
+        """Record and publish together; where the data of one run do not allow it, each by itself."""
+        try:
+            self._record(runs)
+        except (StorageError, CoordinationError):
+            raise
+        except Exception as error:
+            if len(runs) > 1:
+                return [recorded for run in runs for recorded in self._record_apart([run])]
+            logger.exception("the run of %r cannot be recorded", runs[0].result.account_id)
+            failed = [_without_data(runs[0], error)]
+            self._record(failed)
+            return failed
+        return runs
+
+    def _record(self, runs: Sequence[RecordedRun]) -> None:
+        recording = self._ledger.record(runs)
+        if self._follow_up is not None:
+            self._follow_up.follow_up(recording)
+        self._publisher.publish([run.result for run in runs])
+
+    def _look_at_fills(self, account_ids: Sequence[str]) -> Mapping[str, FillActivity]:
+        """Look at the fills. Where Redis does not answer the run goes on, but confirms nothing: who knows?"""
+        if self._fill_watch is None:
+            return {}
+        try:
+            return self._fill_watch.activity(account_ids)
+        except CoordinationError:
+            return dict.fromkeys(account_ids, NOT_SEEN)
+
+    async def _read_local(self, account_ids: Sequence[str]) -> Mapping[str, LocalSnapshot | ReadError]:
+        read = self._local_book.get_snapshots(account_ids)
+        answer = await surely(read, "local book", account_ids[0], self._local_timeout_seconds)
+        return dict.fromkeys(account_ids, answer) if isinstance(answer, ReadError) else answer
+
+
+def _conclude_apart(
+    request: RunRequest,
+    answer: BrokerAnswer,
+    ours: LocalSnapshot | ReadError,
+    resolver: SymbolResolver | None,
+    fills: _FillLooks,
+) -> RecordedRun:
+    """Conclude one run; what its data make our own code raise ends this run and no other."""
+    try:
+        return _conclude(request, answer, ours, resolver, fills)
+    except Exception as error:
+        logger.exception("account %r cannot be compared", request.account_id)
+        why = unforeseen("the account cannot be compared", error, request.account_id)
+        return RecordedRun(result=incomplete(request, answer.start, why, "worker"), fence=request.fence)
+
+
+def _without_data(run: RecordedRun, error: Exception) -> RecordedRun:
+    result = run.result
+    why = RunError.of(unforeseen("the run cannot be recorded", error, result.account_id), "worker")
+    bare = replace(result, is_clean=False, discrepancies=[], positions_checked=0, not_compared=(), error=why)
+    return RecordedRun(result=bare, fence=run.fence)
+
+
+def _conclude(
+    request: RunRequest,
+    answer: BrokerAnswer,
+    ours: LocalSnapshot | ReadError,
+    resolver: SymbolResolver | None,
+    fills: _FillLooks,
+) -> RecordedRun:
+    theirs, plan = answer.snapshot, answer.plan
+    naming = None if resolver is None else Naming(resolver=resolver, brokers=(plan.connection, plan.broker))
+    sides = named_alike(answer.start, ours, theirs, naming)
+    result = conclude_named(request, plan.config, answer.start, sides)
+    facts, holdings = NO_FACTS, frozenset[str]()
+    if result.discrepancies and not isinstance(sides.local, ReadError) and not isinstance(sides.broker, ReadError):
+        # Under the names of the findings, or the facts would be of nobody.
+        facts = facts_of(sides.local, sides.broker, request.context)
+        holdings = frozenset(row.symbol for row in (*sides.local.positions, *sides.broker.positions))
+    return RecordedRun(
+        result=result,
+        config=plan.config,
+        fence=request.fence,
+        fills_before=fills[0],
+        fills_after=fills[1],
+        hints=facts,
+        holdings=holdings,
+    )

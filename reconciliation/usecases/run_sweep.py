@@ -1,0 +1,101 @@
+"""One sweep: begin the runs of claimed entries, reconcile them together, finish them group by group.
+
+Whatever is not finished when a sweep ends, for whatever reason, is given back; what cannot even be given back comes
+again when its lease is over.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from uuid import UUID
+
+from reconciliation.errors import CoordinationError
+from reconciliation.ports.broker_reads import Patience
+from reconciliation.ports.run_ledger import RecordedRuns
+from reconciliation.ports.run_queue import BegunRun, RunQueue
+from reconciliation.usecases.reconcile import Reconciler
+
+logger = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """Makes the runs of claimed entries.
+
+    Args:
+        lease_ms: for how long the runs are ours; longer than any sweep may take.
+        sweep_seconds: after this no further account is begun with.
+        crashes_max: an entry whose runs took so many workers down with them is set aside for its slot.
+        should_stop: says that this process was told to end: no further account is begun with.
+    """
+
+    def __init__(
+        self,
+        *,
+        queue: RunQueue,
+        reconciler: Reconciler,
+        recorded: RecordedRuns | None,
+        lease_ms: int,
+        sweep_seconds: float,
+        crashes_max: int,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._queue = queue
+        self._reconciler = reconciler
+        self._recorded = recorded
+        self._lease_ms = lease_ms
+        self._sweep_seconds = sweep_seconds
+        self._crashes_max = crashes_max
+        self._should_stop = should_stop
+
+    async def sweep(self, claims: Iterable[tuple[str, int]]) -> dict[str, int]:
+        """Make the runs that are still ours to make; return how many ended how.
+
+        Raises:
+            CoordinationError, StorageError: Redis or the database failed; unfinished entries come again.
+        """
+        begun = await asyncio.to_thread(self._queue.begin, claims, lease_ms=self._lease_ms)
+        left = {run.request.run_id: run for run in begun}
+        tally: Counter[str] = Counter()
+        try:
+            await self._set_aside(left, tally)
+            await self._drop_recorded(left, tally)
+            patience = Patience(self._sweep_seconds, self._should_stop)
+            requests = [run.request for run in left.values()]
+            async for results in self._reconciler.reconcile_in_groups(requests, patience):
+                await self._finish([left.pop(result.run_id) for result in results])
+                tally.update(result.outcome.value for result in results)
+        finally:
+            if left:
+                tally["given_back"] += len(left)
+                await self._give_back(list(left.values()))
+        return dict(tally)
+
+    async def _set_aside(self, left: dict[UUID, BegunRun], tally: Counter[str]) -> None:
+        poisonous = [run for run in left.values() if run.crashes >= self._crashes_max]
+        for run in poisonous:
+            reason = f"the run was set aside after {run.crashes} workers died in it: look at this account's data"
+            await self._reconciler.give_up([run.request], reason)
+            await self._finish([left.pop(run.request.run_id)])
+            tally["set_aside"] += 1
+
+    async def _drop_recorded(self, left: dict[UUID, BegunRun], tally: Counter[str]) -> None:
+        """Finish what an earlier attempt had recorded before it could say so."""
+        doubtful = [run.request.run_id for run in left.values() if run.attempt > 1]
+        if not doubtful or self._recorded is None:
+            return
+        done = await asyncio.to_thread(self._recorded.recorded, doubtful)
+        await self._finish([left.pop(run_id) for run_id in doubtful if run_id in done])
+        tally["recorded_before"] += len(done)
+
+    async def _finish(self, runs: Sequence[BegunRun]) -> None:
+        if runs:
+            await asyncio.to_thread(self._queue.finish, [(run.entry, run.fence) for run in runs])
+
+    async def _give_back(self, runs: Sequence[BegunRun]) -> None:
+        giving = asyncio.to_thread(self._queue.give_back, [(run.entry, run.fence) for run in runs])
+        try:
+            # Shielded: a sweep that is cancelled at its time limit still gives back.
+            await asyncio.shield(asyncio.ensure_future(giving))
+        except CoordinationError as error:
+            logger.warning("%s accounts come again when their lease is over: %s", len(runs), error)

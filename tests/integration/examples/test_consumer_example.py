@@ -1,0 +1,70 @@
+"""examples/consume_events.py and `reconcile watch --breaks`, as a reader would run them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from reconciliation.bootstrap.relay_events import OutboxRelay
+from tests.builders.ledger import finding, run
+from tests.integration.adapters.database.books import Book, opened
+from tests.support.places import ROOT
+from tests.support.processes import Processes
+from tests.support.waiting import wait_for
+
+CONSUMER = ROOT / "examples" / "consume_events.py"
+
+
+def make_events(book: Book, relay: OutboxRelay, first_turn: int, turns: int) -> None:
+    for turn in range(first_turn, first_turn + turns):
+        for second in (turn * 20, turn * 20 + 10):
+            results = []
+            for name in ("A", "B"):
+                found = [finding(account_id=name)] if turn % 2 == 0 else []
+                results.append(run(second, *found, account_id=name))
+            book.record(*results)
+        relay.publish_waiting()
+
+
+def consume(url: str, position: Path, count: int) -> list[tuple[str, str, int]]:
+    argv = [sys.executable, str(CONSUMER), url, str(position), str(count)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
+    return [(kind, account, int(number)) for kind, account, number, *_ in map(str.split, done.stdout.splitlines())]
+
+
+def test_a_consumer_resumes_from_its_position_and_sees_each_event_once(
+    sqlite_url: str, redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    position = tmp_path / "position.json"
+    with opened(sqlite_url) as book:
+        relay = OutboxRelay(book.engine, redis_client, address="redis://test", stream_max_events=10_000)
+        make_events(book, relay, 0, 3)
+        seen = consume(redis_url, position, 4)
+        repeated: Any = redis_client.xrange("reconciliation:events")[1:5]
+        for _, fields in repeated:  # as a relay does that died before it noted what it had sent
+            redis_client.xadd("reconciliation:events", fields)
+        make_events(book, relay, 3, 1)
+        seen += consume(redis_url, position, 4)
+    for name in ("A", "B"):
+        assert [(kind, number) for kind, account, number in seen if account == name] == [
+            ("opened", 1),
+            ("resolved", 2),
+            ("reopened", 3),
+            ("resolved", 4),
+        ]
+
+
+def test_watch_shows_the_events_of_breaks(
+    sqlite_url: str, redis_url: str, redis_client: redis.Redis, processes: Processes
+) -> None:
+    argv = [sys.executable, "-m", "reconciliation.cli", "watch", "--breaks", "--json", "--count", "2"]
+    watcher = processes.program(argv, {"redis_url": redis_url, "database_url": sqlite_url}, ready_line="Listening")
+    with opened(sqlite_url) as book:
+        relay = OutboxRelay(book.engine, redis_client, address="redis://test", stream_max_events=10_000)
+        make_events(book, relay, 0, 1)
+    wait_for(lambda: not watcher.is_running(), 30, "watch ends after two events")
+    lines = [json.loads(line) for line in watcher.log().splitlines() if line.startswith("{")]
+    assert [(line["channel"], line["payload"]["kind"]) for line in lines] == [("reconciliation:break", "opened")] * 2

@@ -1,0 +1,214 @@
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from reconciliation.adapters.brokers.statements.source import StatementSource
+from reconciliation.domain.model.models import AssetType
+from reconciliation.errors import AuthError, BadData, Incomplete
+from tests.unit.adapters.brokers.statements.flex_text import EQUITY, POSITION, cash, flex, position, read, statement
+
+
+def test_lots_are_added_up_with_their_costs_weighted(source: StatementSource) -> None:
+    lots = position(levelOfDetail="LOT", position="10", costBasisPrice="100", positionValue="1500") + position(
+        levelOfDetail="LOT", position="30", costBasisPrice="200", positionValue="4500"
+    )
+
+    (read_one,) = read(source, flex(statement(positions=lots)))
+
+    (held,) = read_one.positions or ()
+    assert (held.quantity, held.avg_cost, held.market_value) == (40, 175, 6000)
+
+
+def test_a_summary_row_counts_and_its_lots_do_not_count_again(source: StatementSource) -> None:
+    rows = POSITION + position(levelOfDetail="LOT", position="60") + position(levelOfDetail="LOT", position="40")
+    other = position(levelOfDetail="LOT", symbol="MSFT", conid="2", position="5")
+
+    (read_one,) = read(source, flex(statement(positions=rows + other)))
+
+    assert {row.symbol: row.quantity for row in read_one.positions or ()} == {"AAPL": 100, "MSFT": 5}
+
+
+def test_a_symbol_of_two_listings_stays_two_rows(source: StatementSource) -> None:
+    rows = POSITION + position(conid="999", currency="CAD", position="7")
+
+    (read_one,) = read(source, flex(statement(positions=rows)))
+
+    assert [(row.currency, row.quantity) for row in read_one.positions or ()] == [("USD", 100), ("CAD", 7)]
+
+
+def test_the_base_summary_is_the_cash_and_is_not_added_to_the_currencies(source: StatementSource) -> None:
+    rows = cash("BASE_SUMMARY", "150") + cash("USD", "100") + cash("EUR", "45") + cash("JPY", "-0.00005")
+
+    (read_one,) = read(source, flex(statement(cash_rows=rows, equity=EQUITY)))
+
+    account = read_one.account
+    assert (account.cash, account.total_equity, account.currency) == (150, 1000, "USD")
+    assert account.cash_by_currency == {"EUR": 45, "USD": 100}
+
+
+def test_one_currency_that_is_the_base_needs_no_summary(source: StatementSource) -> None:
+    (read_one,) = read(source, flex(statement(cash_rows=cash("USD", "100"), equity=EQUITY)))
+
+    assert read_one.account.cash == 100
+
+
+@pytest.mark.parametrize("rows", [cash("USD", "100") + cash("EUR", "50"), cash("EUR", "50")])
+def test_currencies_that_are_not_the_base_have_no_total(source: StatementSource, rows: str) -> None:
+    (read_one,) = read(source, flex(statement(cash_rows=rows, equity=EQUITY)))
+
+    assert read_one.account.cash is None
+    assert "BASE_SUMMARY" in read_one.notes[0]
+
+
+def test_figures_that_are_not_in_the_file_are_none_and_not_zero(source: StatementSource) -> None:
+    (read_one,) = read(source, flex(statement(positions=POSITION)))
+
+    assert (read_one.account.cash, read_one.account.total_equity) == (None, None)
+    assert "Cash Report" in read_one.notes[0]
+
+
+def test_an_empty_section_is_flat_and_a_missing_one_is_unknown(source: StatementSource) -> None:
+    (flat,) = read(source, flex(statement(positions="")))
+    (unknown,) = read(source, flex(statement(positions=None)))
+
+    assert flat.positions == ()
+    assert unknown.positions is None
+    with pytest.raises(Incomplete, match="Open Positions"):
+        unknown.snapshot(source)
+
+
+def test_the_newest_statement_of_each_account_counts(source: StatementSource) -> None:
+    old = statement(positions=position(position="1"), toDate="20250114")
+    new = statement(positions=position(position="2"), toDate="2025-01-15")
+    rerun = statement(positions=position(position="3"), toDate="20250115", whenGenerated="20250117;080000")
+    other = statement(accountId="U2", toDate="20250101")
+
+    first, second = read(source, flex(new, old, rerun, other))
+
+    assert [row.quantity for row in first.positions or ()] == [3]
+    assert first.as_of == datetime(2025, 1, 15, tzinfo=UTC)
+    assert (second.account_id, second.positions) == ("U2", ())
+
+
+def test_the_newest_date_of_equity_and_positions_counts(source: StatementSource) -> None:
+    equity = EQUITY.replace("20250115", "20250113").replace("1000", "900") + EQUITY
+    rows = position(reportDate="20250114", position="90") + POSITION
+
+    (read_one,) = read(source, flex(statement(positions=rows, equity=equity)))
+
+    assert read_one.account.total_equity == 1000
+    assert [row.quantity for row in read_one.positions or ()] == [100]
+
+
+@pytest.mark.parametrize(
+    "text", ["20250115", "2025-01-15", "20250115;235959", "2025-01-15;23:59:59", "2025-01-15 235959", "15-Jan-25"]
+)
+def test_dates_come_in_several_shapes(source: StatementSource, text: str) -> None:
+    (read_one,) = read(source, flex(statement(toDate=text)))
+
+    assert read_one.as_of is not None
+    assert f"{read_one.as_of:%Y-%m-%d}" == "2025-01-15"
+
+
+def test_options_and_futures_keep_quantity_multiplier_and_cost_per_unit(source: StatementSource) -> None:
+    option = position(assetCategory="OPT", symbol="AAPL  250221C00180000", multiplier="100", costBasisPrice="5.506")
+    future = position(assetCategory="FUT", symbol="ESH5", conid="5", multiplier="50", costBasisPrice="0")
+
+    (read_one,) = read(source, flex(statement(positions=option + future)))
+
+    first, second = read_one.positions or ()
+    assert (first.symbol, first.asset_type, first.multiplier) == ("AAPL  250221C00180000", AssetType.OPTION, 100)
+    assert first.avg_cost == Decimal("5.506")
+    assert (second.asset_type, second.multiplier, second.avg_cost) == (AssetType.FUTURE, 50, None)
+
+
+def test_other_sections_may_hold_whatever_they_like(source: StatementSource) -> None:
+    trades = '<Trades><Trade quantity="NaN" assetCategory="??" /><Order><Nested x="1"/></Order></Trades>'
+
+    (read_one,) = read(source, flex(statement(positions=POSITION).replace("<CashReport>", trades + "<CashReport>")))
+
+    assert len(read_one.positions or ()) == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (position(position="NaN"), "AAPL: position: 'NaN' is not a number"),
+        (position(position="1_000"), "is not a number"),
+        (position(position=""), "position is missing: add the field"),
+        (position(symbol=""), "symbol is missing"),
+        (position(costBasisPrice="1,5"), "costBasisPrice: '1,5' is not a number"),
+        (position(side="Short"), "contradict each other"),
+        (position(accountId="U9"), "of account 'U9' in a statement of 'U1'"),
+        (position(reportDate="01/02/2025"), "is not a date"),
+        (POSITION + POSITION, "two summary rows of position 265598"),
+        ("<Lot/>", "<OpenPositions> holds <Lot>"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_an_error_with_file_line_and_reason(
+    source: StatementSource, row: str, problem: str
+) -> None:
+    with pytest.raises(BadData) as raised:
+        read(source, flex(statement(positions=row)))
+
+    assert problem in str(raised.value)
+    assert str(raised.value).startswith(f"{source.path}: line ")
+
+
+def test_the_error_names_the_very_line(source: StatementSource) -> None:
+    rows = "\n".join([POSITION, "", position(symbol="MSFT", conid="2", position="x")])
+
+    with pytest.raises(BadData, match="line 7: <OpenPosition>: MSFT"):
+        read(source, flex(statement(positions=rows)))
+
+
+@pytest.mark.parametrize(
+    ("rows", "equity"),
+    [(cash("USD", "1") + cash("USD", "1"), ""), ("", EQUITY + EQUITY), (cash("USD", ""), ""), (cash("USD", "abc"), "")],
+)
+def test_repeated_or_unreadable_figures_are_an_error(source: StatementSource, rows: str, equity: str) -> None:
+    with pytest.raises(BadData):
+        read(source, flex(statement(cash_rows=rows, equity=equity)))
+
+
+def test_two_statements_of_one_account_and_date_are_an_error(source: StatementSource) -> None:
+    with pytest.raises(BadData, match="neither is the newer"):
+        read(source, flex(statement(), statement()))
+
+
+def test_models_of_one_account_are_added_up(source: StatementSource) -> None:
+    rows = cash("USD", "1", 'model="A" ') + cash("USD", "2", 'model="B" ')
+
+    (read_one,) = read(source, flex(statement(cash_rows=rows, equity=EQUITY)))
+
+    assert read_one.account.cash == 3
+
+
+def test_fewer_statements_than_announced_are_incomplete(source: StatementSource) -> None:
+    with pytest.raises(Incomplete, match="announces 2 statements and holds 1"):
+        read(source, flex(statement(), announced=2))
+
+
+@pytest.mark.parametrize(("code", "error"), [("1019", Incomplete), ("1012", AuthError), ("1020", BadData)])
+def test_the_services_refusal_is_not_a_statement(source: StatementSource, code: str, error: type[Exception]) -> None:
+    text = (
+        f"<FlexStatementResponse><Status>Fail</Status><ErrorCode>{code}</ErrorCode>"
+        "<ErrorMessage>Statement generation in progress.</ErrorMessage></FlexStatementResponse>"
+    )
+
+    with pytest.raises(error, match=f"{code}: Statement generation"):
+        read(source, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("<FlexQueryResponse type='TCF'></FlexQueryResponse>", "Activity Flex Query"),
+        ("<FlexQueryResponse><FlexStatements count='0'/></FlexQueryResponse>", "no account statement"),
+        ("<Report/>", "<Report> is not a Flex statement"),
+    ],
+)
+def test_other_documents_are_refused(source: StatementSource, text: str, problem: str) -> None:
+    with pytest.raises(BadData, match=problem):
+        read(source, text)

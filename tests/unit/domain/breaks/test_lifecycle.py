@@ -1,0 +1,289 @@
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from reconciliation.domain.breaks.actions import BreakAction, act
+from reconciliation.domain.breaks.fill_evidence import NOT_SEEN
+from reconciliation.domain.breaks.likely_causes import HintFacts
+from reconciliation.domain.breaks.policy import BreakPolicy, SeverityRule
+from reconciliation.domain.breaks.states import BreakEventKind, BreakState
+from reconciliation.domain.model.models import AssetType, DiscrepancySeverity, DiscrepancyType
+from reconciliation.errors import InvalidInputError
+from tests.builders.ledger import Life, after, failed_run, fills, finding, kinds, run
+
+CASH = DiscrepancyType.CASH_MISMATCH
+MISSING_BROKER, MISSING_LOCAL = DiscrepancyType.MISSING_BROKER, DiscrepancyType.MISSING_LOCAL
+
+
+def do(life: Life, kind: BreakEventKind, seconds: float, **values: object) -> None:
+    case, change = act(life.only, BreakAction(kind=kind, actor="ann", at=after(seconds), **values))
+    life.cases[case.key] = case
+    life.history[case.key].append(change)
+
+
+def opened(*found: object, policy: BreakPolicy | None = None) -> Life:
+    life = Life(policy)
+    life.run(run(0, *(found or (finding(),))))
+    life.run(run(5, *(found or (finding(),))))
+    return life
+
+
+def test_a_hundred_sightings_open_a_break_once() -> None:
+    life = Life()
+    for second in range(0, 500, 5):
+        life.run(run(second, finding()))
+    assert life.kinds() == ["suspected", "opened"]
+    assert life.only.seen.count == 100
+
+
+def test_gone_is_resolved_and_back_is_reopened_with_the_same_identity() -> None:
+    life = opened()
+    first = life.only
+    life.run(run(10))
+    life.run(run(15, finding()))
+    life.run(run(20, finding()))
+    assert life.kinds() == ["suspected", "opened", "resolved", "suspected", "reopened"]
+    assert (life.only.break_id, life.only.open_count) == (first.break_id, 2)
+    assert life.only.first_seen_at == after(15)
+
+
+def test_a_suspicion_that_goes_is_cleared_and_was_never_open() -> None:
+    life = Life()
+    life.run(run(0, finding()))
+    life.run(run(5))
+    assert life.kinds() == ["suspected", "cleared"]
+    assert (life.only.state, life.only.open_count) == (BreakState.RESOLVED, 0)
+
+
+def test_two_sightings_closer_than_a_fill_is_in_flight_do_not_confirm() -> None:
+    life = Life()
+    life.run(run(0, finding()))
+    assert life.run(run(4.9, finding())).needs_confirmation
+    assert life.kinds() == ["suspected"]
+
+
+def test_old_figures_read_again_do_not_confirm_until_patience_ends() -> None:
+    life = Life()
+    for second in (0, 10, 599):
+        life.run(run(second, finding(), broker_as_of=after(-60)))
+    assert life.kinds() == ["suspected"]
+    life.run(run(600, finding(), broker_as_of=after(-60)))
+    assert life.kinds() == ["suspected", "opened"]
+
+
+def test_a_fill_between_two_sightings_starts_the_count_anew() -> None:
+    life = Life()
+    life.run(run(0, finding()), **fills(0))
+    life.run(run(6, finding()), **fills(6, AAPL=6.1))
+    life.run(run(9, finding()), **fills(9, AAPL=6.1))
+    assert life.kinds() == ["suspected"]
+    life.run(run(14, finding()), **fills(14, AAPL=6.1))
+    assert life.kinds() == ["suspected", "opened"]
+
+
+def test_a_fill_starts_the_count_anew_of_its_own_symbol_alone() -> None:
+    life, found = Life(), [finding("AAPL"), finding("IBM"), finding(None, kind=CASH)]
+    life.run(run(0, *found), **fills(0))
+    life.run(run(6, *found), **fills(6, IBM=3))
+    opened = {key.symbol for key, case in life.cases.items() if case.state is BreakState.OPEN}
+    assert opened == {"AAPL"}
+    life.run(run(12, *found), **fills(12, IBM=3))
+    assert {case.state for case in life.cases.values()} == {BreakState.OPEN}
+
+
+@pytest.mark.parametrize(
+    "facts", [fills(6, since=0.1), fills(6, XYZ=3), {"fills_before": NOT_SEEN, "fills_after": NOT_SEEN}]
+)
+def test_what_is_not_known_to_be_of_another_holding_starts_it_anew(facts: dict[str, Any]) -> None:
+    life = Life()
+    life.run(run(0, finding()), **fills(0))
+    life.run(run(6, finding()), **facts)
+    assert life.kinds() == ["suspected"]
+    assert life.only.seen.count == 1
+
+
+def test_the_second_name_of_a_holding_is_no_other_holding() -> None:
+    """By the resolver's pair, and by the identifier of two findings that are told as one."""
+    paired = [replace(finding("OURS", broker=None, kind=MISSING_BROKER), other_symbol="THEIRS")]
+    folded = [finding("OURS", broker=None, kind=MISSING_BROKER), finding("THEIRS", local=None, kind=MISSING_LOCAL)]
+    isin = {"isin": "US0378331005"}
+    names = {("local", ("OURS", AssetType.STOCK)): isin, ("broker", ("THEIRS", AssetType.STOCK)): isin}
+    for found in (paired, folded):
+        life, hints = Life(), HintFacts(identifiers=names)
+        life.run(run(0, *found), hints=hints, **fills(0, held=("OURS", "THEIRS")))
+        life.run(run(6, *found), hints=hints, **fills(6, held=("OURS", "THEIRS"), THEIRS=3))
+        assert life.kinds() == ["suspected"]
+
+
+def test_a_confirmation_run_is_asked_for_unless_the_run_after_a_fill_does_as_well() -> None:
+    life = Life()
+    assert life.run(run(0, finding()), **fills(0, AAPL=-1)).needs_confirmation  # in flight, but no run need come soon
+    assert not life.run(run(6, finding()), **fills(6, AAPL=3)).needs_confirmation  # the run after that fill comes
+    after_fill = run(8, finding(), context={"trigger": "post_fill"})
+    assert life.run(after_fill, **fills(8, AAPL=7)).needs_confirmation  # that run itself has none to follow it
+    during = run(20, finding(), context={"trigger": "post_fill"})
+    assert not life.run(during, **fills(20, AAPL=20.1)).needs_confirmation  # but here a fill came during its reads
+    assert life.run(run(26, finding(), finding("IBM")), **fills(26, AAPL=25)).needs_confirmation  # for IBM
+
+
+def test_fills_that_nobody_remembers_lead_to_a_confirmation_run_and_not_for_ever() -> None:
+    life = Life()
+    asked = [life.run(run(second, finding()), **fills(second, since=second)).needs_confirmation for second in range(5)]
+    assert asked == [True, True, True, False, False]
+
+
+def test_confirmation_runs_that_see_new_suspicions_each_time_come_to_an_end() -> None:
+    asked = []
+    for number, symbol in enumerate(("AAPL", "IBM", "SPY", "MSFT")):
+        seen = run(6 * number, finding(symbol), context={"trigger": "confirmation", "in_a_row": number})
+        asked.append(Life().run(seen if number else run(0, finding(symbol))).needs_confirmation)
+    assert asked == [True, True, True, False]
+
+
+def test_confirmation_runs_are_asked_for_and_bounded() -> None:
+    life = Life()
+    asked = [life.run(run(second / 10, finding())).needs_confirmation for second in range(5)]
+    assert asked == [True, True, True, False, False]
+
+
+def test_one_sighting_opens_at_once_where_so_configured() -> None:
+    life = Life(BreakPolicy(confirmations=1))
+    assert not life.run(run(0, finding())).needs_confirmation
+    assert life.kinds() == ["opened"]
+    life.run(run(1))
+    life.run(run(2, finding()))
+    assert life.kinds() == ["opened", "resolved", "reopened"]
+
+
+def test_an_incomplete_run_changes_nothing_whatever_it_partly_read() -> None:
+    life = opened()
+    before = life.only
+    for second, found in ((10, []), (11, [finding("MSFT")]), (12, [finding(broker="999")])):
+        done = life.run(failed_run(second, *found))
+        assert (done.breaks, done.changes) == ((), ())
+    assert life.only == before
+
+
+def test_both_books_moving_together_is_no_change_and_a_moved_difference_is() -> None:
+    life = opened()
+    life.run(run(10, finding(local="200", broker="210")))
+    assert life.kinds() == ["suspected", "opened"]
+    life.run(run(15, finding(local="200", broker="211")))
+    life.run(run(20, finding(local="200", broker="211")))
+    assert life.kinds() == ["suspected", "opened", "changed"]
+    assert life.only.told.difference == Decimal(11)
+
+
+def test_money_that_creeps_is_measured_from_what_was_told() -> None:
+    cash = [finding(None, "1000", str(1100 + step), kind=CASH) for step in range(0, 24, 4)]
+    life = Life(BreakPolicy(confirmations=1))
+    for second, found in enumerate(cash):
+        life.run(run(second, found))
+    assert life.kinds() == ["opened", "changed"]
+    assert life.only.told.difference == Decimal(112)
+
+
+def test_a_snooze_is_quiet_until_its_end_and_then_open_again() -> None:
+    life = opened()
+    do(life, BreakEventKind.SNOOZED, 6, until=after(60))
+    life.run(run(59, finding()))
+    assert life.only.state is BreakState.SNOOZED
+    life.run(run(60, finding()))
+    assert (life.only.state, life.only.until) == (BreakState.OPEN, None)
+    assert life.kinds()[-1] == "lapsed"
+
+
+def test_an_acceptance_lapses_when_the_amount_leaves_its_limit_and_not_before() -> None:
+    life = opened()
+    do(life, BreakEventKind.ACCEPTED, 6, note="spin-off shares, known", change_limit=Decimal(5))
+    life.run(run(10, finding(broker="115")))
+    assert life.only.state is BreakState.ACCEPTED
+    life.run(run(15, finding(broker="116")))
+    assert life.kinds()[-1] == "lapsed"
+
+
+@pytest.mark.parametrize("kind", [BreakEventKind.ACKNOWLEDGED, BreakEventKind.SNOOZED, BreakEventKind.ACCEPTED])
+def test_whatever_a_person_said_a_break_that_is_gone_is_resolved(kind: BreakEventKind) -> None:
+    life = opened()
+    do(life, kind, 6, note="n", until=after(60))
+    life.run(run(10))
+    assert (life.only.state, life.only.until) == (BreakState.RESOLVED, None)
+
+
+def test_a_break_closed_by_hand_that_is_still_there_comes_back() -> None:
+    life = opened()
+    do(life, BreakEventKind.RESOLVED, 6)
+    life.run(run(10, finding()))
+    life.run(run(15, finding()))
+    assert life.kinds()[-3:] == ["resolved", "suspected", "reopened"]
+
+
+def test_severity_is_raised_by_value_and_by_age_and_told() -> None:
+    rules = (
+        SeverityRule(severity=DiscrepancySeverity.WARNING, min_age_seconds=3600),
+        SeverityRule(severity=DiscrepancySeverity.CRITICAL, type=CASH, min_difference=Decimal(500)),
+    )
+    cost = finding(kind=DiscrepancyType.COST_MISMATCH)
+    life = opened(cost, finding(None, "0", "500", kind=CASH), policy=BreakPolicy(severity_rules=rules))
+    severities = {case.key.type: case.severity.value for case in life.cases.values()}
+    assert severities == {DiscrepancyType.COST_MISMATCH: "info", CASH: "critical"}
+    done = life.run(run(3600, cost, finding(None, "0", "500", kind=CASH)))
+    assert kinds(done.changes) == ["escalated"]
+    assert life.run(run(3700, cost, finding(None, "0", "500", kind=CASH))).changes == ()
+
+
+def test_a_flood_opens_nothing_and_resolves_nothing_by_accident() -> None:
+    life = opened(finding("OLD"), policy=BreakPolicy(flood_cap=3))
+    flood = [finding(f"S{number}") for number in range(4)]
+    first, second = life.run(run(10, *flood)), life.run(run(15, *flood))
+    assert kinds(first.changes) == ["suspected"] * 4
+    assert (second.flood_size, second.changes) == (4, ())
+    states = {case.key.symbol: case.state for case in life.cases.values()}
+    assert states["OLD"] is BreakState.OPEN
+    assert states["S0"] is BreakState.SUSPECTED
+
+
+def test_what_is_left_after_a_flood_is_told_once() -> None:
+    life = opened(finding("OLD"), policy=BreakPolicy(flood_cap=3))
+    flood = [finding(f"S{number}") for number in range(4)]
+    for second in (10, 15, 20):
+        life.run(run(second, *flood))
+    done = life.run(run(25, finding("S0")))
+    assert sorted(kinds(done.changes)) == ["cleared", "cleared", "cleared", "opened", "resolved"]
+    assert done.flood_size == 0
+
+
+def test_a_rule_or_action_that_cannot_work_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="flood_cap"):
+        BreakPolicy(flood_cap=0)
+    with pytest.raises(InvalidInputError, match="min_difference"):
+        SeverityRule(severity=DiscrepancySeverity.CRITICAL)
+    for kind, values, words in (
+        (BreakEventKind.SNOOZED, {}, "time at which it ends"),
+        (BreakEventKind.SNOOZED, {"until": after(-1)}, "passed already"),
+        (BreakEventKind.ACCEPTED, {}, "note"),
+        (BreakEventKind.ASSIGNED, {}, "name of a person"),
+        (BreakEventKind.OPENED, {}, "of a run"),
+        (BreakEventKind.RESOLVED, {"actor": " "}, "who you are"),
+    ):
+        with pytest.raises(InvalidInputError, match=words):
+            BreakAction(**{"kind": kind, "actor": "ann", "at": after(0), **values})
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (finding(None, kind=CASH), ("cash", "equity")),
+        (finding(None, kind=CASH), ("cash: USD against EUR",)),
+        (finding(None, kind=DiscrepancyType.EQUITY_MISMATCH), ("equity",)),
+        (finding(kind=DiscrepancyType.COST_MISMATCH), ("cost AAPL",)),
+    ],
+)
+def test_what_was_not_compared_is_not_resolved(found: object, words: tuple[str, ...]) -> None:
+    life = opened(found)
+    life.run(run(10, not_compared=words))
+    assert life.kinds() == ["suspected", "opened"]
+    life.run(run(15, not_compared=("cost MSFT", "cash EUR")))
+    assert life.kinds() == ["suspected", "opened", "resolved"]

@@ -1,0 +1,32 @@
+from decimal import Decimal
+
+import pytest
+
+from reconciliation.domain.comparison.lots import Lot, add_up
+
+
+def lot(quantity: str, cost: str | None) -> Lot:
+    return Decimal(quantity), None if cost is None else Decimal(cost)
+
+
+@pytest.mark.parametrize(
+    ("lots", "total"),
+    [
+        ([], lot("0", None)),
+        ([lot("5", "10")], lot("5", "10")),
+        ([lot("10", "100"), lot("30", "200")], lot("40", "175")),
+        ([lot("10", "100"), lot("30", None)], lot("40", None)),
+        ([lot("10", "100"), lot("0", None)], lot("10", "100")),
+        ([lot("10", "100"), lot("-10", "120")], lot("0", None)),
+        ([lot("-10", "100"), lot("-30", "200")], lot("-40", "175")),
+        ([lot("1", "0.1"), lot("1", "0.1"), lot("1", "0.1")], lot("3", "0.1")),
+    ],
+)
+def test_quantities_are_added_and_costs_weighted_where_all_are_known(lots: list[Lot], total: Lot) -> None:
+    assert add_up(lots) == total
+
+
+def test_an_average_that_does_not_come_out_even_has_34_digits() -> None:
+    _, cost = add_up([lot("1", "1"), lot("2", "2")])
+
+    assert cost == Decimal("1.666666666666666666666666666666667")
