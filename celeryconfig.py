@@ -38,7 +38,7 @@ imports = (
     "tasks.relay",
     "tasks.run_after_fills",
     "tasks.sweep",
-    "tasks.sweep_fill_windows",
+    "tasks.reclaim_fill_windows",
     "tasks.take_fill",
 )
 task_default_queue = "reconciliation"
@@ -56,7 +56,7 @@ task_routes = {
     "reconciliation.dispatch_due_accounts": {"queue": "reconciliation.control"},
     "reconciliation.run_after_fills": {"queue": "reconciliation.fills"},
     "reconciliation.sweep_accounts": {"queue": "reconciliation.sweeps"},
-    "reconciliation.sweep_fill_windows": {"queue": "reconciliation.control"},
+    "reconciliation.reclaim_fill_windows": {"queue": "reconciliation.control"},
     "reconciliation.take_fill": {"queue": "reconciliation.fills"},
     "reconciliation.check_missed_slots": {"queue": "reconciliation.control"},
     "reconciliation.prune": {"queue": "reconciliation.sweeps"},
@@ -152,7 +152,7 @@ beat_schedule: dict[str, dict[str, object]] = {
         "schedule": 1.0,
         "options": {"expires": 5},
     },
-    "sweep fill windows": {"task": "reconciliation.sweep_fill_windows", "schedule": 1.0, "options": {"expires": 5}},
+    "sweep fill windows": {"task": "reconciliation.reclaim_fill_windows", "schedule": 1.0, "options": {"expires": 5}},
     "check missed slots": {"task": "reconciliation.check_missed_slots", "schedule": 5.0, "options": {"expires": 5}},
     # By the clock: beat keeps nothing on disk, so "every 24 h" would begin anew with each restart.
     "prune": {"task": "reconciliation.prune", "schedule": _crontab(minute=17), "options": {"expires": 3600}},

@@ -94,7 +94,7 @@ def _measure(count: int, due: int) -> DispatchFigures:
         values: dict[str, Any] = {
             "redis_url": server.url,
             "database_url": f"sqlite:///{Path(directory) / 'bench.db'}",
-            "sweeps_waiting_max": 10_000,
+            "max_queued_sweeps": 10_000,
         }
         parts = Bootstrap(Settings(**values))
         try:

@@ -63,7 +63,7 @@ def _serve(answer_seconds: float) -> MeasuringBroker:
                 for _ in range(2):
                     processes.worker(site.settings, concurrency=2, wait=True)
                 requests = [RunRequest(account_id=name, context={"trigger": "on_demand"}) for name in names]
-                site.parts.due_queue.ask(requests)
+                site.parts.due_queue.enqueue(requests)
                 processes.beat(site.settings, wait=False)
                 wait_for(lambda: len(site.runs()) == ACCOUNTS, 300)
     return broker

@@ -156,7 +156,7 @@ def _run(site: _Site, account_ids: Sequence[str], *, sweep_size: int) -> float:
     queue, before = site.parts.due_queue, site.runs()
     requests = [RunRequest(account_id=name, context={"trigger": "on_demand"}) for name in account_ids]
     for first in range(0, len(requests), 500):
-        queue.ask(requests[first : first + 500])
+        queue.enqueue(requests[first : first + 500])
     orders: list[SweepOrder] = []
     while claims := queue.claim(limit=1_000, share=1_000, lease_ms=600_000):
         pairs = [(claim.entry, claim.fence) for claim in claims]

@@ -190,7 +190,7 @@ class Simulation:
         with read_transaction(self._engine) as connection:
             history = connection.execute(text(f"{query} ORDER BY e.break_id, e.number")).all()
         suspected: dict[tuple[str, str], datetime] = {}
-        told: set[tuple[str, str]] = set()
+        published: set[tuple[str, str]] = set()
         for account_id, symbol, kind, at in history:
             key = (account_id, symbol)
             moment = datetime.fromisoformat(at).replace(tzinfo=UTC)  # as SQLite keeps it
@@ -200,8 +200,8 @@ class Simulation:
             elif kind in ("opened", "reopened"):
                 if key not in self._real or moment < EPOCH + timedelta(seconds=self._real[key]):
                     self.outcome.false_alarms += 1
-                elif key not in told:
-                    told.add(key)
+                elif key not in published:
+                    published.add(key)
                     times = self.outcome.seconds[account_id[0]]
                     times.append((moment - suspected.get(key, moment)).total_seconds())
         self.outcome.real_breaks = len(self._real)

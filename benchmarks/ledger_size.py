@@ -99,18 +99,18 @@ def sent(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
     """Collect the statements that are sent, with their parameters."""
     statements: list[tuple[str, Any]] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+    def record(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
         statements.append((statement, parameters))
 
-    event.listen(engine, "before_cursor_execute", note)
+    event.listen(engine, "before_cursor_execute", record)
     yield statements
-    event.remove(engine, "before_cursor_execute", note)
+    event.remove(engine, "before_cursor_execute", record)
 
 
-def scans(engine: Engine, ask: Callable[[], Any]) -> list[str]:
+def scans(engine: Engine, enqueue: Callable[[], Any]) -> list[str]:
     """Return how the database reads each table for one question: `Index Scan using ... on ...`."""
     with sent(engine) as statements:
-        ask()
+        enqueue()
     found = []
     with engine.connect() as connection:
         for statement, parameters in statements:
@@ -130,12 +130,12 @@ def main(findings: int = 10_000_000) -> None:
         started = time.monotonic()
         fill(engine, findings)
         print(f"{findings} findings written in {time.monotonic() - started:.0f} s")
-        for name, ask in questions(engine).items():
-            ask()
+        for name, enqueue in questions(engine).items():
+            enqueue()
             started = time.monotonic()
-            ask()
+            enqueue()
             print(
-                f"{name:<30} {(time.monotonic() - started) * 1000:7.1f} ms   {'; '.join(scans(engine, ask))}",
+                f"{name:<30} {(time.monotonic() - started) * 1000:7.1f} ms   {'; '.join(scans(engine, enqueue))}",
                 flush=True,
             )
         engine.dispose()

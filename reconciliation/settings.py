@@ -58,13 +58,13 @@ class Settings(BaseSettings):
     )
     post_fill_max_backoff_seconds: float = Field(300.0, gt=0, description="Longest wait after incomplete runs.")
     fill_stream: str = Field("reconciliation:fills", description="Redis Stream that `reconcile fills consume` reads.")
-    fill_sweep_limit: int = Field(500, ge=1, description="Overdue fill windows that one tick of beat wakes at most.")
+    fill_reclaim_limit: int = Field(500, ge=1, description="Overdue fill windows that one tick of beat wakes at most.")
 
     break_confirmations: int = Field(2, ge=1, description="Sightings before a break is open; 1 opens it at once.")
     confirmation_delay_seconds: float = Field(
         5.0, ge=0, description="Between two sightings that count; longer than a fill is in flight."
     )
-    suspicion_max_seconds: float = Field(
+    max_suspicion_seconds: float = Field(
         600.0, gt=0, description="A suspicion that every run sees for this long is opened, though fills go on."
     )
     flood_cap: int = Field(50, ge=1, description="More breaks than this opened by one run are one systemic event.")
@@ -75,7 +75,9 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Rules that raise a severity, as JSON: severity, type, min_difference, min_age_seconds.",
     )
-    could_not_run_after: int = Field(3, ge=1, description="Runs in a row that failed before `could_not_run` is told.")
+    failed_runs_before_alert: int = Field(
+        3, ge=1, description="Runs in a row that failed before `could_not_run` is told."
+    )
     missed_slot_intervals: float = Field(
         1.5, gt=1, le=2, description="Intervals without a run before `missed_slot` is told."
     )
@@ -89,7 +91,7 @@ class Settings(BaseSettings):
 
     sweep_size: int = Field(200, ge=1, le=1000, description="Accounts in one sweep, at most.")
     sweep_seconds: float = Field(45.0, gt=0, description="A sweep begins with no account after this time.")
-    sweeps_waiting_max: int = Field(
+    max_queued_sweeps: int = Field(
         200, ge=1, description="With so many sweeps waiting for workers, what is due stays in the due-queue."
     )
     dispatch_lease_seconds: float = Field(
@@ -98,14 +100,14 @@ class Settings(BaseSettings):
     startup_runs_per_second: int = Field(
         200, ge=1, description="Accounts new to the schedule that become due in one second, at most."
     )
-    run_crashes_max: int = Field(
+    max_run_crashes: int = Field(
         3, ge=1, description="An account whose runs took so many workers with them is set aside for that slot."
     )
     connection_failures_before_pause: int = Field(
         5, ge=1, description="So many failures of a connection without a success between them pause it."
     )
     connection_pause_seconds: float = Field(5.0, gt=0, description="A connection's first pause; each next is doubled.")
-    connection_pause_max_seconds: float = Field(300.0, gt=0, description="A connection's longest pause.")
+    connection_max_pause_seconds: float = Field(300.0, gt=0, description="A connection's longest pause.")
 
     task_time_limit_seconds: int = Field(100, ge=5, description="A task that runs for longer is killed.")
     run_lease_seconds: int = Field(120, description="Afterwards a run's lock may be taken by somebody else.")

@@ -12,5 +12,5 @@ from tasks.runtime import runtime
 def take_fill(self: ReconciliationTask, **message: Any) -> dict[str, Any]:
     fill = parse_fill_message(message)
     # The task's id stays the same over redelivery and retry: the fill is counted once.
-    [outcome] = runtime().parts.fill_intake.take([fill], call_id=self.request.id)
+    [outcome] = runtime().parts.fill_recorder.record([fill], call_id=self.request.id)
     return {"account_id": fill.account_id, "outcome": outcome.value}

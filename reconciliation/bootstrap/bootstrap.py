@@ -13,7 +13,7 @@ import redis
 from sqlalchemy import Engine
 
 from reconciliation.adapters.books.csv import CsvBook
-from reconciliation.adapters.books.user_tables.book import OwnTablesBook
+from reconciliation.adapters.books.user_tables.book import UserTablesBook
 from reconciliation.adapters.books.user_tables.options import Mode
 from reconciliation.adapters.brokers.host.reader import ConnectionReader
 from reconciliation.adapters.database.account_directory import RegistryDirectory
@@ -34,12 +34,12 @@ from reconciliation.ports.local_book import LocalBook
 from reconciliation.settings import Settings
 from reconciliation.usecases.follow_up import RunFollowUp
 from reconciliation.usecases.reconcile import Reconciler
-from reconciliation.usecases.record_fills import FillIntake
+from reconciliation.usecases.record_fills import FillRecorder
 from reconciliation.usecases.run_after_fills import PostFillRuns
 
 if TYPE_CHECKING:
-    from reconciliation.adapters.celery.countdown_sender import CountdownSender
     from reconciliation.adapters.celery.task_sender import TaskSender
+    from reconciliation.adapters.celery.wake_up_sender import WakeUpSender
 
 
 class Bootstrap(ScheduleParts):
@@ -74,17 +74,17 @@ class Bootstrap(ScheduleParts):
             balances = options.get("balances")
             return CsvBook(Path(options["positions"]), Path(balances) if balances else None)
         if self.settings.local in ("table", "query"):
-            return self.own_tables
+            return self.user_tables
         raise ConfigurationError(
             f"RECONCILIATION_LOCAL is {self.settings.local!r}: it must be one of sql, csv, table, query"
         )
 
     @cached_property
-    def own_tables(self) -> OwnTablesBook:
+    def user_tables(self) -> UserTablesBook:
         """The users' own tables; whoever asks for it has looked at `settings.local`."""
         mode: Mode = "table" if self.settings.local == "table" else "query"
         url = self.settings.local_url or self.settings.database_url
-        book = OwnTablesBook.of(mode, self.settings.local_options, url.get_secret_value())
+        book = UserTablesBook.of(mode, self.settings.local_options, url.get_secret_value())
         self._closing.callback(book.close)
         return book
 
@@ -94,8 +94,8 @@ class Bootstrap(ScheduleParts):
 
     @cached_property
     def ledger(self) -> SqlLedger:
-        after = self.settings.could_not_run_after
-        return SqlLedger(self.engine, policy=self.break_policy, could_not_run_after=after)
+        after = self.settings.failed_runs_before_alert
+        return SqlLedger(self.engine, policy=self.break_policy, failed_runs_before_alert=after)
 
     @cached_property
     def outbox_relay(self) -> OutboxRelay:
@@ -121,7 +121,7 @@ class Bootstrap(ScheduleParts):
         return Reconciler(
             directory=RegistryDirectory(self.registry, self.connection_definitions, self.default_config),
             local_book=self.local_book,
-            broker_reader=ConnectionReader(self.connections, self.connection_pauses),
+            broker_reader=ConnectionReader(self.connections, self.circuit_breaker),
             ledger=self.ledger,
             follow_up=self.run_follow_up,
             publisher=ChannelPublisher(self.redis, self.settings.redis_address),
@@ -141,11 +141,11 @@ class Bootstrap(ScheduleParts):
         return sender
 
     @cached_property
-    def countdown_sender(self) -> "CountdownSender":
-        from reconciliation.adapters.celery.countdown_sender import CountdownSender  # noqa: PLC0415 - the same
+    def wake_up_sender(self) -> "WakeUpSender":
+        from reconciliation.adapters.celery.wake_up_sender import WakeUpSender  # noqa: PLC0415 - the same
 
         # Half of the time-out: a message is acknowledged long before it would be delivered again.
-        return CountdownSender(self.task_sender, longest_wait_ms=self.settings.visibility_timeout_seconds * 500)
+        return WakeUpSender(self.task_sender, longest_wait_ms=self.settings.visibility_timeout_seconds * 500)
 
     @cached_property
     def fill_windows(self) -> FillWindows:
@@ -160,12 +160,12 @@ class Bootstrap(ScheduleParts):
         return FillWindows(self.redis, address=settings.redis_address, key_prefix=settings.key_prefix, times=times)
 
     @cached_property
-    def fill_intake(self) -> FillIntake:
-        return FillIntake(self.fill_windows, self.countdown_sender)
+    def fill_recorder(self) -> FillRecorder:
+        return FillRecorder(self.fill_windows, self.wake_up_sender)
 
     @cached_property
     def post_fill_runs(self) -> PostFillRuns:
-        return PostFillRuns(self.fill_windows, self.countdown_sender, self.reconciler)
+        return PostFillRuns(self.fill_windows, self.wake_up_sender, self.reconciler)
 
     def close(self) -> None:
         """Close every part that was built, the last one first."""
@@ -185,7 +185,7 @@ def break_policy(settings: Settings) -> BreakPolicy:
     return BreakPolicy(
         confirmations=settings.break_confirmations,
         confirmation_delay_seconds=settings.confirmation_delay_seconds,
-        suspicion_max_seconds=settings.suspicion_max_seconds,
+        max_suspicion_seconds=settings.max_suspicion_seconds,
         flood_cap=settings.flood_cap,
         material_change_pct=Decimal(settings.material_change_pct),
         severity_rules=rules,

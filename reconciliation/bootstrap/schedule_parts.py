@@ -12,15 +12,15 @@ from redis.asyncio import Redis as AsyncRedis
 from sqlalchemy import Engine
 
 from reconciliation.adapters.brokers.host.connections import LOOK_AGAIN_SECONDS, OpenConnections
-from reconciliation.adapters.brokers.host.rate_limited import Gate
+from reconciliation.adapters.brokers.host.rate_limited import RateLimiter
 from reconciliation.adapters.database.connections import ConnectionStore
 from reconciliation.adapters.database.recorded_runs import SqlRecordedRuns
 from reconciliation.adapters.database.registry import Registry
 from reconciliation.adapters.redis.account_mirror import AccountMirror
-from reconciliation.adapters.redis.circuit_breaker import ConnectionPauses
+from reconciliation.adapters.redis.circuit_breaker import RedisCircuitBreaker
 from reconciliation.adapters.redis.client import connect_async
 from reconciliation.adapters.redis.due_queue import DueQueue
-from reconciliation.adapters.redis.rate_limiter import ConnectionGate
+from reconciliation.adapters.redis.rate_limiter import RedisRateLimiter
 from reconciliation.domain.model.accounts import DEFAULT_CONNECTION, Connection
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.ports.broker import BrokerLimits
@@ -28,7 +28,7 @@ from reconciliation.settings import Settings
 from reconciliation.usecases.dispatch_due import Dispatcher
 from reconciliation.usecases.reconcile import Reconciler
 from reconciliation.usecases.run_on_demand import OnDemandRuns
-from reconciliation.usecases.run_sweep import Sweeper
+from reconciliation.usecases.run_sweep import SweepRunner
 
 if TYPE_CHECKING:
     from reconciliation.adapters.celery.task_sender import TaskSender
@@ -58,7 +58,7 @@ class ConnectionDefinitions:
             self._names_read_at = now
         return self._broker_names
 
-    def caps(self) -> Mapping[str, int]:
+    def in_flight_limits(self) -> Mapping[str, int]:
         """Return how many accounts of a slow login may be under way: what it can answer in one sweep's time."""
         settings = self._settings
         return {
@@ -114,11 +114,11 @@ class ScheduleParts(ABC):
 
     @cached_property
     def connections(self) -> OpenConnections:
-        return OpenConnections(self.connection_definitions, self._open_gate)
+        return OpenConnections(self.connection_definitions, self._open_limiter)
 
-    def _open_gate(self, connection: str, limits: BrokerLimits) -> Gate:
+    def _open_limiter(self, connection: str, limits: BrokerLimits) -> RateLimiter:
         settings = self.settings
-        return ConnectionGate(
+        return RedisRateLimiter(
             self.async_redis,
             connection,
             limits,
@@ -128,16 +128,16 @@ class ScheduleParts(ABC):
         )
 
     @cached_property
-    def connection_pauses(self) -> ConnectionPauses:
+    def circuit_breaker(self) -> RedisCircuitBreaker:
         settings = self.settings
-        return ConnectionPauses(
+        return RedisCircuitBreaker(
             self.redis,
             prefix=settings.key_prefix,
             address=settings.redis_address,
             failures_before_pause=settings.connection_failures_before_pause,
             pause_ms=round(settings.connection_pause_seconds * 1000),
-            pause_max_ms=round(settings.connection_pause_max_seconds * 1000),
-            trial_ms=round(settings.read_timeout_seconds * 1000),
+            max_pause_ms=round(settings.connection_max_pause_seconds * 1000),
+            probe_ms=round(settings.read_timeout_seconds * 1000),
         )
 
     @cached_property
@@ -167,25 +167,25 @@ class ScheduleParts(ABC):
         return Dispatcher(
             queue=self.due_queue,
             mirror=self.account_mirror,
-            caps=self.connection_definitions,
+            in_flight_limits=self.connection_definitions,
             sender=TaskSweepSender(self.task_sender),
             sweep_size=settings.sweep_size,
-            waiting_max=settings.sweeps_waiting_max,
+            max_queued_sweeps=settings.max_queued_sweeps,
             lease_ms=round(settings.dispatch_lease_seconds * 1000),
         )
 
-    def sweeper(self, should_stop: Callable[[], bool] = lambda: False) -> Sweeper:
+    def sweeper(self, should_stop: Callable[[], bool] = lambda: False) -> SweepRunner:
         """Return what makes the runs of one sweep message."""
         settings = self.settings
         # A read that began at the last moment still ends before the task's soft time limit.
         longest_seconds = settings.task_time_limit_seconds - 10 - settings.read_timeout_seconds
-        return Sweeper(
+        return SweepRunner(
             queue=self.due_queue,
             reconciler=self.reconciler,
             recorded=SqlRecordedRuns(self.engine),
             lease_ms=settings.run_lease_seconds * 1000,
             sweep_seconds=max(1.0, min(settings.sweep_seconds, longest_seconds)),
-            crashes_max=settings.run_crashes_max,
+            max_crashes=settings.max_run_crashes,
             should_stop=should_stop,
         )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from reconciliation.cli.boundary import spoken_errors
+from reconciliation.cli.boundary import error_boundary
 
 #: Sections of `reconcile --help`: command name to "module:attribute". A new command adds one line here.
 SECTIONS: Mapping[str, Mapping[str, str]] = {
@@ -69,7 +69,7 @@ class LazyGroup(click.Group):
                 formatter.write_dl([(name, _summary(command)) for name, command in commands.items() if command])
 
     def invoke(self, ctx: click.Context) -> Any:
-        with spoken_errors():
+        with error_boundary():
             return super().invoke(ctx)
 
 

@@ -25,7 +25,7 @@ from reconciliation.errors import InvalidInputError
 from reconciliation.settings import load_settings
 from reconciliation.support.wording import counted
 
-IMPORT_ROWS_MAX = 1_000_000
+MAX_IMPORT_ROWS = 1_000_000
 _NUMBERS = (
     "interval_seconds",
     "post_fill_delay_seconds",
@@ -211,8 +211,8 @@ def _rows(file: TextIO) -> Iterator[RegisteredAccount]:
             + (f", not {unknown[0]!r}" if unknown else "")
         )
     for number, row in enumerate(reader, start=2):
-        if number > IMPORT_ROWS_MAX:
-            raise InvalidInputError(f"{Path(file.name).name}: more than {IMPORT_ROWS_MAX} rows")
+        if number > MAX_IMPORT_ROWS:
+            raise InvalidInputError(f"{Path(file.name).name}: more than {MAX_IMPORT_ROWS} rows")
         try:
             yield _account(row)
         except InvalidInputError as error:

@@ -25,7 +25,7 @@ class ExitStatus(IntEnum):
     BROKEN_PIPE = 141  # whoever read our output has left
 
 
-def spoken(error: ReconciliationError) -> click.ClickException:
+def as_click_error(error: ReconciliationError) -> click.ClickException:
     """Return `error` as click shows errors: one sentence on stderr, and our exit status."""
     shown = click.ClickException(str(error))
     shown.exit_code = exit_status_of(error)  # type: ignore[misc]  # click reads it from the instance
@@ -42,12 +42,12 @@ def exit_status_of(error: ReconciliationError) -> ExitStatus:
 
 
 @contextmanager
-def spoken_errors() -> Iterator[None]:
+def error_boundary() -> Iterator[None]:
     """Turn every way in which a command can fail into a sentence and an exit status."""
     try:
         yield
     except ReconciliationError as error:
-        raise spoken(error) from error
+        raise as_click_error(error) from error
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted.", err=True)
         sys.exit(ExitStatus.INTERRUPTED)

@@ -7,8 +7,8 @@ import click
 
 from reconciliation.adapters.database.breaks import BreakFile, BreakFilter, SqlBreaks
 from reconciliation.cli.break_actions import accept, acknowledge, assign, note, resolve, snooze
+from reconciliation.cli.open_parts import Span, open_parts
 from reconciliation.cli.output import print_json, print_line, print_table
-from reconciliation.cli.own_parts import Span, own_parts
 from reconciliation.domain.breaks.break_ import Break, BreakChange
 from reconciliation.domain.breaks.lifecycle import age_of
 from reconciliation.domain.breaks.states import BreakState
@@ -57,7 +57,7 @@ def list_(
         assignee=options["assignee"],
         first_seen_before=None if older_than is None else now - older_than,
     )
-    with own_parts() as parts:
+    with open_parts() as parts:
         found = SqlBreaks(parts.engine).find(wanted, limit=options["limit"])
     if options["as_json"]:
         print_json({"breaks": [break_payload(case) for case in found]})
@@ -73,7 +73,7 @@ def list_(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(break_id: str, as_json: bool) -> None:
     """Show one break with its history. BREAK_ID is its id or the beginning of it."""
-    with own_parts() as parts:
+    with open_parts() as parts:
         found = SqlBreaks(parts.engine).show(break_id)
     if as_json:
         print_json(_file_payload(found))

@@ -14,7 +14,7 @@ from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.cli.output import print_json, print_line
 from reconciliation.cli.run_view import EXIT_STATUS, print_findings
 from reconciliation.cli.statement_file import FILE, StatementFile, accounts_in, statement_options
-from reconciliation.domain.comparison.conclude import Naming, conclude
+from reconciliation.domain.comparison.conclude import SymbolContext, conclude
 from reconciliation.domain.comparison.symbol_matching import SymbolResolver
 from reconciliation.domain.model.models import ReconciliationConfig, ReconciliationResult, Trigger
 from reconciliation.domain.model.runs import RunRequest, RunStart
@@ -90,8 +90,8 @@ def compare(
     request = RunRequest(account_id=theirs.account_id, context={"trigger": Trigger.ON_DEMAND.value})
     local = _read_local(CsvBook(positions, balances), theirs.account_id)
     mappings = read_symbol_mappings(symbols) if symbols else ()
-    naming = Naming(resolver=SymbolResolver(mappings), brokers=(file.detect_format(),))
-    result = conclude(request, config, start, local, _snapshot(theirs, file), naming=naming)
+    symbol_context = SymbolContext(resolver=SymbolResolver(mappings), brokers=(file.detect_format(),))
+    result = conclude(request, config, start, local, _snapshot(theirs, file), symbol_context=symbol_context)
     found = [discrepancy_payload(result.run_id, one) for one in result.discrepancies]
     if as_json:
         print_json({"result": result_payload(result), "discrepancies": found})

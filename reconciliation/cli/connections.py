@@ -37,10 +37,10 @@ def _options(command: Any) -> Any:
 @click.argument("name")
 @click.option("--broker", required=True, help="A broker's name; see the error for a wrong one.")
 @_options
-def add(name: str, broker: str, **given: Any) -> None:
+def add(name: str, broker: str, **options: Any) -> None:
     """Register connection NAME."""
     _require_broker(broker)
-    made = _changed(Connection(name=name, broker=broker), given)
+    made = _changed(Connection(name=name, broker=broker), options)
     with opened() as parts:
         parts.connection_store.add(made)
     print_line(f"connection {name} registered.")
@@ -50,7 +50,7 @@ def add(name: str, broker: str, **given: Any) -> None:
 @click.argument("name")
 @click.option("--broker", help="Another broker.")
 @_options
-def set_fields(name: str, broker: str | None, **given: Any) -> None:
+def set_fields(name: str, broker: str | None, **options: Any) -> None:
     """Change connection NAME; options and secrets that are named are added or replaced. Effective within seconds."""
     if broker is not None:
         _require_broker(broker)
@@ -58,7 +58,7 @@ def set_fields(name: str, broker: str | None, **given: Any) -> None:
         before = parts.connection_store.get(name)
         if before is None:
             raise InvalidInputError(f"there is no connection {name!r}: see `reconcile connections list`")
-        parts.connection_store.replace(_changed(replace(before, broker=broker or before.broker), given))
+        parts.connection_store.replace(_changed(replace(before, broker=broker or before.broker), options))
     print_line(f"connection {name} changed.")
 
 
@@ -94,14 +94,14 @@ def _require_broker(broker: str) -> None:
         raise InvalidInputError(f"there is no broker {broker!r}; installed are: {', '.join(broker_names())}")
 
 
-def _changed(before: Connection, given: dict[str, Any]) -> Connection:
+def _changed(before: Connection, options: dict[str, Any]) -> Connection:
     changes: dict[str, Any] = {
-        "options": dict(before.options) | dict(_pair(text, as_json=True) for text in given["options"]),
-        "secrets": dict(before.secrets) | dict(_pair(text, as_json=False) for text in given["secrets"]),
+        "options": dict(before.options) | dict(_pair(text, as_json=True) for text in options["options"]),
+        "secrets": dict(before.secrets) | dict(_pair(text, as_json=False) for text in options["secrets"]),
     }
     for name in ("requests_per_second", "concurrency"):
-        if given[name] is not None:
-            changes[name] = given[name]
+        if options[name] is not None:
+            changes[name] = options[name]
     return replace(before, **changes)
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 
 from reconciliation.adapters.database.migrate import pending, upgrade
 from reconciliation.adapters.database.registry import Registry
+from reconciliation.cli.open_parts import open_parts
 from reconciliation.cli.output import print_json, print_line
-from reconciliation.cli.own_parts import own_parts
 from reconciliation.domain.model.accounts import DEFAULT_CONNECTION
 from reconciliation.operations.import_book import Imported, import_book
 from reconciliation.support.wording import counted
@@ -23,7 +23,7 @@ _NAMES_SHOWN = 5
 @click.option("--check", is_flag=True, help="Only say what is missing; exit status 1 if anything is.")
 def migrate(check: bool) -> None:
     """Bring the tables of the database up to date. Safe to run at any time, and by many at once."""
-    with own_parts() as parts:
+    with open_parts() as parts:
         engine, address = parts.engine, parts.settings.database_address
         if check:
             missing = pending(engine)
@@ -48,7 +48,7 @@ def import_(positions: Path, balances: Path | None, register: bool, as_json: boo
     Every account that the files name is replaced as a whole, in one transaction; other accounts stay as they are.
     Accounts that are not registered yet are put on the schedule, on connection "default".
     """
-    with own_parts() as parts:
+    with open_parts() as parts:
         imported = _import_with_bar(parts.engine, positions, balances)
         registered = Registry(parts.engine).register(imported.account_ids) if register else []
         address = parts.settings.database_address

@@ -123,14 +123,14 @@ def consume(
             consumer=consumer or f"{socket.gethostname()}-{os.getpid()}",
         )
         take_over_after_ms = round(take_over_after_seconds * 1000)
-        taker = FillConsumer(source, parts.fill_intake, take_over_after_ms=take_over_after_ms)
+        taker = FillConsumer(source, parts.fill_recorder, take_over_after_ms=take_over_after_ms)
         if until_empty:
             taker.drain()
         else:
             print_line(f"consuming {stream or settings.fill_stream} at {settings.redis_address}")
             taker.run(stopping.is_set, stopping.wait)
     done = taker.consumed
-    print_line(f"{done.noted} noted, {done.ignored} ignored, {done.refused} refused (see {source.dead_letters})")
+    print_line(f"{done.recorded} noted, {done.ignored} ignored, {done.refused} refused (see {source.dead_letters})")
 
 
 @fills.command()

@@ -8,8 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from reconciliation.adapters.database.retention import count_old
 from reconciliation.adapters.database.retention import prune as prune_database
+from reconciliation.cli.open_parts import Span, open_parts
 from reconciliation.cli.output import print_json, print_line
-from reconciliation.cli.own_parts import Span, own_parts
 from reconciliation.support.wording import counted
 
 
@@ -22,7 +22,7 @@ def prune(older_than: timedelta, dry_run: bool, as_json: bool) -> None:
     before = datetime.now(UTC) - older_than
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    with own_parts() as parts:
+    with open_parts() as parts:
         gone = count_old(parts.engine, before)
         if not dry_run:
             with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import click
 
 from reconciliation.adapters.database.ageing import BUCKETS, ageing
+from reconciliation.cli.open_parts import open_parts
 from reconciliation.cli.output import print_json, print_line, print_table
-from reconciliation.cli.own_parts import own_parts
 
 
 @click.group()
@@ -19,7 +19,7 @@ def report() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def ageing_(account_id: str | None, as_json: bool) -> None:
     """Count the breaks that are not resolved by account, type, severity and days since the first sighting."""
-    with own_parts() as parts:
+    with open_parts() as parts:
         lines = ageing(parts.engine, datetime.now(UTC), account_id=account_id)
     if as_json:
         payload = [

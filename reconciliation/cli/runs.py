@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from reconciliation.adapters.database.runs import RunFilter, SqlRuns
+from reconciliation.cli.open_parts import Span, open_parts
 from reconciliation.cli.output import print_json, print_line, print_table
-from reconciliation.cli.own_parts import Span, own_parts
 from reconciliation.domain.model.models import Outcome, Trigger
 
 SHORT_ID_DIGITS = 8
@@ -34,7 +34,7 @@ def list_(outcome: str | None, trigger: str | None, since: timedelta | None, **o
         trigger=None if trigger is None else Trigger(trigger),
         since=None if since is None else datetime.now(UTC) - since,
     )
-    with own_parts() as parts:
+    with open_parts() as parts:
         found = SqlRuns(parts.engine).find(wanted, limit=options["limit"])
     if options["as_json"]:
         print_json({"runs": [_payload(run) for run in found]})
@@ -63,7 +63,7 @@ def list_(outcome: str | None, trigger: str | None, since: timedelta | None, **o
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(run_id: str, as_json: bool) -> None:
     """Show one run with its findings. RUN_ID is its id or the beginning of it."""
-    with own_parts() as parts:
+    with open_parts() as parts:
         run, findings = SqlRuns(parts.engine).show(run_id)
     if as_json:
         print_json({"run": _payload(run), "findings": [_payload(found) for found in findings]})

@@ -64,7 +64,7 @@ def sweep(labels: tuple[str, ...], timeout_seconds: float, no_wait: bool) -> Non
         context = {"trigger": Trigger.ON_DEMAND.value, "labels": list(labels)}
         requests = [RunRequest(account_id=name, context=context) for name in account_ids]
         for first in range(0, len(requests), ASK_AT_ONCE):
-            parts.due_queue.ask(requests[first : first + ASK_AT_ONCE])
+            parts.due_queue.enqueue(requests[first : first + ASK_AT_ONCE])
         if no_wait:
             print_line(f"{counted(len(requests), 'run')} asked for.")
             return

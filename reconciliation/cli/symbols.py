@@ -9,8 +9,8 @@ import click
 
 from reconciliation.adapters.books.symbol_file import read_symbol_mappings
 from reconciliation.adapters.database.symbols import SymbolStore
+from reconciliation.cli.open_parts import open_parts
 from reconciliation.cli.output import print_json, print_line, print_table
-from reconciliation.cli.own_parts import own_parts
 from reconciliation.domain.comparison.symbol_matching import ANY_BROKER, SymbolMapping, SymbolResolver
 from reconciliation.domain.comparison.symbol_notation import common_form
 from reconciliation.domain.model.models import AssetType
@@ -133,5 +133,5 @@ def resolve(symbol: str, brokers: tuple[str, ...], asset_type: str, day: date | 
 
 @contextmanager
 def _store() -> Iterator[SymbolStore]:
-    with own_parts() as parts:
+    with open_parts() as parts:
         yield SymbolStore(parts.engine)

@@ -28,7 +28,7 @@ class FillReporter:
 
     def __init__(self, settings: Settings) -> None:
         self._parts = Bootstrap(settings)
-        self._intake = self._parts.fill_intake
+        self._intake = self._parts.fill_recorder
 
     def __enter__(self) -> Self:
         return self
@@ -55,7 +55,7 @@ class FillReporter:
             FillRefusedError: the account is not registered.
             CoordinationError: Redis did not answer within its time-outs. Report the fill again.
         """
-        [outcome] = self._intake.take([fill_message(account_id, fill)], call_id)
+        [outcome] = self._intake.record([fill_message(account_id, fill)], call_id)
         if outcome is FillOutcome.REFUSED:
             raise FillRefusedError(account_id)
         return outcome
@@ -70,7 +70,7 @@ class FillReporter:
             InvalidInputError: a field cannot be accepted; nothing was noted.
             CoordinationError: Redis did not answer within its time-outs. Report them all again.
         """
-        return self._intake.take([fill_message(account_id, fill) for account_id, fill in fills], call_id)
+        return self._intake.record([fill_message(account_id, fill) for account_id, fill in fills], call_id)
 
     async def enqueue_fill_async(self, account_id: str, fill: Fill, *, call_id: str | None = None) -> FillOutcome:
         """As `enqueue_fill`, without blocking the event loop."""

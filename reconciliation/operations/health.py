@@ -107,7 +107,7 @@ def _local_book(parts: Bootstrap, account_id: str | None) -> Answer:
         raise answer
     found = f"{counted(len(answer.positions), 'position')} of {account_id}"
     if parts.settings.local in ("table", "query"):
-        first = [str(row) for row in parts.own_tables.preview(account_id)[:_ROWS_SHOWN]]
+        first = [str(row) for row in parts.user_tables.preview(account_id)[:_ROWS_SHOWN]]
         return Verdict.OK, "; ".join([found, *first]), f"`reconcile check-book {account_id}` shows more"
     return Verdict.OK, found, None
 

@@ -42,7 +42,7 @@ class Mirror(Protocol):
     def refresh(self) -> bool: ...
 
 
-class Caps(Protocol):
+class InFlightLimits(Protocol):
     """How many entries of a connection may be under way. Blocking."""
 
-    def caps(self) -> Mapping[str, int]: ...
+    def in_flight_limits(self) -> Mapping[str, int]: ...

@@ -11,7 +11,7 @@ from reconciliation.errors import ReadError
 from reconciliation.ports.accounts import AccountPlan
 
 
-class Patience:
+class TimeBudget:
     """How long a sweep goes on to begin with accounts. Those that it began with are always brought to an end."""
 
     def __init__(self, seconds: float = float("inf"), should_stop: Callable[[], bool] = lambda: False) -> None:
@@ -34,7 +34,7 @@ class BrokerAnswer:
 class BrokerReader(Protocol):
     """Reads many accounts over their connections, each within its own time limit."""
 
-    def read(self, plans: Sequence[AccountPlan], patience: Patience) -> AsyncIterator[BrokerAnswer]:
+    def read(self, plans: Sequence[AccountPlan], budget: TimeBudget) -> AsyncIterator[BrokerAnswer]:
         """Yield the answer to each plan, as they come; the snapshot's account carries our account id.
 
         A plan that was not begun with when `patience` was over is left out.

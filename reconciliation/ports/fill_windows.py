@@ -15,12 +15,12 @@ from reconciliation.domain.model.runs import Fence, RunRequest
 class FillOutcome(str, Enum):
     """What became of a reported fill."""
 
-    NOTED = "noted"  # a run that begins later will cover it
+    RECORDED = "noted"  # a run that begins later will cover it
     IGNORED = "ignored"  # its account is disabled
     REFUSED = "refused"  # its account is not registered
 
 
-class FillNotice(NamedTuple):
+class FillReport(NamedTuple):
     """Fills of one account that are noted together. A tuple, as it is made for each fill."""
 
     account_id: str
@@ -33,7 +33,7 @@ class FillNotice(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Countdown:
+class DelayedWakeUp:
     """A message to be sent: wake the window of this account after `wait_ms`, showing this token."""
 
     account_id: str
@@ -42,15 +42,15 @@ class Countdown:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Noted:
+class RecordedFill:
     """What the windows made of a notice."""
 
     outcome: FillOutcome
-    countdown: Countdown | None = None
+    wake_up: DelayedWakeUp | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartedRun:
+class RunClaim:
     """The right to run an account, under `token`, until its lease is over."""
 
     account_id: str
@@ -88,7 +88,7 @@ class Finish:
     """What the windows made of the end of a run."""
 
     outcome: FinishOutcome
-    countdown: Countdown | None = None
+    wake_up: DelayedWakeUp | None = None
 
 
 class FillWindows(Protocol):
@@ -97,11 +97,11 @@ class FillWindows(Protocol):
     Every method raises `CoordinationError` where the decision could not be had.
     """
 
-    def note(self, notices: Sequence[FillNotice]) -> list[Noted]:
+    def record(self, reports: Sequence[FillReport]) -> list[RecordedFill]:
         """Note fills; return an answer for each notice, in order."""
         ...
 
-    def arrive(self, account_id: str, token: str) -> StartedRun | Countdown | None:
+    def claim(self, account_id: str, token: str) -> RunClaim | DelayedWakeUp | None:
         """Show a countdown's token: get the right to run, a countdown to send again, or None for a stale message."""
         ...
 
@@ -113,7 +113,7 @@ class FillWindows(Protocol):
         """End a run that could not: nothing is settled, and it is due again after a growing back-off."""
         ...
 
-    def sweep(self, limit: int, queued: int) -> list[Countdown]:
+    def reclaim_expired(self, limit: int, queued: int) -> list[DelayedWakeUp]:
         """Take over windows whose lease is over, and return the countdowns to send.
 
         At most `limit`, and at most as many as there are windows beyond the `queued` messages.

@@ -7,7 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from reconciliation.domain.breaks.fill_evidence import FillActivity
-from reconciliation.domain.breaks.likely_causes import NO_FACTS, HintFacts
+from reconciliation.domain.breaks.likely_causes import NO_CAUSE_INPUTS, CauseInputs
 from reconciliation.domain.model.models import ReconciliationConfig, ReconciliationResult
 from reconciliation.domain.model.runs import Fence
 
@@ -26,7 +26,7 @@ class RecordedRun:
     fills_after: FillActivity | None = None
     #: What either side holds, under the names of the findings.
     holdings: frozenset[str] = frozenset()
-    hints: HintFacts = NO_FACTS
+    hints: CauseInputs = NO_CAUSE_INPUTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class Recording:
     #: Confirmation runs that are needed, and when.
     to_confirm: tuple[Confirmation, ...] = ()
     #: Accounts with events that wait to be published.
-    to_tell: tuple[str, ...] = ()
+    to_publish: tuple[str, ...] = ()
     #: Runs that were recorded and changed nothing, as (account_id, why): incomplete, lease_lost, older_read, repeated.
     not_applied: tuple[tuple[str, str], ...] = ()
 

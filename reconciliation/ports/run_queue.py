@@ -19,7 +19,7 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class BegunRun:
+class ClaimedRun:
     """A run that this caller makes now, until the lease is over."""
 
     entry: str
@@ -34,13 +34,19 @@ class RunQueue(Protocol):
     """What is due, who has it, until when. Blocking. Every call may raise CoordinationError; what was held lapses."""
 
     def claim(
-        self, *, limit: int, share: int, lease_ms: int, caps: Mapping[str, int] | None = None, default_cap: int = ...
+        self,
+        *,
+        limit: int,
+        share: int,
+        lease_ms: int,
+        in_flight_limits: Mapping[str, int] | None = None,
+        default_in_flight_limit: int = ...,
     ) -> list[Claim]: ...
 
-    def begin(self, claims: Iterable[tuple[str, int]], *, lease_ms: int) -> list[BegunRun]: ...
+    def begin(self, claims: Iterable[tuple[str, int]], *, lease_ms: int) -> list[ClaimedRun]: ...
 
     def finish(self, runs: Iterable[tuple[str, int]]) -> int: ...
 
-    def give_back(self, runs: Iterable[tuple[str, int]], *, delay_ms: int = 0) -> int: ...
+    def release(self, runs: Iterable[tuple[str, int]], *, delay_ms: int = 0) -> int: ...
 
-    def audit(self, *, accounts: int) -> int: ...
+    def requeue_lost(self, *, accounts: int) -> int: ...

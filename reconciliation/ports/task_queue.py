@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from reconciliation.ports.fill_windows import Countdown
+from reconciliation.ports.fill_windows import DelayedWakeUp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class SweepSender(Protocol):
         ...
 
 
-class CountdownSender(Protocol):
+class WakeUpSender(Protocol):
     """Puts countdowns on the queue; many in one go. Raises on failure."""
 
-    def send(self, countdowns: Sequence[Countdown]) -> None: ...
+    def send(self, wake_ups: Sequence[DelayedWakeUp]) -> None: ...

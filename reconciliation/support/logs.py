@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TextIO
 
-from reconciliation.support.redaction import mask_secrets
+from reconciliation.support.redaction import redact_secrets
 
 #: Celery's line for each message sent, received and done: several a second for beat's ticks. Shown at debug only;
 #: our tasks log one line of their own when they have done something.
@@ -27,7 +27,7 @@ def log_context(**names: str) -> Iterator[None]:
         _context.reset(token)
 
 
-class MaskingFormatter(logging.Formatter):
+class RedactingFormatter(logging.Formatter):
     """`2026-11-22T10:00:00.123Z INFO 4711 reconciliation.usecases.reconcile: message run_id=... account_id=...`."""
 
     default_time_format = "%Y-%m-%dT%H:%M:%S"
@@ -42,13 +42,13 @@ class MaskingFormatter(logging.Formatter):
         return super().formatMessage(record) + context
 
     def format(self, record: logging.LogRecord) -> str:
-        return mask_secrets(super().format(record))
+        return redact_secrets(super().format(record))
 
 
 def configure_logging(level: str, stream: TextIO | None = None) -> None:
     """Send every logger's lines to `stream` (stderr) in our format. Calling it again replaces the first call."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(MaskingFormatter())
+    handler.setFormatter(RedactingFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -19,7 +19,7 @@ HEAD_CHARACTERS = 12
 _known: tuple[str, ...] = ()
 
 
-def hide_from_now_on(secrets: Iterable[str]) -> None:
+def register_secret(secrets: Iterable[str]) -> None:
     """Let no masked text of this process show these secrets, plain, URL-encoded or in base64.
 
     A foreign broker may write its key into any log line or error. Only whoever looked it up can recognise it.
@@ -29,7 +29,7 @@ def hide_from_now_on(secrets: Iterable[str]) -> None:
     _known = tuple(sorted(forms.union(_known), key=len, reverse=True))
 
 
-def mask_known_secrets(text: str) -> str:
+def redact_known_secrets(text: str) -> str:
     """Return `text` with the secrets that this process has looked up written as `***`, cut-off ones too."""
     known = _known
     # The longest first, and whole ones before cut-off ones: one secret may be the beginning of another.
@@ -41,10 +41,10 @@ def mask_known_secrets(text: str) -> str:
     return text
 
 
-def mask_secrets(text: str) -> str:
+def redact_secrets(text: str) -> str:
     """Return `text` with known secrets, the credentials of URLs, and what is named like a secret, written as `***`."""
-    masked = _URL_CREDENTIALS.sub(rf"\g<scheme>{MASK}@", mask_known_secrets(text))
-    return _NAMED_SECRET.sub(rf"\g<name>{MASK}", masked)
+    redacted = _URL_CREDENTIALS.sub(rf"\g<scheme>{MASK}@", redact_known_secrets(text))
+    return _NAMED_SECRET.sub(rf"\g<name>{MASK}", redacted)
 
 
 def _forms(secret: str) -> set[str]:

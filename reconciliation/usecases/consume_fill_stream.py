@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from reconciliation.errors import CoordinationError, FillRefusedError, InvalidInputError
 from reconciliation.messages.fills import FillMessage, parse_fill_message
 from reconciliation.ports.fill_windows import FillOutcome
-from reconciliation.usecases.record_fills import FillIntake
+from reconciliation.usecases.record_fills import FillRecorder
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Stream(Protocol):
 class Consumed:
     """How many entries ended how."""
 
-    noted: int = 0
+    recorded: int = 0
     ignored: int = 0
     refused: int = 0
 
@@ -51,7 +51,7 @@ class Consumed:
 class FillConsumer:
     """Moves fills from a stream into the windows. Any number may share a group."""
 
-    def __init__(self, stream: Stream, intake: FillIntake, *, take_over_after_ms: int) -> None:
+    def __init__(self, stream: Stream, intake: FillRecorder, *, take_over_after_ms: int) -> None:
         """Consume `stream`.
 
         Args:
@@ -105,14 +105,14 @@ class FillConsumer:
             except InvalidInputError as error:
                 refused.append((entry, str(error)))
         # The entry's id stays the same when another consumer takes it over: the fill is counted once.
-        outcomes = self._intake.take_each([(message, entry.entry_id) for entry, message in good])
+        outcomes = self._intake.record_each([(message, entry.entry_id) for entry, message in good])
         for (entry, message), outcome in zip(good, outcomes, strict=True):
             if outcome is FillOutcome.REFUSED:
                 refused.append((entry, str(FillRefusedError(message.account_id))))
             else:
                 done.append(entry.entry_id)
                 self.consumed.ignored += outcome is FillOutcome.IGNORED
-                self.consumed.noted += outcome is FillOutcome.NOTED
+                self.consumed.recorded += outcome is FillOutcome.RECORDED
         for entry, reason in refused:
             log.warning("entry %s set aside: %s", entry.entry_id, reason)
         self._stream.acknowledge(done, refused)

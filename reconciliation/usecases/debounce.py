@@ -56,7 +56,7 @@ class FillDebounce:
         self._running = False
         self._stopped = False
 
-    def note(self, fill: OrderFill) -> None:
+    def record(self, fill: OrderFill) -> None:
         """Note a fill; returns at once."""
         self._stopped = False
         now = asyncio.get_running_loop().time()

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciliation.errors import CoordinationError, StorageError
-from reconciliation.ports.accounts import Caps, Mirror
+from reconciliation.ports.accounts import InFlightLimits, Mirror
 from reconciliation.ports.run_queue import Claim, RunQueue
 from reconciliation.ports.task_queue import SweepOrder, SweepSender
 
@@ -34,18 +34,18 @@ class Dispatcher:
         *,
         queue: RunQueue,
         mirror: Mirror,
-        caps: Caps,
+        in_flight_limits: InFlightLimits,
         sender: SweepSender,
         sweep_size: int,
-        waiting_max: int,
+        max_queued_sweeps: int,
         lease_ms: int,
     ) -> None:
         self._queue = queue
         self._mirror = mirror
-        self._caps = caps
+        self._caps = in_flight_limits
         self._sender = sender
         self._sweep_size = sweep_size
-        self._waiting_max = waiting_max
+        self._max_queued_sweeps = max_queued_sweeps
         self._lease_ms = lease_ms
 
     def tick(self) -> int:
@@ -54,22 +54,22 @@ class Dispatcher:
         Raises:
             CoordinationError: Redis failed; what was claimed and not sent comes again.
         """
-        caps: Mapping[str, int] = {}
+        in_flight_limits: Mapping[str, int] = {}
         try:
             self._mirror.refresh()
-            caps = self._caps.caps()
+            in_flight_limits = self._caps.in_flight_limits()
         except StorageError as error:
             # What Redis knows stays true enough: a schedule that goes on is better than none.
             logger.warning("the schedule goes on with what it knew: %s", error)
-        self._queue.audit(accounts=AUDIT_ACCOUNTS)
-        room = self._waiting_max - self._sender.count_waiting()
+        self._queue.requeue_lost(accounts=AUDIT_ACCOUNTS)
+        room = self._max_queued_sweeps - self._sender.count_waiting()
         dispatched = 0
         while room > 0:
             claims = self._queue.claim(
                 limit=min(CLAIM_LIMIT, room * self._sweep_size),
                 share=CLAIM_LIMIT,
                 lease_ms=self._lease_ms,
-                caps=caps,
+                in_flight_limits=in_flight_limits,
             )
             if not claims:
                 break
@@ -97,5 +97,5 @@ class Dispatcher:
             self._sender.send(orders, expires_seconds=self._lease_ms / 1000)
         except CoordinationError:
             # Those that were sent all the same find their claims void.
-            self._queue.give_back(claim for order in orders for claim in order.claims)
+            self._queue.release(claim for order in orders for claim in order.claims)
             raise

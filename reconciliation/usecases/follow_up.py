@@ -24,7 +24,7 @@ REPAIRS_PER_CALL = 1000
 class AskedRuns(Protocol):
     """The due-queue, as far as it is needed here."""
 
-    def ask(self, requests: Sequence[RunRequest], *, delay_ms: int = 0) -> int:
+    def enqueue(self, requests: Sequence[RunRequest], *, delay_ms: int = 0) -> int:
         """Note runs, due after `delay_ms`; a run id that is noted already is not noted again."""
         ...
 
@@ -48,8 +48,8 @@ class RunFollowUp:
     def follow_up(self, recording: Recording) -> None:
         """Publish the waiting events and ask for confirmation runs. A Redis that is away is logged."""
         try:
-            if recording.to_tell:
-                self._relay.publish_waiting(recording.to_tell)
+            if recording.to_publish:
+                self._relay.publish_waiting(recording.to_publish)
             self._ask(recording.to_confirm)
         except (CoordinationError, StorageError) as error:
             logger.warning("events and confirmations wait for the relay: %s", error)
@@ -70,7 +70,7 @@ class RunFollowUp:
             return
         wait = max(wanted.due_at for wanted in confirmations) - self._now()
         delay_ms = max(0, round(wait.total_seconds() * 1000))
-        self._queue.ask([_request(wanted) for wanted in confirmations], delay_ms=delay_ms)
+        self._queue.enqueue([_request(wanted) for wanted in confirmations], delay_ms=delay_ms)
 
 
 def _request(wanted: Confirmation) -> RunRequest:

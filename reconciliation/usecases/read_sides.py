@@ -8,7 +8,7 @@ from reconciliation.domain.model.snapshots import BrokerSnapshot, LocalSnapshot
 from reconciliation.errors import BadData, Incomplete, InvalidInputError, ReadError, Unavailable
 from reconciliation.ports.broker import BrokerQuery, SnapshotBroker
 from reconciliation.ports.local_book import LocalBook, PositionProvider
-from reconciliation.support.redaction import mask_known_secrets, mask_secrets
+from reconciliation.support.redaction import redact_known_secrets, redact_secrets
 
 #: A message is for people; a server's whole error page is not.
 MAX_MESSAGE_CHARACTERS = 300
@@ -26,28 +26,28 @@ async def read_broker(
     """
     answer: BrokerSnapshot | ReadError
     if isinstance(broker, SnapshotBroker):
-        read = await surely(broker.get_snapshots([account_id]), "broker", account_id, timeout_seconds)
-        answer = read if isinstance(read, ReadError) else of_account(read, "broker", account_id)
+        read = await read_or_error(broker.get_snapshots([account_id]), "broker", account_id, timeout_seconds)
+        answer = read if isinstance(read, ReadError) else entry_of(read, "broker", account_id)
     else:
-        answer = await surely(_query(broker, account_id), "broker", account_id, timeout_seconds)
-    return masked(answer) if isinstance(answer, ReadError) else answer
+        answer = await read_or_error(_query(broker, account_id), "broker", account_id, timeout_seconds)
+    return redacted(answer) if isinstance(answer, ReadError) else answer
 
 
-def masked(error: ReadError) -> ReadError:
+def redacted(error: ReadError) -> ReadError:
     """Take secrets out of what a broker raised: a foreign one may quote its key, in an error of our tree, too."""
-    error.args = (mask_known_secrets(str(error)),)
+    error.args = (redact_known_secrets(str(error)),)
     return error
 
 
 async def read_local(provider: PositionProvider, account_id: str, timeout_seconds: float) -> LocalSnapshot | ReadError:
     """Read one account of the local book within `timeout_seconds`; an error is returned, not raised."""
     if isinstance(provider, LocalBook):
-        answer = await surely(provider.get_snapshots([account_id]), "local book", account_id, timeout_seconds)
-        return answer if isinstance(answer, ReadError) else of_account(answer, "local book", account_id)
-    return await surely(_provide(provider, account_id), "local book", account_id, timeout_seconds)
+        answer = await read_or_error(provider.get_snapshots([account_id]), "local book", account_id, timeout_seconds)
+        return answer if isinstance(answer, ReadError) else entry_of(answer, "local book", account_id)
+    return await read_or_error(_provide(provider, account_id), "local book", account_id, timeout_seconds)
 
 
-async def surely(
+async def read_or_error(
     read: Awaitable[Answer], side: str, account_id: str, timeout_seconds: float | None
 ) -> Answer | ReadError:
     """Await `read`; turn a time-out and every exception of an adapter into the `ReadError` that says so.
@@ -65,18 +65,18 @@ async def surely(
     except InvalidInputError as error:
         return BadData(f"the {side} answered with what cannot be read: {error}", account_id=account_id)
     except Exception as error:  # noqa: BLE001  an adapter may raise anything; the run must still end in a result
-        text = mask_secrets(str(error)).partition("\n")[0][:MAX_MESSAGE_CHARACTERS]
+        text = redact_secrets(str(error)).partition("\n")[0][:MAX_MESSAGE_CHARACTERS]
         return Unavailable(f"the {side} failed: {type(error).__name__}: {text}".rstrip(": "), account_id=account_id)
 
 
-def unforeseen(what: str, error: Exception, account_id: str) -> BadData:
+def unexpected_error(what: str, error: Exception, account_id: str) -> BadData:
     """Return what to say of an account whose data made our own code raise: one line, fit for every store."""
-    text = mask_known_secrets(mask_secrets(str(error))).partition("\n")[0][:MAX_MESSAGE_CHARACTERS]
+    text = redact_known_secrets(redact_secrets(str(error))).partition("\n")[0][:MAX_MESSAGE_CHARACTERS]
     said = f"{what}: {type(error).__name__}: {text}".rstrip(": ").replace("\0", "\\0")
     return BadData(said.encode(errors="backslashreplace").decode(), account_id=account_id)
 
 
-def of_account(answers: Any, side: str, account_id: str) -> Any:
+def entry_of(answers: Any, side: str, account_id: str) -> Any:
     """Pick the account's entry of an answer for many; no entry is an error, for it does not say "flat"."""
     if account_id not in answers:
         return Incomplete(f"the {side} gave no answer for account {account_id!r}", account_id=account_id)

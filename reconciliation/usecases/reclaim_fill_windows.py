@@ -1,11 +1,11 @@
 """Wake fill windows whose worker or message was lost."""
 
 from reconciliation.ports.fill_windows import FillWindows
-from reconciliation.ports.task_queue import CountdownSender
-from reconciliation.usecases.send_countdowns import send_or_leave_to_sweep
+from reconciliation.ports.task_queue import WakeUpSender
+from reconciliation.usecases.send_wake_ups import send_or_leave_to_reclaim
 
 
-def sweep_fill_windows(windows: FillWindows, sender: CountdownSender, *, limit: int, queued: int) -> int:
+def reclaim_fill_windows(windows: FillWindows, sender: WakeUpSender, *, limit: int, queued: int) -> int:
     """Wake windows whose lease is over and return how many.
 
     Args:
@@ -15,6 +15,6 @@ def sweep_fill_windows(windows: FillWindows, sender: CountdownSender, *, limit: 
         queued: Messages that no worker has fetched yet. They will wake windows without our help, so while workers are
             away the queue never outgrows the windows.
     """
-    countdowns = windows.sweep(limit, queued)
-    send_or_leave_to_sweep(sender, countdowns)
-    return len(countdowns)
+    wake_ups = windows.reclaim_expired(limit, queued)
+    send_or_leave_to_reclaim(sender, wake_ups)
+    return len(wake_ups)

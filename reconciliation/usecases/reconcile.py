@@ -13,22 +13,22 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from reconciliation.domain.breaks.fill_evidence import NOT_SEEN, FillActivity
-from reconciliation.domain.breaks.likely_causes import NO_FACTS, facts_of
-from reconciliation.domain.comparison.conclude import Naming, conclude_named, incomplete, named_alike
+from reconciliation.domain.breaks.fill_evidence import NO_EVIDENCE, FillActivity
+from reconciliation.domain.breaks.likely_causes import NO_CAUSE_INPUTS, cause_inputs_of
+from reconciliation.domain.comparison.conclude import SymbolContext, align_symbols, conclude_aligned, incomplete
 from reconciliation.domain.comparison.symbol_matching import SymbolResolver
 from reconciliation.domain.model.models import ReconciliationResult, RunError
 from reconciliation.domain.model.runs import RunRequest, RunStart
 from reconciliation.domain.model.snapshots import LocalSnapshot
 from reconciliation.errors import CoordinationError, ReadError, StorageError, Unavailable
 from reconciliation.ports.accounts import AccountDirectory, AccountPlan, SymbolSource
-from reconciliation.ports.broker_reads import BrokerAnswer, BrokerReader, Patience
+from reconciliation.ports.broker_reads import BrokerAnswer, BrokerReader, TimeBudget
 from reconciliation.ports.fill_windows import FillWatch
 from reconciliation.ports.local_book import LocalBook
 from reconciliation.ports.publishing import ResultPublisher
 from reconciliation.ports.run_ledger import FollowUp, RecordedRun, RunLedger
 from reconciliation.usecases.batching import grouped
-from reconciliation.usecases.read_sides import of_account, surely, unforeseen
+from reconciliation.usecases.read_sides import entry_of, read_or_error, unexpected_error
 
 logger = logging.getLogger(__name__)
 
@@ -73,12 +73,12 @@ class Reconciler:
             CoordinationError: results were recorded, but could not be published.
         """
         results: dict[UUID, ReconciliationResult] = {}
-        async for made in self.reconcile_in_groups(requests, Patience()):
+        async for made in self.reconcile_in_groups(requests, TimeBudget()):
             results.update((result.run_id, result) for result in made)
         return [results[request.run_id] for request in requests]
 
     async def reconcile_in_groups(
-        self, requests: Sequence[RunRequest], patience: Patience
+        self, requests: Sequence[RunRequest], budget: TimeBudget
     ) -> AsyncIterator[list[ReconciliationResult]]:
         """Yield the results of each group once it is recorded and published; leave out what was not begun with.
 
@@ -93,7 +93,7 @@ class Reconciler:
         unplanned = {
             account_id: plan
             for account_id in by_account
-            if isinstance(plan := of_account(plans, "registry", account_id), ReadError)
+            if isinstance(plan := entry_of(plans, "registry", account_id), ReadError)
         }
         if unplanned:
             start = RunStart.now()
@@ -104,7 +104,7 @@ class Reconciler:
             ]
             yield await self._record_and_publish(runs)
         known = [plan for plan in plans.values() if isinstance(plan, AccountPlan)]
-        async with contextlib.aclosing(grouped(self._broker_reader.read(known, patience), GROUP_SECONDS)) as groups:
+        async with contextlib.aclosing(grouped(self._broker_reader.read(known, budget), GROUP_SECONDS)) as groups:
             async for group in groups:
                 yield await self._conclude_group(group, by_account, fills)
 
@@ -136,7 +136,7 @@ class Reconciler:
             _conclude_apart(
                 request,
                 answer,
-                of_account(local, "local book", request.account_id),
+                entry_of(local, "local book", request.account_id),
                 resolver,
                 (fills_before.get(request.account_id), fills_after.get(request.account_id)),
             )
@@ -177,11 +177,11 @@ class Reconciler:
         try:
             return self._fill_watch.activity(account_ids)
         except CoordinationError:
-            return dict.fromkeys(account_ids, NOT_SEEN)
+            return dict.fromkeys(account_ids, NO_EVIDENCE)
 
     async def _read_local(self, account_ids: Sequence[str]) -> Mapping[str, LocalSnapshot | ReadError]:
         read = self._local_book.get_snapshots(account_ids)
-        answer = await surely(read, "local book", account_ids[0], self._local_timeout_seconds)
+        answer = await read_or_error(read, "local book", account_ids[0], self._local_timeout_seconds)
         return dict.fromkeys(account_ids, answer) if isinstance(answer, ReadError) else answer
 
 
@@ -197,13 +197,13 @@ def _conclude_apart(
         return _conclude(request, answer, ours, resolver, fills)
     except Exception as error:
         logger.exception("account %r cannot be compared", request.account_id)
-        why = unforeseen("the account cannot be compared", error, request.account_id)
+        why = unexpected_error("the account cannot be compared", error, request.account_id)
         return RecordedRun(result=incomplete(request, answer.start, why, "worker"), fence=request.fence)
 
 
 def _without_data(run: RecordedRun, error: Exception) -> RecordedRun:
     result = run.result
-    why = RunError.of(unforeseen("the run cannot be recorded", error, result.account_id), "worker")
+    why = RunError.of(unexpected_error("the run cannot be recorded", error, result.account_id), "worker")
     bare = replace(result, is_clean=False, discrepancies=[], positions_checked=0, not_compared=(), error=why)
     return RecordedRun(result=bare, fence=run.fence)
 
@@ -216,13 +216,15 @@ def _conclude(
     fills: _FillLooks,
 ) -> RecordedRun:
     theirs, plan = answer.snapshot, answer.plan
-    naming = None if resolver is None else Naming(resolver=resolver, brokers=(plan.connection, plan.broker))
-    sides = named_alike(answer.start, ours, theirs, naming)
-    result = conclude_named(request, plan.config, answer.start, sides)
-    facts, holdings = NO_FACTS, frozenset[str]()
+    symbol_context = (
+        None if resolver is None else SymbolContext(resolver=resolver, brokers=(plan.connection, plan.broker))
+    )
+    sides = align_symbols(answer.start, ours, theirs, symbol_context)
+    result = conclude_aligned(request, plan.config, answer.start, sides)
+    facts, holdings = NO_CAUSE_INPUTS, frozenset[str]()
     if result.discrepancies and not isinstance(sides.local, ReadError) and not isinstance(sides.broker, ReadError):
         # Under the names of the findings, or the facts would be of nobody.
-        facts = facts_of(sides.local, sides.broker, request.context)
+        facts = cause_inputs_of(sides.local, sides.broker, request.context)
         holdings = frozenset(row.symbol for row in (*sides.local.positions, *sides.broker.positions))
     return RecordedRun(
         result=result,

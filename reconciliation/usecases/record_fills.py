@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from secrets import token_hex
 
 from reconciliation.messages.fills import FillMessage
-from reconciliation.ports.fill_windows import FillNotice, FillOutcome, FillWindows
-from reconciliation.ports.task_queue import CountdownSender
-from reconciliation.usecases.send_countdowns import send_or_leave_to_sweep
+from reconciliation.ports.fill_windows import FillOutcome, FillReport, FillWindows
+from reconciliation.ports.task_queue import WakeUpSender
+from reconciliation.usecases.send_wake_ups import send_or_leave_to_reclaim
 
 
-class FillIntake:
+class FillRecorder:
     """Takes reports of fills: one round trip to Redis however many they are, one message per window they open."""
 
-    def __init__(self, windows: FillWindows, sender: CountdownSender) -> None:
+    def __init__(self, windows: FillWindows, sender: WakeUpSender) -> None:
         self._windows = windows
         self._sender = sender
 
-    def take(self, messages: Sequence[FillMessage], call_id: str | None = None) -> list[FillOutcome]:
+    def record(self, messages: Sequence[FillMessage], call_id: str | None = None) -> list[FillOutcome]:
         """Note the fills and return what became of each, in order. What returns `noted` survives any later crash.
 
         Args:
@@ -28,7 +28,7 @@ class FillIntake:
         """
         call_id = call_id or token_hex(8)
         if len(messages) == 1:  # by far the most frequent, and somebody waits for it
-            return self.take_each([(messages[0], call_id)])
+            return self.record_each([(messages[0], call_id)])
         counts: dict[str, int] = {}
         last: dict[str, FillMessage] = {}
         symbols: dict[str, dict[str | None, None]] = {}
@@ -37,23 +37,23 @@ class FillIntake:
             counts[account_id] = counts.get(account_id, 0) + 1
             last[account_id] = message
             symbols.setdefault(account_id, {})[message.symbol] = None
-        notices = [
-            FillNotice(account_id, counts[account_id], message.summary(), call_id, symbols[account_id])
+        reports = [
+            FillReport(account_id, counts[account_id], message.summary(), call_id, symbols[account_id])
             for account_id, message in last.items()
         ]
-        outcomes = dict(zip(last, self._note(notices), strict=True))
+        outcomes = dict(zip(last, self._record(reports), strict=True))
         return [outcomes[message.account_id] for message in messages]
 
-    def take_each(self, reports: Sequence[tuple[FillMessage, str]]) -> list[FillOutcome]:
+    def record_each(self, reports: Sequence[tuple[FillMessage, str]]) -> list[FillOutcome]:
         """As `take`, for reports that have each their own `call_id`."""
-        return self._note(
+        return self._record(
             [
-                FillNotice(message.account_id, 1, message.summary(), call_id, (message.symbol,))
+                FillReport(message.account_id, 1, message.summary(), call_id, (message.symbol,))
                 for message, call_id in reports
             ]
         )
 
-    def _note(self, notices: Sequence[FillNotice]) -> list[FillOutcome]:
-        noted = self._windows.note(notices) if notices else []
-        send_or_leave_to_sweep(self._sender, [answer.countdown for answer in noted if answer.countdown])
-        return [answer.outcome for answer in noted]
+    def _record(self, reports: Sequence[FillReport]) -> list[FillOutcome]:
+        recorded = self._windows.record(reports) if reports else []
+        send_or_leave_to_reclaim(self._sender, [answer.wake_up for answer in recorded if answer.wake_up])
+        return [answer.outcome for answer in recorded]

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 from reconciliation.domain.model.models import Outcome, ReconciliationResult
 from reconciliation.domain.model.runs import RunRequest
 from reconciliation.errors import CoordinationError, ReconciliationError
-from reconciliation.ports.fill_windows import Countdown, FillWindows, Finish, FinishOutcome, StartedRun
-from reconciliation.ports.task_queue import CountdownSender
-from reconciliation.usecases.send_countdowns import send_or_leave_to_sweep
+from reconciliation.ports.fill_windows import DelayedWakeUp, FillWindows, Finish, FinishOutcome, RunClaim
+from reconciliation.ports.task_queue import WakeUpSender
+from reconciliation.usecases.send_wake_ups import send_or_leave_to_reclaim
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Reconciles(Protocol):
 class PostFillRuns:
     """What the countdown task does: run the account if its window is due and the message is not stale."""
 
-    def __init__(self, windows: FillWindows, sender: CountdownSender, reconciler: Reconciles) -> None:
+    def __init__(self, windows: FillWindows, sender: WakeUpSender, reconciler: Reconciles) -> None:
         self._windows = windows
         self._sender = sender
         self._reconciler = reconciler
@@ -41,10 +41,10 @@ class PostFillRuns:
         Raises:
             CoordinationError: Redis did not say what to do; show the same token again.
         """
-        decision = await asyncio.to_thread(self._windows.arrive, account_id, token)
+        decision = await asyncio.to_thread(self._windows.claim, account_id, token)
         if decision is None:
             return {"did": "dropped"}
-        if isinstance(decision, Countdown):
+        if isinstance(decision, DelayedWakeUp):
             await self._send(decision)
             return {"did": "waited on", "wait_ms": decision.wait_ms}
         request = decision.request()
@@ -82,7 +82,7 @@ class PostFillRuns:
         except ReconciliationError as error:
             log.warning("run %s of account %s: nobody could be told: %s", request.run_id, request.account_id, error)
 
-    async def _end(self, how: Callable[[str, str], Finish], run: StartedRun) -> str:
+    async def _end(self, how: Callable[[str, str], Finish], run: RunClaim) -> str:
         """End the run and return what became of its window."""
         try:
             finish = await asyncio.to_thread(how, run.account_id, run.token)
@@ -91,9 +91,9 @@ class PostFillRuns:
             return "leased"
         if finish.outcome is FinishOutcome.SUPERSEDED:
             log.warning("run %s of account %s ended after its lease: it settled nothing", run.token, run.account_id)
-        if finish.countdown is not None:
-            await self._send(finish.countdown)
+        if finish.wake_up is not None:
+            await self._send(finish.wake_up)
         return finish.outcome.value
 
-    async def _send(self, countdown: Countdown) -> None:
-        await asyncio.to_thread(send_or_leave_to_sweep, self._sender, [countdown])
+    async def _send(self, wake_up: DelayedWakeUp) -> None:
+        await asyncio.to_thread(send_or_leave_to_reclaim, self._sender, [wake_up])

@@ -8,7 +8,7 @@ from typing import Protocol
 from reconciliation.domain.model.models import ReconciliationResult
 from reconciliation.domain.model.runs import RunRequest
 from reconciliation.errors import CoordinationError, ReconciliationError
-from reconciliation.ports.run_queue import BegunRun, Claim
+from reconciliation.ports.run_queue import Claim, ClaimedRun
 from reconciliation.usecases.reconcile import Reconciler
 
 #: So long a message may take to bring a worker; then the dispatcher sends the run with a sweep.
@@ -18,11 +18,11 @@ MESSAGE_MS = 5_000
 class AskedRuns(Protocol):
     """The due-queue, for one asked run. Blocking; every call may raise CoordinationError."""
 
-    def ask(self, requests: Sequence[RunRequest], *, delay_ms: int = 0) -> int: ...
-    def pick(self, entries: Sequence[str], *, lease_ms: int) -> list[Claim]: ...
-    def begin(self, claims: Iterable[tuple[str, int]], *, lease_ms: int) -> list[BegunRun]: ...
+    def enqueue(self, requests: Sequence[RunRequest], *, delay_ms: int = 0) -> int: ...
+    def claim_by_id(self, entries: Sequence[str], *, lease_ms: int) -> list[Claim]: ...
+    def begin(self, claims: Iterable[tuple[str, int]], *, lease_ms: int) -> list[ClaimedRun]: ...
     def finish(self, runs: Iterable[tuple[str, int]]) -> int: ...
-    def give_back(self, runs: Iterable[tuple[str, int]], *, delay_ms: int = 0) -> int: ...
+    def release(self, runs: Iterable[tuple[str, int]], *, delay_ms: int = 0) -> int: ...
 
 
 class OnDemandRuns:
@@ -47,7 +47,7 @@ class OnDemandRuns:
             [result] = await self._reconciler.reconcile([run.request for run in begun])
         except BaseException:
             with suppress(CoordinationError):
-                await asyncio.shield(asyncio.to_thread(self._queue.give_back, held, delay_ms=MESSAGE_MS))
+                await asyncio.shield(asyncio.to_thread(self._queue.release, held, delay_ms=MESSAGE_MS))
             raise
         await asyncio.to_thread(self._queue.finish, held)
         return result
@@ -59,11 +59,11 @@ class OnDemandRuns:
             await asyncio.to_thread(self._drop, request)
         return result
 
-    def _begin(self, request: RunRequest) -> list[BegunRun]:
-        self._queue.ask([request], delay_ms=MESSAGE_MS)
-        picked = self._queue.pick([f"r:{request.run_id}"], lease_ms=self._lease_ms)
+    def _begin(self, request: RunRequest) -> list[ClaimedRun]:
+        self._queue.enqueue([request], delay_ms=MESSAGE_MS)
+        picked = self._queue.claim_by_id([f"r:{request.run_id}"], lease_ms=self._lease_ms)
         return self._queue.begin([(claim.entry, claim.fence) for claim in picked], lease_ms=self._lease_ms)
 
     def _drop(self, request: RunRequest) -> None:
-        picked = self._queue.pick([f"r:{request.run_id}"], lease_ms=self._lease_ms)
+        picked = self._queue.claim_by_id([f"r:{request.run_id}"], lease_ms=self._lease_ms)
         self._queue.finish([(claim.entry, claim.fence) for claim in picked])

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 from uuid import UUID
 
 from reconciliation.errors import CoordinationError
-from reconciliation.ports.broker_reads import Patience
+from reconciliation.ports.broker_reads import TimeBudget
 from reconciliation.ports.run_ledger import RecordedRuns
-from reconciliation.ports.run_queue import BegunRun, RunQueue
+from reconciliation.ports.run_queue import ClaimedRun, RunQueue
 from reconciliation.usecases.reconcile import Reconciler
 
 logger = logging.getLogger(__name__)
 
 
-class Sweeper:
+class SweepRunner:
     """Makes the runs of claimed entries.
 
     Args:
@@ -37,7 +37,7 @@ class Sweeper:
         recorded: RecordedRuns | None,
         lease_ms: int,
         sweep_seconds: float,
-        crashes_max: int,
+        max_crashes: int,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._queue = queue
@@ -45,7 +45,7 @@ class Sweeper:
         self._recorded = recorded
         self._lease_ms = lease_ms
         self._sweep_seconds = sweep_seconds
-        self._crashes_max = crashes_max
+        self._max_crashes = max_crashes
         self._should_stop = should_stop
 
     async def sweep(self, claims: Iterable[tuple[str, int]]) -> dict[str, int]:
@@ -60,26 +60,26 @@ class Sweeper:
         try:
             await self._set_aside(left, tally)
             await self._drop_recorded(left, tally)
-            patience = Patience(self._sweep_seconds, self._should_stop)
+            budget = TimeBudget(self._sweep_seconds, self._should_stop)
             requests = [run.request for run in left.values()]
-            async for results in self._reconciler.reconcile_in_groups(requests, patience):
+            async for results in self._reconciler.reconcile_in_groups(requests, budget):
                 await self._finish([left.pop(result.run_id) for result in results])
                 tally.update(result.outcome.value for result in results)
         finally:
             if left:
                 tally["given_back"] += len(left)
-                await self._give_back(list(left.values()))
+                await self._release(list(left.values()))
         return dict(tally)
 
-    async def _set_aside(self, left: dict[UUID, BegunRun], tally: Counter[str]) -> None:
-        poisonous = [run for run in left.values() if run.crashes >= self._crashes_max]
+    async def _set_aside(self, left: dict[UUID, ClaimedRun], tally: Counter[str]) -> None:
+        poisonous = [run for run in left.values() if run.crashes >= self._max_crashes]
         for run in poisonous:
             reason = f"the run was set aside after {run.crashes} workers died in it: look at this account's data"
             await self._reconciler.give_up([run.request], reason)
             await self._finish([left.pop(run.request.run_id)])
             tally["set_aside"] += 1
 
-    async def _drop_recorded(self, left: dict[UUID, BegunRun], tally: Counter[str]) -> None:
+    async def _drop_recorded(self, left: dict[UUID, ClaimedRun], tally: Counter[str]) -> None:
         """Finish what an earlier attempt had recorded before it could say so."""
         doubtful = [run.request.run_id for run in left.values() if run.attempt > 1]
         if not doubtful or self._recorded is None:
@@ -88,12 +88,12 @@ class Sweeper:
         await self._finish([left.pop(run_id) for run_id in doubtful if run_id in done])
         tally["recorded_before"] += len(done)
 
-    async def _finish(self, runs: Sequence[BegunRun]) -> None:
+    async def _finish(self, runs: Sequence[ClaimedRun]) -> None:
         if runs:
             await asyncio.to_thread(self._queue.finish, [(run.entry, run.fence) for run in runs])
 
-    async def _give_back(self, runs: Sequence[BegunRun]) -> None:
-        giving = asyncio.to_thread(self._queue.give_back, [(run.entry, run.fence) for run in runs])
+    async def _release(self, runs: Sequence[ClaimedRun]) -> None:
+        giving = asyncio.to_thread(self._queue.release, [(run.entry, run.fence) for run in runs])
         try:
             # Shielded: a sweep that is cancelled at its time limit still gives back.
             await asyncio.shield(asyncio.ensure_future(giving))

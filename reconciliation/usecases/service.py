@@ -101,7 +101,7 @@ class ReconciliationService:
     async def on_fill(self, fill: OrderFill) -> None:
         """Note a fill; its run follows `post_fill_delay_seconds` after the last of the burst. Returns at once."""
         if self._config.enabled and not self._stopped:
-            self._fills.note(fill)
+            self._fills.record(fill)
 
     async def _run_periodically(self) -> None:
         """Keep the slots on a grid from the start; a slot that was missed is run once."""

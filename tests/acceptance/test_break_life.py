@@ -72,4 +72,4 @@ def test_an_account_whose_queue_is_dead_is_told_within_two_intervals_and_so_is_i
     (missed,) = events(redis_client)
     assert seconds_between(missed["details"]["last_run_at"], missed["at"]) <= 2 * INTERVAL_SECONDS
     processes.worker(site.settings, queues=["reconciliation.sweeps"], wait=False)
-    wait_for(lambda: kinds(redis_client) == ["missed_slot", "on_schedule_again"], 90, "its recovery is told")
+    wait_for(lambda: kinds(redis_client) == ["missed_slot", "schedule_recovered"], 90, "its recovery is told")

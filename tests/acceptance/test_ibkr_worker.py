@@ -39,7 +39,7 @@ def settings(redis_url: str, sqlite_url: str, tws: FakeTws, tmp_path: Path) -> d
     }
 
 
-class Asker:
+class BrokerReads:
     """Asks the worker for runs of U1."""
 
     def __init__(self, sender: TaskSender) -> None:
@@ -56,14 +56,14 @@ class Asker:
 
 
 @pytest.fixture
-def asker(settings: dict[str, object]) -> Iterator[Asker]:
+def asker(settings: dict[str, object]) -> Iterator[BrokerReads]:
     sender = TaskSender(Settings(redis_url=settings["redis_url"]))
-    yield Asker(sender)
+    yield BrokerReads(sender)
     sender.close()
 
 
 def test_a_restart_of_the_gateway_under_a_running_worker_is_survived(
-    tws: FakeTws, settings: dict[str, object], processes: Processes, asker: Asker
+    tws: FakeTws, settings: dict[str, object], processes: Processes, asker: BrokerReads
 ):
     worker = processes.worker(settings, concurrency=2)
     # Both children work, each under a client id of its own.

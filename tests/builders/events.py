@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from reconciliation.domain.breaks.account_health import Standing, after_missed_slot, after_run
+from reconciliation.domain.breaks.account_health import AccountHealth, after_missed_slot, after_run
 from reconciliation.domain.breaks.actions import BreakAction, act
 from reconciliation.domain.breaks.break_ import Break
 from reconciliation.domain.breaks.lifecycle import advance
@@ -29,33 +29,33 @@ def _by_hand(case: Break) -> dict[str, Any]:
 
 
 def _could_not_run() -> dict[str, Any]:
-    standing = Standing(account_id="A")
+    health = AccountHealth(account_id="A")
     for second in (0, 300, 600):
-        standing, events = after_run(
-            standing,
+        health, events = after_run(
+            health,
             failed_run(second, run_id=RUN_ID),
             fence=None,
             not_applied="incomplete",
             flood_size=0,
-            could_not_run_after=3,
+            failed_runs_before_alert=3,
         )
     return account_event_payload(events[0], 3)
 
 
 def _flood() -> dict[str, Any]:
     _, events = after_run(
-        Standing(account_id="A"),
+        AccountHealth(account_id="A"),
         run(0, run_id=RUN_ID),
         fence=None,
         not_applied=None,
         flood_size=5000,
-        could_not_run_after=3,
+        failed_runs_before_alert=3,
     )
     return account_event_payload(events[0], 4)
 
 
 def _missed_slot() -> dict[str, Any]:
-    _, events = after_missed_slot(Standing(account_id="A", last_run_at=after(0)), after(455), 300)
+    _, events = after_missed_slot(AccountHealth(account_id="A", last_run_at=after(0)), after(455), 300)
     return account_event_payload(events[0], 5)
 
 

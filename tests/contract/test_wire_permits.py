@@ -63,7 +63,7 @@ async def login(own_wire, monkeypatch):
     """A login as a worker has it, with its gate, and the permits that were held when each request came in."""
     gates, held_at_requests = [], []
 
-    def open_gate(_, limits):
+    def open_limiter(_, limits):
         gates.append(CountingGate(limits.concurrency))
         return gates[0]
 
@@ -78,7 +78,7 @@ async def login(own_wire, monkeypatch):
     for name, value in own_wire.secrets.items():
         monkeypatch.setenv(f"PLANTED_{name}", value)
         references[name] = f"env:PLANTED_{name}"
-    connections = OpenConnections(OneConnection(own_wire, references), open_gate)
+    connections = OpenConnections(OneConnection(own_wire, references), open_limiter)
     async with connections.use("login") as opened:
         assert isinstance(opened.broker, MeteredBroker)
     yield Login(connections, gates[0], own_wire, held_at_requests)
@@ -86,8 +86,8 @@ async def login(own_wire, monkeypatch):
 
 
 class Login:
-    def __init__(self, connections, gate, wire, held_at_requests):
-        self.connections, self.gate, self.wire, self.held_at_requests = connections, gate, wire, held_at_requests
+    def __init__(self, connections, limiter, wire, held_at_requests):
+        self.connections, self.limiter, self.wire, self.held_at_requests = connections, limiter, wire, held_at_requests
 
     async def read(self):
         plan = AccountPlan(
@@ -110,14 +110,14 @@ async def test_as_many_permits_are_taken_as_requests_arrive_and_each_is_held_mea
     assert isinstance(await login.read(), ReadError)
 
     # The other half of what was refused may be on its way still.
-    await asyncio.to_thread(wait_for, lambda: not login.gate.held)
-    assert login.gate.taken == len(login.wire.server.asked)
-    assert all(1 <= held <= login.gate.concurrency for held, _ in login.held_at_requests)
+    await asyncio.to_thread(wait_for, lambda: not login.limiter.held)
+    assert login.limiter.taken == len(login.wire.server.asked)
+    assert all(1 <= held <= login.limiter.concurrency for held, _ in login.held_at_requests)
     assert all(taken >= number for number, (_, taken) in enumerate(login.held_at_requests, start=1))
 
 
 async def test_without_a_permit_nothing_is_asked(login):
-    login.gate.is_down = True
+    login.limiter.is_down = True
     answer = await login.read()
     assert isinstance(answer, ReadError)
     assert "Redis cannot be reached" in str(answer)

@@ -120,7 +120,7 @@ class OandaBroker(ClosableBroker, MeteredBroker):
         if self._client is None:
             # Its DEBUG lines show headers.
             logging.getLogger("httpcore").setLevel(logging.INFO)
-            token = self._credentials.given()["token"]
+            token = self._credentials.values()["token"]
             self._client = httpx.AsyncClient(
                 base_url=self._base_url,
                 headers={"Authorization": f"Bearer {token}"},

@@ -9,7 +9,7 @@ from reconciliation.errors import InvalidInputError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FigureRow:
+class BalanceRow:
     """One row of cash and equity. None is "not kept"."""
 
     cash: Decimal | None
@@ -19,7 +19,7 @@ class FigureRow:
     place: str
 
 
-def join_figures(account_id: str, rows: Sequence[FigureRow]) -> LocalSnapshot:
+def join_figures(account_id: str, rows: Sequence[BalanceRow]) -> LocalSnapshot:
     """Return the figures as a snapshot without positions.
 
     Amounts in several currencies don't add up to one cash; equity is one figure, in the currency of its row.
@@ -27,7 +27,7 @@ def join_figures(account_id: str, rows: Sequence[FigureRow]) -> LocalSnapshot:
     Raises:
         InvalidInputError: rows contradict each other; the message names their places.
     """
-    by_currency: dict[str | None, FigureRow] = {}
+    by_currency: dict[str | None, BalanceRow] = {}
     for row in rows:
         other = by_currency.setdefault(row.currency, row)
         if other is not row or (len(by_currency) > 1 and None in by_currency):

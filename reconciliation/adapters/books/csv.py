@@ -12,7 +12,7 @@ from decimal import Decimal
 from os import PathLike
 from pathlib import Path
 
-from reconciliation.adapters.books.balances import FigureRow, join_figures
+from reconciliation.adapters.books.balances import BalanceRow, join_figures
 from reconciliation.adapters.books.csv_table import CsvRow, read_rows
 from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.snapshots import LocalPosition, LocalSnapshot, PositionLike
@@ -107,7 +107,7 @@ def read_balances(path: Path) -> dict[str, LocalSnapshot]:
     Raises:
         InvalidInputError: the file is not as it should be; the message names file, line and column.
     """
-    figures: dict[str, list[FigureRow]] = {}
+    figures: dict[str, list[BalanceRow]] = {}
     for row in read_rows(path, BALANCE_COLUMNS):
         figures.setdefault(row.text("account_id"), []).append(_figure_row(row))
     return {account_id: join_figures(account_id, rows) for account_id, rows in figures.items()}
@@ -128,8 +128,8 @@ def _position(row: CsvRow) -> LocalPosition:
     )
 
 
-def _figure_row(row: CsvRow) -> FigureRow:
-    return FigureRow(
+def _figure_row(row: CsvRow) -> BalanceRow:
+    return BalanceRow(
         cash=row.optional_number("cash"),
         equity=row.optional_number("equity"),
         currency=row.optional_text("currency"),

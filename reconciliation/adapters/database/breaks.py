@@ -117,7 +117,7 @@ class SqlBreaks:
             case, change = act(_by_id(connection, break_id), action)
             upsert_rows(connection, BreakRow, [break_row(case)])
             insert_rows(connection, BreakEventRow, [change_row(case.break_id, change)])
-            account.tell_change(case, change)
+            account.queue_break_event(case, change)
             save_accounts(connection, [account])
         return case
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Engine, select
 
 from reconciliation.adapters.database.engine import read_transaction
-from reconciliation.adapters.database.tables.ledger import StandingRow
+from reconciliation.adapters.database.tables.ledger import AccountHealthRow
 from reconciliation.ports.run_ledger import Confirmation
 
 
@@ -23,9 +23,9 @@ class SqlWantedConfirmations:
             StorageError: the database cannot be reached.
         """
         asked = (
-            select(StandingRow.account_id, StandingRow.confirm_at)
-            .where(StandingRow.confirm_at < before)
-            .order_by(StandingRow.confirm_at)
+            select(AccountHealthRow.account_id, AccountHealthRow.confirm_at)
+            .where(AccountHealthRow.confirm_at < before)
+            .order_by(AccountHealthRow.confirm_at)
             .limit(limit)
         )
         with read_transaction(self._engine) as connection:

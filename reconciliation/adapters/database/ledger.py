@@ -49,10 +49,10 @@ class _Sweep:
 class SqlLedger:
     """Implements `reconciliation.ports.run_ledger.RunLedger` on SQLite and PostgreSQL."""
 
-    def __init__(self, engine: Engine, *, policy: BreakPolicy, could_not_run_after: int = 3) -> None:
+    def __init__(self, engine: Engine, *, policy: BreakPolicy, failed_runs_before_alert: int = 3) -> None:
         self._engine = engine
         self._policy = policy
-        self._could_not_run_after = could_not_run_after
+        self._could_not_run_after = failed_runs_before_alert
 
     def record(self, runs: Sequence[RecordedRun]) -> Recording:
         """Record every run, advance the breaks of its account, and note the events to tell: all or nothing.
@@ -77,14 +77,14 @@ class SqlLedger:
             _write(connection, sweep)
         return Recording(
             to_confirm=tuple(sweep.to_confirm.values()),
-            to_tell=tuple(name for name, account in sweep.accounts.items() if account.outbox),
+            to_publish=tuple(name for name, account in sweep.accounts.items() if account.outbox),
             not_applied=tuple(sweep.not_applied),
         )
 
     def _apply(self, sweep: _Sweep, run: RecordedRun) -> None:
         result = run.result
         account = sweep.accounts[result.account_id]
-        reason = why_not_applied(account.standing, result, run.fence)
+        reason = why_not_applied(account.health, result, run.fence)
         sweep.runs.append(run_row(run, reason))
         sweep.findings.extend(discrepancy_row(result.run_id, found) for found in result.discrepancies)
         flood_size = 0
@@ -94,13 +94,13 @@ class SqlLedger:
             sweep.not_applied.append((result.account_id, reason))
         if reason == "incomplete":
             account.confirm_at = None  # the next run in turn confirms: a broker that is away is not asked every second
-        account.standing, events = after_run(
-            account.standing,
+        account.health, events = after_run(
+            account.health,
             result,
             fence=run.fence,
             not_applied=reason,
             flood_size=flood_size,
-            could_not_run_after=self._could_not_run_after,
+            failed_runs_before_alert=self._could_not_run_after,
         )
         account.tell(events)
 
@@ -110,7 +110,7 @@ class SqlLedger:
             fills_before=run.fills_before,
             fills_after=run.fills_after,
             holdings=run.holdings,
-            in_flood=account.standing.has(Condition.FLOOD),
+            in_flood=account.health.has(Condition.FLOOD),
             hints=run.hints,
         )
         known = sweep.breaks.setdefault(result.account_id, {})
@@ -120,7 +120,7 @@ class SqlLedger:
         sweep.touched |= after
         sweep.changes.extend(done.changes)
         for key, change in done.changes:
-            account.tell_change(after[key], change)
+            account.queue_break_event(after[key], change)
         self._ask_to_confirm(sweep, account, run, wanted=done.needs_confirmation)
         return done.flood_size
 

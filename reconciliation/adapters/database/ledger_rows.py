@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from reconciliation.domain.breaks.account_health import Condition, Standing
+from reconciliation.domain.breaks.account_health import AccountHealth, Condition
 from reconciliation.domain.breaks.break_ import Amounts, Break, BreakChange, BreakKey, Sightings
 from reconciliation.domain.breaks.states import BreakEventKind, BreakState
 from reconciliation.domain.model.models import (
@@ -72,8 +72,8 @@ def break_row(case: Break) -> dict[str, Any]:
         "currency": key.currency or "",
         "state": case.state.value,
         "severity": case.severity.value,
-        "told_local_value": case.told.local_value,
-        "told_broker_value": case.told.broker_value,
+        "told_local_value": case.published.local_value,
+        "told_broker_value": case.published.broker_value,
         "first_seen_at": case.first_seen_at,
         "opened_at": case.opened_at,
         "resolved_at": case.resolved_at,
@@ -106,7 +106,7 @@ def break_of(row: RowMapping | Mapping[str, Any]) -> Break:
         ),
         state=BreakState(row["state"]),
         severity=DiscrepancySeverity(row["severity"]),
-        told=Amounts(local_value=row["told_local_value"], broker_value=row["told_broker_value"]),
+        published=Amounts(local_value=row["told_local_value"], broker_value=row["told_broker_value"]),
         first_seen_at=row["first_seen_at"],
         opened_at=row["opened_at"],
         resolved_at=row["resolved_at"],
@@ -167,20 +167,20 @@ def change_of(row: RowMapping | Mapping[str, Any]) -> BreakChange:
     )
 
 
-def standing_row(standing: Standing) -> dict[str, Any]:
+def health_row(health: AccountHealth) -> dict[str, Any]:
     return {
-        "account_id": standing.account_id,
-        "last_run_at": standing.last_run_at,
-        "local_as_of": standing.local_as_of,
-        "broker_as_of": standing.broker_as_of,
-        "fences": dict(standing.fences),
-        "failed_runs": standing.failed_runs,
-        "conditions": {condition.value: since.isoformat() for condition, since in standing.conditions.items()},
+        "account_id": health.account_id,
+        "last_run_at": health.last_run_at,
+        "local_as_of": health.local_as_of,
+        "broker_as_of": health.broker_as_of,
+        "fences": dict(health.fences),
+        "failed_runs": health.failed_runs,
+        "conditions": {condition.value: since.isoformat() for condition, since in health.conditions.items()},
     }
 
 
-def standing_of(row: RowMapping | Mapping[str, Any]) -> Standing:
-    return Standing(
+def health_of(row: RowMapping | Mapping[str, Any]) -> AccountHealth:
+    return AccountHealth(
         account_id=row["account_id"],
         last_run_at=row["last_run_at"],
         local_as_of=row["local_as_of"],

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, Text, cast, func, or_, select
 
 from reconciliation.adapters.database.account_lock import lock_accounts, save_accounts
 from reconciliation.adapters.database.engine import read_transaction, write_transaction
-from reconciliation.adapters.database.tables.ledger import StandingRow
+from reconciliation.adapters.database.tables.ledger import AccountHealthRow
 from reconciliation.adapters.database.tables.registry import AccountRow
 from reconciliation.domain.breaks.account_health import SYSTEM, Condition, after_missed_slot, after_missed_slots
 
@@ -62,13 +62,20 @@ class SqlMissedSlots:
         if shortest is None:
             return []
         # Disabled for a while and enabled again: `scheduled_at` counts, not the run before.
-        last_sign = func.coalesce(StandingRow.last_run_at, AccountRow.scheduled_at, type_=AccountRow.scheduled_at.type)
+        last_sign = func.coalesce(
+            AccountHealthRow.last_run_at, AccountRow.scheduled_at, type_=AccountRow.scheduled_at.type
+        )
         candidates = (
-            select(AccountRow.account_id, interval, StandingRow.last_run_at, AccountRow.scheduled_at)
-            .outerjoin(StandingRow, StandingRow.account_id == AccountRow.account_id)
+            select(AccountRow.account_id, interval, AccountHealthRow.last_run_at, AccountRow.scheduled_at)
+            .outerjoin(AccountHealthRow, AccountHealthRow.account_id == AccountRow.account_id)
             .where(AccountRow.enabled, AccountRow.scheduled_at.is_not(None))
             .where(last_sign < now - timedelta(seconds=shortest * self._intervals))
-            .where(or_(StandingRow.account_id.is_(None), cast(StandingRow.conditions, Text).not_like("%missed_slot%")))
+            .where(
+                or_(
+                    AccountHealthRow.account_id.is_(None),
+                    cast(AccountHealthRow.conditions, Text).not_like("%missed_slot%"),
+                )
+            )
             .order_by(AccountRow.account_id)
         )
         found = []
@@ -83,11 +90,11 @@ class SqlMissedSlots:
             accounts = lock_accounts(connection, [account.account_id for account in overdue])
             for account in overdue:
                 locked = accounts[account.account_id]
-                last = locked.standing.last_run_at
+                last = locked.health.last_run_at
                 if last is not None and now - last <= timedelta(seconds=account.interval_seconds * self._intervals):
                     continue  # a run ended since
-                locked.standing, events = after_missed_slot(
-                    locked.standing, now, account.interval_seconds, together=together
+                locked.health, events = after_missed_slot(
+                    locked.health, now, account.interval_seconds, together=together
                 )
                 locked.tell(events)
             save_accounts(connection, list(accounts.values()))
@@ -96,19 +103,19 @@ class SqlMissedSlots:
         with write_transaction(self._engine) as connection:
             locked = lock_accounts(connection, [SYSTEM])[SYSTEM]
             left = (
-                select(StandingRow.account_id)
-                .join(AccountRow, AccountRow.account_id == StandingRow.account_id)
+                select(AccountHealthRow.account_id)
+                .join(AccountRow, AccountRow.account_id == AccountHealthRow.account_id)
                 .where(AccountRow.enabled)
-                .where(cast(StandingRow.conditions, Text).like(f"%{Condition.MISSED_TOGETHER.value}%"))
+                .where(cast(AccountHealthRow.conditions, Text).like(f"%{Condition.MISSED_TOGETHER.value}%"))
                 .limit(1)
             )
             some_left = connection.execute(left).first() is not None
-            locked.standing, events = after_missed_slots(locked.standing, now, missed=missed, some_left=some_left)
+            locked.health, events = after_missed_slots(locked.health, now, missed=missed, some_left=some_left)
             locked.tell(events)
             save_accounts(connection, [locked])
 
 
 def _system_was_told(connection: Connection) -> bool:
-    told = cast(StandingRow.conditions, Text).like(f"%{Condition.MISSED_TOGETHER.value}%")
-    found = select(StandingRow.account_id).where(StandingRow.account_id == SYSTEM, told)
+    published = cast(AccountHealthRow.conditions, Text).like(f"%{Condition.MISSED_TOGETHER.value}%")
+    found = select(AccountHealthRow.account_id).where(AccountHealthRow.account_id == SYSTEM, published)
     return connection.execute(found).first() is not None

@@ -43,7 +43,7 @@ def prune(
     before: datetime,
     *,
     on_deleted: Callable[[int], object] = lambda _: None,
-    batches_max: int | None = None,
+    max_batches: int | None = None,
 ) -> Pruned:
     """Delete runs that began, and breaks that were resolved, before a time, with all that belongs to them.
 
@@ -53,13 +53,13 @@ def prune(
         engine: of our own database.
         before: what is older than this goes.
         on_deleted: called after each transaction with the number of rows.
-        batches_max: of each kind at most so many transactions; None: until nothing old is left.
+        max_batches: of each kind at most so many transactions; None: until nothing old is left.
 
     Raises:
         StorageError: the database cannot be reached; what was deleted until then stays deleted.
     """
-    runs = _repeat(lambda: _prune_runs(engine, before), on_deleted, batches_max)
-    breaks = _repeat(lambda: _prune_breaks(engine, before), on_deleted, batches_max)
+    runs = _repeat(lambda: _prune_runs(engine, before), on_deleted, max_batches)
+    breaks = _repeat(lambda: _prune_breaks(engine, before), on_deleted, max_batches)
     return Pruned(runs=runs, breaks=breaks)
 
 
@@ -67,9 +67,9 @@ def _old_breaks(before: datetime) -> tuple[ColumnElement[bool], ...]:
     return (BreakRow.state == BreakState.RESOLVED.value, BreakRow.resolved_at < before)
 
 
-def _repeat(step: Callable[[], int], on_deleted: Callable[[int], object], batches_max: int | None) -> int:
+def _repeat(step: Callable[[], int], on_deleted: Callable[[int], object], max_batches: int | None) -> int:
     total = 0
-    for _ in count() if batches_max is None else range(batches_max):
+    for _ in count() if max_batches is None else range(max_batches):
         deleted = step()
         if not deleted:
             break

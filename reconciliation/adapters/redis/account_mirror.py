@@ -101,7 +101,7 @@ class AccountMirror:
         if len(changes.accounts) + len(changes.removed) > CHUNK_ACCOUNTS:
             return self._fill(changes, now_ms, whole=False)
         parts = [*self._puts(changes.accounts, recover_ms=None), *_removals(changes.removed)]
-        followed = self._queue.follow(parts, since=mirrored, until=changes.revision, now_ms=now_ms)
+        followed = self._queue.apply_changes(parts, since=mirrored, until=changes.revision, now_ms=now_ms)
         if followed:
             self._note_scheduled(changes)
         return followed
@@ -119,11 +119,11 @@ class AccountMirror:
         # Made part by part: each call of the script renews the lock, however many accounts there are.
         parts = chain(self._puts(changes.accounts, self._recover_ms if whole else None), _removals(removed))
         for chunk in _chunks(parts):
-            if not self._queue.refill(chunk, token=token, lease_ms=REFILL_LEASE_MS, now_ms=now_ms):
+            if not self._queue.rebuild(chunk, token=token, lease_ms=REFILL_LEASE_MS, now_ms=now_ms):
                 return False
         if whole:
             self._client.set(self._prefix + "due:defaults", self._fingerprint())
-        filled = self._queue.refill(
+        filled = self._queue.rebuild(
             [], token=token, lease_ms=REFILL_LEASE_MS, complete_at=changes.revision, now_ms=now_ms
         )
         if filled:

@@ -11,12 +11,12 @@ from reconciliation.adapters.redis.client import explain
 from reconciliation.errors import RateLimited, ReadError, Unavailable
 
 #: A cause is for people; a server's whole error page is not.
-CAUSE_CHARACTERS_MAX = 200
+MAX_CAUSE_CHARACTERS = 200
 
 _SCRIPT = (Path(__file__).parent / "circuit_breaker.lua").read_text(encoding="utf-8")
 
 
-class ConnectionPauses:
+class RedisCircuitBreaker:
     """Who is left alone, and until when.
 
     Args:
@@ -34,16 +34,16 @@ class ConnectionPauses:
         address: str,
         failures_before_pause: int = 5,
         pause_ms: int = 5_000,
-        pause_max_ms: int = 300_000,
-        trial_ms: int = 30_000,
+        max_pause_ms: int = 300_000,
+        probe_ms: int = 30_000,
     ) -> None:
         self.failures_before_pause = failures_before_pause
         self._script = client.register_script(_SCRIPT)
         self._prefix = prefix
         self._address = address
         self._pause_ms = pause_ms
-        self._pause_max_ms = pause_max_ms
-        self._trial_ms = trial_ms
+        self._pause_max_ms = max_pause_ms
+        self._trial_ms = probe_ms
 
     def check(self, connection: str, *, now_ms: int | None = None) -> ReadError | None:
         """Return why the connection is not to be asked now, or None.
@@ -67,7 +67,7 @@ class ConnectionPauses:
         Raises:
             CoordinationError: Redis cannot be reached.
         """
-        cause = str(failures[-1])[:CAUSE_CHARACTERS_MAX] if failures else ""
+        cause = str(failures[-1])[:MAX_CAUSE_CHARACTERS] if failures else ""
         asked_to_wait = [each.retry_after_seconds or 0 for each in failures if isinstance(each, RateLimited)]
         self._run(
             "report",

@@ -21,13 +21,13 @@ import redis
 from reconciliation.adapters.redis.client import explain
 from reconciliation.domain.model.models import Trigger
 from reconciliation.domain.model.runs import Fence, RunRequest
-from reconciliation.ports.run_queue import BegunRun, Claim
+from reconciliation.ports.run_queue import Claim, ClaimedRun
 
 #: Fencing numbers of slots are compared with each other only: an asked run takes no slot's lease.
 SLOT_FENCES = "slots"
 
 #: A single call to Redis moves at most this many entries: some ten milliseconds in which nobody else is served.
-CLAIM_LIMIT_MAX = 1000
+MAX_CLAIM_LIMIT = 1000
 
 _SCRIPT = (Path(__file__).parent / "due_queue.lua").read_text(encoding="utf-8")
 _SLOT_RUNS = UUID("6f0c7b52-6a53-5d0b-9d4e-2f8e6d0a7f11")
@@ -77,31 +77,40 @@ class DueQueue:
         limit: int,
         share: int,
         lease_ms: int,
-        caps: Mapping[str, int] | None = None,
-        default_cap: int = 1_000_000,
+        in_flight_limits: Mapping[str, int] | None = None,
+        default_in_flight_limit: int = 1_000_000,
         call_id: str | None = None,
         now_ms: int | None = None,
     ) -> list[Claim]:
         """Claim entries that are due, asked ones first; take back what others let lapse.
 
         Args:
-            limit: at most so many; never more than `CLAIM_LIMIT_MAX`.
+            limit: at most so many; never more than `MAX_CLAIM_LIMIT`.
             share: at most so many of one connection, so that none crowds out the others.
             lease_ms: if no `begin` follows in this time, the entries are due again.
-            caps: connection to the most entries it may have in lease.
-            default_cap: the same for all others.
+            in_flight_limits: connection to the most entries it may have in lease.
+            default_in_flight_limit: the same for all others.
             call_id: repeats the answer of an earlier call of the same id, within a minute.
             now_ms: see the class.
 
         Raises:
             CoordinationError: Redis could not be reached; whatever was claimed comes back after its lease.
         """
-        limit = min(limit, CLAIM_LIMIT_MAX)
+        limit = min(limit, MAX_CLAIM_LIMIT)
         call = call_id or uuid4().hex
-        answer = self._run("claim", now_ms, call, limit, share, lease_ms, json.dumps(dict(caps or {})), default_cap)
+        answer = self._run(
+            "claim",
+            now_ms,
+            call,
+            limit,
+            share,
+            lease_ms,
+            json.dumps(dict(in_flight_limits or {})),
+            default_in_flight_limit,
+        )
         return _claims(answer)
 
-    def pick(self, entries: Sequence[str], *, lease_ms: int, now_ms: int | None = None) -> list[Claim]:
+    def claim_by_id(self, entries: Sequence[str], *, lease_ms: int, now_ms: int | None = None) -> list[Claim]:
         """Claim these entries if they are waiting, even before they are due."""
         return _claims(self._run("pick", now_ms, lease_ms, json.dumps(list(entries))))
 
@@ -112,7 +121,7 @@ class DueQueue:
         lease_ms: int,
         call_id: str | None = None,
         now_ms: int | None = None,
-    ) -> list[BegunRun]:
+    ) -> list[ClaimedRun]:
         """Start the runs of these (entry, fence) pairs; leave out those that are not the caller's any more."""
         answer = self._run("begin", now_ms, call_id or uuid4().hex, lease_ms, _pairs(claims))
         return [_begun(fields) for fields in json.loads(answer)]
@@ -121,11 +130,11 @@ class DueQueue:
         """Set these on their next slot, asked ones aside; return how many still were the caller's."""
         return int(self._run("finish", now_ms, _pairs(runs)))
 
-    def give_back(self, runs: Iterable[tuple[str, int]], *, delay_ms: int = 0, now_ms: int | None = None) -> int:
+    def release(self, runs: Iterable[tuple[str, int]], *, delay_ms: int = 0, now_ms: int | None = None) -> int:
         """Let others have these after `delay_ms`; return how many still were the caller's."""
         return int(self._run("give_back", now_ms, delay_ms, _pairs(runs)))
 
-    def ask(self, requests: Sequence[RunRequest], *, delay_ms: int = 0, now_ms: int | None = None) -> int:
+    def enqueue(self, requests: Sequence[RunRequest], *, delay_ms: int = 0, now_ms: int | None = None) -> int:
         """Note asked runs, due after `delay_ms`; return how many were not noted before.
 
         A run id that is noted, or that was finished within ten minutes, is not noted again.
@@ -136,11 +145,11 @@ class DueQueue:
         ]
         return int(self._run("ask", now_ms, json.dumps(noted)))
 
-    def follow(self, changes: Sequence[Change], *, since: int, until: int, now_ms: int | None = None) -> bool:
+    def apply_changes(self, changes: Sequence[Change], *, since: int, until: int, now_ms: int | None = None) -> bool:
         """Bring the mirror from one revision of the database to another; False if it does not stand at the first."""
         return bool(self._run("follow", now_ms, since, until, _changes(changes)) == "done")
 
-    def refill(
+    def rebuild(
         self,
         changes: Sequence[Change],
         *,
@@ -153,7 +162,7 @@ class DueQueue:
         until = "" if complete_at is None else complete_at
         return bool(self._run("refill", now_ms, token, lease_ms, until, _changes(changes)) == "done")
 
-    def audit(self, *, accounts: int, now_ms: int | None = None) -> int:
+    def requeue_lost(self, *, accounts: int, now_ms: int | None = None) -> int:
         """Look at about so many accounts, the next ones at each call; return how many had fallen out of the queue."""
         return int(self._run("audit", now_ms, accounts))
 
@@ -180,7 +189,7 @@ def _claims(answer: str) -> list[Claim]:
     ]
 
 
-def _begun(fields: list[Any]) -> BegunRun:
+def _begun(fields: list[Any]) -> ClaimedRun:
     entry, fence, account_id, slot, trigger, attempt, crashes, context = fields
     if entry.startswith("r:"):
         request = RunRequest(account_id=account_id, context=json.loads(context), run_id=UUID(entry[2:]))
@@ -195,7 +204,7 @@ def _begun(fields: list[Any]) -> BegunRun:
             run_id=slot_run_id(account_id, slot_ms),
             fence=Fence(scope=SLOT_FENCES, number=int(fence)),
         )
-    return BegunRun(entry=entry, fence=int(fence), request=request, attempt=attempt, crashes=crashes)
+    return ClaimedRun(entry=entry, fence=int(fence), request=request, attempt=attempt, crashes=crashes)
 
 
 def _changes(changes: Sequence[Change]) -> str:

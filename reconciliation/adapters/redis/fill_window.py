@@ -26,13 +26,13 @@ from reconciliation.domain.breaks.fill_evidence import FillActivity
 from reconciliation.domain.model.runs import Fence
 from reconciliation.errors import ConfigurationError
 from reconciliation.ports.fill_windows import (
-    Countdown,
-    FillNotice,
+    DelayedWakeUp,
     FillOutcome,
+    FillReport,
     Finish,
     FinishOutcome,
-    Noted,
-    StartedRun,
+    RecordedFill,
+    RunClaim,
 )
 
 #: Some milliseconds in which Redis serves nobody else.
@@ -115,40 +115,40 @@ class FillWindows:
         self._random = SystemRandom()
         self.now_ms = now_ms
 
-    def note(self, notices: Sequence[FillNotice]) -> list[Noted]:
+    def record(self, reports: Sequence[FillReport]) -> list[RecordedFill]:
         """Note fills, all in one round trip per 100,000; return an answer for each notice, in order."""
-        if len(notices) <= NOTICES_PER_ROUND_TRIP:
-            return self._note(notices)
-        noted: list[Noted] = []
-        for first in range(0, len(notices), NOTICES_PER_ROUND_TRIP):
-            noted += self._note(notices[first : first + NOTICES_PER_ROUND_TRIP])
-        return noted
+        if len(reports) <= NOTICES_PER_ROUND_TRIP:
+            return self._record(reports)
+        recorded: list[RecordedFill] = []
+        for first in range(0, len(reports), NOTICES_PER_ROUND_TRIP):
+            recorded += self._record(reports[first : first + NOTICES_PER_ROUND_TRIP])
+        return recorded
 
-    def _note(self, notices: Sequence[FillNotice]) -> list[Noted]:
+    def _record(self, reports: Sequence[FillReport]) -> list[RecordedFill]:
         tokens: list[str] = []
         hashed = token = ""
-        for _, _, _, call_id, _ in notices:
+        for _, _, _, call_id, _ in reports:
             if call_id != hashed:  # one call's notices share it
                 hashed, token = call_id, _token(call_id)
             tokens.append(token)
-        replies = self._script.call_many(lambda: self._note_calls(notices, tokens))
-        return _noted(notices, tokens, chain.from_iterable(replies))
+        replies = self._script.call_many(lambda: self._note_calls(reports, tokens))
+        return _noted(reports, tokens, chain.from_iterable(replies))
 
-    def _note_calls(self, notices: Sequence[FillNotice], tokens: Sequence[str]) -> Iterator[list[str | float]]:
-        for first in range(0, len(notices), NOTICES_PER_CALL):
+    def _note_calls(self, reports: Sequence[FillReport], tokens: Sequence[str]) -> Iterator[list[str | float]]:
+        for first in range(0, len(reports), NOTICES_PER_CALL):
             words = self._arguments("note")
-            some = zip(notices[first : first + NOTICES_PER_CALL], tokens[first : first + NOTICES_PER_CALL], strict=True)
+            some = zip(reports[first : first + NOTICES_PER_CALL], tokens[first : first + NOTICES_PER_CALL], strict=True)
             for (account_id, fill_count, last_fill, _, symbols), token in some:
                 words += (account_id, fill_count, _json(last_fill), token, _names(symbols))
             yield words
 
-    def arrive(self, account_id: str, token: str) -> StartedRun | Countdown | None:
+    def claim(self, account_id: str, token: str) -> RunClaim | DelayedWakeUp | None:
         """Show a countdown's token: get the right to run, a countdown to send again, or None for a stale message."""
         new_token = uuid4().hex
         what, *details = self._call("arrive", account_id, token, new_token)
         if what == "run":
             fill_count, last_fill, first_at, last_at, fence = details
-            return StartedRun(
+            return RunClaim(
                 account_id=account_id,
                 token=new_token,
                 fill_count=int(fill_count),
@@ -158,7 +158,7 @@ class FillWindows:
                 fence=Fence(scope="post_fill", number=int(fence)),
             )
         if what == "send":
-            return Countdown(account_id=account_id, token=new_token, wait_ms=int(details[0]))
+            return DelayedWakeUp(account_id=account_id, token=new_token, wait_ms=int(details[0]))
         return None
 
     def complete(self, account_id: str, token: str) -> Finish:
@@ -172,13 +172,15 @@ class FillWindows:
         spread = self._random.uniform(0, self._back_off_spread)
         return _finish(account_id, new_token, self._call("incomplete", account_id, token, new_token, spread))
 
-    def sweep(self, limit: int, queued: int = 0) -> list[Countdown]:
+    def reclaim_expired(self, limit: int, queued: int = 0) -> list[DelayedWakeUp]:
         """Take over windows whose lease is over and return the countdowns to send.
 
         At most `limit`, and at most as many as there are windows beyond the `queued` messages.
         """
         taken = self._call("sweep", limit, queued, uuid4().hex)
-        return [Countdown(account_id=account, token=token, wait_ms=int(wait_ms)) for account, token, wait_ms in taken]
+        return [
+            DelayedWakeUp(account_id=account, token=token, wait_ms=int(wait_ms)) for account, token, wait_ms in taken
+        ]
 
     def forget(self, account_id: str) -> bool:
         """Remove whatever is kept of an account; return whether there was anything."""
@@ -247,29 +249,29 @@ def _lua_text(text: str) -> str:
 
 #: The replies of `note` that are no number of milliseconds.
 _NOTED = {
-    -1: Noted(outcome=FillOutcome.NOTED),
-    -2: Noted(outcome=FillOutcome.IGNORED),
-    -3: Noted(outcome=FillOutcome.REFUSED),
+    -1: RecordedFill(outcome=FillOutcome.RECORDED),
+    -2: RecordedFill(outcome=FillOutcome.IGNORED),
+    -3: RecordedFill(outcome=FillOutcome.REFUSED),
 }
 
 
-def _noted(notices: Sequence[FillNotice], tokens: Sequence[str], replies: Iterable[int]) -> list[Noted]:
+def _noted(reports: Sequence[FillReport], tokens: Sequence[str], replies: Iterable[int]) -> list[RecordedFill]:
     return [
-        _NOTED.get(reply) or _to_send(notice.account_id, token, reply)
-        for notice, token, reply in zip(notices, tokens, replies, strict=True)
+        _NOTED.get(reply) or _to_send(report.account_id, token, reply)
+        for report, token, reply in zip(reports, tokens, replies, strict=True)
     ]
 
 
-def _to_send(account_id: str, token: str, wait_ms: int) -> Noted:
-    countdown = Countdown(account_id=account_id, token=token, wait_ms=wait_ms)
-    return Noted(outcome=FillOutcome.NOTED, countdown=countdown)
+def _to_send(account_id: str, token: str, wait_ms: int) -> RecordedFill:
+    wake_up = DelayedWakeUp(account_id=account_id, token=token, wait_ms=wait_ms)
+    return RecordedFill(outcome=FillOutcome.RECORDED, wake_up=wake_up)
 
 
 def _finish(account_id: str, new_token: str, reply: Sequence[Any]) -> Finish:
     match reply:
         case ["send", wait_ms]:
-            countdown = Countdown(account_id=account_id, token=new_token, wait_ms=int(wait_ms))
-            return Finish(outcome=FinishOutcome.CONTINUED, countdown=countdown)
+            wake_up = DelayedWakeUp(account_id=account_id, token=new_token, wait_ms=int(wait_ms))
+            return Finish(outcome=FinishOutcome.CONTINUED, wake_up=wake_up)
         case [outcome]:
             return Finish(outcome=FinishOutcome(outcome))
         case _:

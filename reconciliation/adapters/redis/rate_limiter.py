@@ -28,14 +28,14 @@ from reconciliation.ports.broker import BrokerLimits
 #: No request is on its way to the broker for longer; a killed worker's permits stop to count against the rate after it.
 SENT_MS = 10_000
 #: Wishes of one process that stand in the common line; the others wait their turn at home.
-LINE_LENGTH_MAX = 100
+MAX_LINE_LENGTH = 100
 #: One wait for a sign from Redis.
 LISTEN_SECONDS = 1
 
 _SCRIPT = (Path(__file__).parent / "rate_limiter.lua").read_text(encoding="utf-8")
 
 
-class ConnectionGate:
+class RedisRateLimiter:
     """The gate of one connection, for one event loop.
 
     Args:
@@ -67,7 +67,7 @@ class ConnectionGate:
         self._wanted: dict[str, asyncio.Future[None]] = {}
         self._released: list[str] = []
         self._news = asyncio.Event()
-        self._speaker: asyncio.Task[None] | None = None
+        self._exchanging: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def permit(self) -> AsyncIterator[None]:
@@ -77,36 +77,36 @@ class ConnectionGate:
             CoordinationError: Redis cannot be reached, so nobody knows whether the broker may be asked.
         """
         self._last += 1
-        wish = f"{self._process}:{self._last}"
-        self._wanted[wish] = asyncio.get_running_loop().create_future()
+        request_id = f"{self._process}:{self._last}"
+        self._wanted[request_id] = asyncio.get_running_loop().create_future()
         self._tell()
         try:
-            await self._wanted[wish]
+            await self._wanted[request_id]
             yield
         finally:
-            self._wanted.pop(wish, None)
-            self._released.append(wish)
+            self._wanted.pop(request_id, None)
+            self._released.append(request_id)
             self._tell()
 
     async def close(self) -> None:
         """Hand over what is still to be released; whoever still waits is not served any more."""
-        if self._speaker is None:
+        if self._exchanging is None:
             return
         if self._is_waiting:
-            self._speaker.cancel()
+            self._exchanging.cancel()
         with suppress(asyncio.CancelledError, redis.RedisError):
-            await self._speaker
+            await self._exchanging
 
     def _tell(self) -> None:
         self._news.set()
-        if self._speaker is None or self._speaker.done():
-            self._speaker = asyncio.create_task(self._speak())
+        if self._exchanging is None or self._exchanging.done():
+            self._exchanging = asyncio.create_task(self._exchange_loop())
 
     @property
     def _is_waiting(self) -> bool:
-        return any(not wish.done() for wish in self._wanted.values())
+        return any(not request_id.done() for request_id in self._wanted.values())
 
-    async def _speak(self) -> None:
+    async def _exchange_loop(self) -> None:
         try:
             while self._released or self._is_waiting:
                 await self._serve()
@@ -137,16 +137,16 @@ class ConnectionGate:
     async def _exchange(self) -> float:
         """Give back and ask; return after how many seconds asking again makes sense."""
         released, self._released = self._released, []
-        waiting = [wish for wish, future in self._wanted.items() if not future.done()]
-        wanted = list(islice(waiting, LINE_LENGTH_MAX))
+        waiting = [request_id for request_id, future in self._wanted.items() if not future.done()]
+        wanted = list(islice(waiting, MAX_LINE_LENGTH))
         answer = await self._script(
             args=["", self._keys, self._process, *self._fixed_arguments, json.dumps(released), json.dumps(wanted)]
         )
         wait_ms, granted = (*json.loads(answer), [])[:2]
-        for wish in granted:
-            future = self._wanted.get(wish)
+        for request_id in granted:
+            future = self._wanted.get(request_id)
             if future is None:
-                self._released.append(wish)  # its request was cancelled while we asked
+                self._released.append(request_id)  # its request was cancelled while we asked
             elif not future.done():
                 future.set_result(None)
         return float(wait_ms) / 1000
@@ -158,9 +158,9 @@ class ConnectionGate:
                 self._news.set()
 
     def _fail(self, error: redis.RedisError) -> None:
-        for wish in self._wanted.values():
-            if not wish.done():
-                wish.set_exception(explain(error, self._address))
+        for request_id in self._wanted.values():
+            if not request_id.done():
+                request_id.set_exception(explain(error, self._address))
 
 
 def _window(requests_per_second: float | None) -> tuple[int, int]:

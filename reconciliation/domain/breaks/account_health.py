@@ -31,10 +31,10 @@ SAMPLE_ACCOUNTS = 5
 
 #: The word of the event that tells the end of a condition.
 RECOVERY: Mapping[Condition, str] = {
-    Condition.FLOOD: "flood_over",
-    Condition.COULD_NOT_RUN: "runs_again",
-    Condition.MISSED_SLOT: "on_schedule_again",
-    Condition.MISSED_TOGETHER: "on_schedule_again",
+    Condition.FLOOD: "flood_ended",
+    Condition.COULD_NOT_RUN: "runs_recovered",
+    Condition.MISSED_SLOT: "schedule_recovered",
+    Condition.MISSED_TOGETHER: "schedule_recovered",
 }
 
 
@@ -51,7 +51,7 @@ class AccountEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class AccountHealth:
     """What is kept of an account between its runs."""
 
     account_id: str
@@ -71,16 +71,16 @@ class Standing:
         return condition in self.conditions
 
 
-def why_not_applied(standing: Standing, result: ReconciliationResult, fence: Fence | None) -> str | None:
+def why_not_applied(health: AccountHealth, result: ReconciliationResult, fence: Fence | None) -> str | None:
     """Return why a run may change nothing: `incomplete`, `lease_lost` or `older_read`; None where it may."""
     if result.error is not None:
         return "incomplete"
-    if fence is not None and fence.number < standing.fences.get(fence.scope, fence.number):
+    if fence is not None and fence.number < health.fences.get(fence.scope, fence.number):
         return "lease_lost"
     local, broker = as_of_times(result)
-    if standing.local_as_of is not None and local < standing.local_as_of:
+    if health.local_as_of is not None and local < health.local_as_of:
         return "older_read"
-    if standing.broker_as_of is not None and broker < standing.broker_as_of:
+    if health.broker_as_of is not None and broker < health.broker_as_of:
         return "older_read"
     return None
 
@@ -92,16 +92,16 @@ def as_of_times(result: ReconciliationResult) -> tuple[datetime, datetime]:
 
 
 def after_run(
-    standing: Standing,
+    health: AccountHealth,
     result: ReconciliationResult,
     *,
     fence: Fence | None,
     not_applied: str | None,
     flood_size: int,
-    could_not_run_after: int,
-) -> tuple[Standing, list[AccountEvent]]:
+    failed_runs_before_alert: int,
+) -> tuple[AccountHealth, list[AccountEvent]]:
     """Return the account's standing after a run, and what is to be told of the account as a whole."""
-    watch = _Watch(standing, result)
+    watch = _ConditionChanges(health, result)
     watch.ends(Condition.MISSED_SLOT)
     watch.conditions.pop(Condition.MISSED_TOGETHER, None)
     if not_applied is None:
@@ -113,41 +113,39 @@ def after_run(
             watch.ends(Condition.FLOOD)
     elif not_applied != "lease_lost":
         watch.failed_runs += 1
-        if watch.failed_runs >= could_not_run_after:
+        if watch.failed_runs >= failed_runs_before_alert:
             watch.begins(Condition.COULD_NOT_RUN, {"runs": watch.failed_runs, **_reason(result, not_applied)})
     moved: dict[str, Any] = {}
     if not_applied is None:
         moved["local_as_of"], moved["broker_as_of"] = as_of_times(result)
     if fence is not None:
-        highest = max(fence.number, standing.fences.get(fence.scope, fence.number))
-        moved["fences"] = {**standing.fences, fence.scope: highest}
-    last_run_at = result.timestamp if standing.last_run_at is None else max(standing.last_run_at, result.timestamp)
+        highest = max(fence.number, health.fences.get(fence.scope, fence.number))
+        moved["fences"] = {**health.fences, fence.scope: highest}
+    last_run_at = result.timestamp if health.last_run_at is None else max(health.last_run_at, result.timestamp)
     after = replace(
-        standing, last_run_at=last_run_at, failed_runs=watch.failed_runs, conditions=watch.conditions, **moved
+        health, last_run_at=last_run_at, failed_runs=watch.failed_runs, conditions=watch.conditions, **moved
     )
     return after, watch.events
 
 
 def after_missed_slot(
-    standing: Standing, at: datetime, interval_seconds: float, *, together: bool = False
-) -> tuple[Standing, list[AccountEvent]]:
+    health: AccountHealth, at: datetime, interval_seconds: float, *, together: bool = False
+) -> tuple[AccountHealth, list[AccountEvent]]:
     """Return the standing of an account whose run is overdue; told once, and not by itself where it is one of many."""
-    if standing.has(Condition.MISSED_SLOT) or standing.has(Condition.MISSED_TOGETHER):
-        return standing, []
+    if health.has(Condition.MISSED_SLOT) or health.has(Condition.MISSED_TOGETHER):
+        return health, []
     condition = Condition.MISSED_TOGETHER if together else Condition.MISSED_SLOT
-    after = replace(standing, conditions={**standing.conditions, condition: at})
+    after = replace(health, conditions={**health.conditions, condition: at})
     if together:
         return after, []
-    last = None if standing.last_run_at is None else standing.last_run_at.isoformat()
+    last = None if health.last_run_at is None else health.last_run_at.isoformat()
     details = {"last_run_at": last, "interval_seconds": interval_seconds}
-    return after, [
-        AccountEvent(account_id=standing.account_id, kind=Condition.MISSED_SLOT.value, at=at, details=details)
-    ]
+    return after, [AccountEvent(account_id=health.account_id, kind=Condition.MISSED_SLOT.value, at=at, details=details)]
 
 
 def after_missed_slots(
-    system: Standing, at: datetime, *, missed: Sequence[str], some_left: bool
-) -> tuple[Standing, list[AccountEvent]]:
+    system: AccountHealth, at: datetime, *, missed: Sequence[str], some_left: bool
+) -> tuple[AccountHealth, list[AccountEvent]]:
     """Return the standing of the whole system, where many accounts missed their slots at once.
 
     Args:
@@ -170,13 +168,13 @@ def after_missed_slots(
     return system, []
 
 
-class _Watch:
+class _ConditionChanges:
     """Gathers which conditions begin and end by one run."""
 
-    def __init__(self, standing: Standing, result: ReconciliationResult) -> None:
+    def __init__(self, health: AccountHealth, result: ReconciliationResult) -> None:
         self._result = result
-        self.conditions = dict(standing.conditions)
-        self.failed_runs = standing.failed_runs
+        self.conditions = dict(health.conditions)
+        self.failed_runs = health.failed_runs
         self.events: list[AccountEvent] = []
 
     def begins(self, condition: Condition, details: Mapping[str, Any]) -> None:

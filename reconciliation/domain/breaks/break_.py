@@ -122,7 +122,7 @@ class Break:
     state: BreakState = BreakState.RESOLVED
     severity: DiscrepancySeverity = DiscrepancySeverity.INFO
     #: The amounts as they were last told or judged by a person: what "changed" is measured from.
-    told: Amounts = Amounts()
+    published: Amounts = Amounts()
     #: First sighting of the present episode: age counts from here.
     first_seen_at: datetime | None = None
     opened_at: datetime | None = None
@@ -177,22 +177,22 @@ def replay(key: BreakKey, history: Iterable[BreakChange]) -> Break:
     return case
 
 
-def _told(case: Break, change: BreakChange) -> dict[str, Any]:
-    return {"severity": change.severity or case.severity, "told": change.amounts}
+def _published(case: Break, change: BreakChange) -> dict[str, Any]:
+    return {"severity": change.severity or case.severity, "published": change.amounts}
 
 
 def _suspected(case: Break, change: BreakChange) -> dict[str, Any]:
-    return {**_told(case, change), "first_seen_at": change.at, "opened_at": None, "resolved_at": None}
+    return {**_published(case, change), "first_seen_at": change.at, "opened_at": None, "resolved_at": None}
 
 
 def _opened(case: Break, change: BreakChange) -> dict[str, Any]:
     first_seen_at = case.first_seen_at if case.is_live else change.at
     times = {"first_seen_at": first_seen_at, "opened_at": change.at, "resolved_at": None}
-    return {**_told(case, change), **times, "open_count": case.open_count + 1}
+    return {**_published(case, change), **times, "open_count": case.open_count + 1}
 
 
 def _lapsed(case: Break, change: BreakChange) -> dict[str, Any]:
-    return {**_told(case, change), **_NO_TERM}
+    return {**_published(case, change), **_NO_TERM}
 
 
 def _ended(_case: Break, change: BreakChange) -> dict[str, Any]:
@@ -200,7 +200,7 @@ def _ended(_case: Break, change: BreakChange) -> dict[str, Any]:
 
 
 def _acknowledged(_case: Break, change: BreakChange) -> dict[str, Any]:
-    return {"told": change.amounts, "assignee": change.assignee, **_NO_TERM}
+    return {"published": change.amounts, "assignee": change.assignee, **_NO_TERM}
 
 
 def _assigned(_case: Break, change: BreakChange) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def _assigned(_case: Break, change: BreakChange) -> dict[str, Any]:
 
 
 def _quieted(_case: Break, change: BreakChange) -> dict[str, Any]:
-    return {"told": change.amounts, "until": change.until, "change_limit": change.change_limit}
+    return {"published": change.amounts, "until": change.until, "change_limit": change.change_limit}
 
 
 def _noted(_case: Break, _change: BreakChange) -> dict[str, Any]:
@@ -222,8 +222,8 @@ _EFFECTS: Mapping[BreakEventKind, Callable[[Break, BreakChange], dict[str, Any]]
     BreakEventKind.CLEARED: _ended,
     BreakEventKind.OPENED: _opened,
     BreakEventKind.REOPENED: _opened,
-    BreakEventKind.CHANGED: _told,
-    BreakEventKind.ESCALATED: _told,
+    BreakEventKind.CHANGED: _published,
+    BreakEventKind.ESCALATED: _published,
     BreakEventKind.LAPSED: _lapsed,
     BreakEventKind.RESOLVED: _ended,
     BreakEventKind.ACKNOWLEDGED: _acknowledged,

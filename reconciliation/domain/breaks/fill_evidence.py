@@ -14,11 +14,11 @@ _DERIVATIVES = frozenset(
 )
 
 
-class Since(Enum):
+class FillEvidence(Enum):
     """What is known of fills since a moment that could explain a difference."""
 
-    NO_FILL = "no fill"
-    A_FILL = "a fill"
+    NONE = "no fill"
+    POSSIBLE = "a fill"
     UNKNOWN = "unknown"  # the memory does not reach back so far: there may have been one
 
 
@@ -33,7 +33,7 @@ class FillActivity:
     #: The last fill of each symbol that had one since; None stands for fills that may be of any symbol.
     last_ms: Mapping[str | None, int] = field(default_factory=dict)
 
-    def since(self, moment_ms: int, key: BreakKey, holdings: Collection[str]) -> Since:
+    def since(self, moment_ms: int, key: BreakKey, holdings: Collection[str]) -> FillEvidence:
         """Say whether a fill at or after a moment could explain a difference.
 
         Args:
@@ -43,13 +43,15 @@ class FillActivity:
                 other name may be of the key's symbol: an order service may have names of its own.
         """
         if not self.since_ms <= moment_ms <= self.at_ms:
-            return Since.UNKNOWN
+            return FillEvidence.UNKNOWN
         recent = (symbol for symbol, last_ms in self.last_ms.items() if last_ms >= moment_ms)
-        return Since.A_FILL if any(_may_be_of(symbol, key, holdings) for symbol in recent) else Since.NO_FILL
+        return (
+            FillEvidence.POSSIBLE if any(_may_be_of(symbol, key, holdings) for symbol in recent) else FillEvidence.NONE
+        )
 
 
 #: Where the fills could not be looked at.
-NOT_SEEN = FillActivity(at_ms=0, since_ms=1)
+NO_EVIDENCE = FillActivity(at_ms=0, since_ms=1)
 
 
 def _may_be_of(symbol: str | None, key: BreakKey, holdings: Collection[str]) -> bool:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from reconciliation.domain.breaks.break_ import Amounts, Break, BreakChange, BreakKey, Sightings, apply
-from reconciliation.domain.breaks.fill_evidence import FillActivity, Since
-from reconciliation.domain.breaks.likely_causes import LASTING, NO_FACTS, Finding, HintFacts, explain
+from reconciliation.domain.breaks.fill_evidence import FillActivity, FillEvidence
+from reconciliation.domain.breaks.likely_causes import NO_CAUSE_INPUTS, STICKY_CAUSES, CauseInputs, Finding, explain
 from reconciliation.domain.breaks.policy import BreakPolicy, is_higher
 from reconciliation.domain.breaks.states import BreakEventKind, BreakState
 from reconciliation.domain.model.models import DiscrepancySeverity, DiscrepancyType, ReconciliationResult, Trigger
@@ -32,7 +32,7 @@ class RunFacts:
     holdings: frozenset[str] = frozenset()
     #: Whether the account was in a flood when the run began.
     in_flood: bool = False
-    hints: HintFacts = NO_FACTS
+    hints: CauseInputs = NO_CAUSE_INPUTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class _Step:
     severity: DiscrepancySeverity
     kind: BreakEventKind | None
     #: What is known of fills since the sighting from which the confirmation is counted.
-    fills: Since = Since.NO_FILL
+    fills: FillEvidence = FillEvidence.NONE
 
 
 def advance(
@@ -117,17 +117,17 @@ def _propose(
         return _Step(case=case, found=None, severity=case.severity, kind=_when_gone(case.state))
     first = case.first_seen_at if case.is_live and case.first_seen_at is not None else result.timestamp
     severity = policy.severity(case.key.type, found.severity, found.amounts, result.timestamp - first)
-    fills = Since.NO_FILL
+    fills = FillEvidence.NONE
     if case.state is BreakState.SUSPECTED:
         fills = _fills_since(case.seen.fills_before, case.key, facts)
     step = _Step(case=case, found=found, severity=severity, kind=None, fills=fills)
     return replace(step, kind=_when_seen(step, found.amounts, result, policy))
 
 
-def _fills_since(looked_at_ms: int | None, key: BreakKey, facts: RunFacts) -> Since:
+def _fills_since(looked_at_ms: int | None, key: BreakKey, facts: RunFacts) -> FillEvidence:
     """Say what is known of fills between an earlier look and the end of this run's reads."""
     if looked_at_ms is None or facts.fills_after is None:
-        return Since.NO_FILL
+        return FillEvidence.NONE
     return facts.fills_after.since(looked_at_ms, key, facts.holdings)
 
 
@@ -145,15 +145,15 @@ def _when_seen(
         case BreakState.RESOLVED:
             return case.opening if policy.confirmations <= 1 else BreakEventKind.SUSPECTED
         case BreakState.SUSPECTED:
-            disturbed = step.fills is not Since.NO_FILL
+            disturbed = step.fills is not FillEvidence.NONE
             sure = policy.is_confirmed(case, read_time(result), result.timestamp, disturbed=disturbed)
             return case.opening if sure else None
         case BreakState.SNOOZED | BreakState.ACCEPTED:
             over = case.until is not None and case.until <= result.timestamp
-            moved = policy.is_material(case.key, case.told, amounts, case.change_limit)
+            moved = policy.is_material(case.key, case.published, amounts, case.change_limit)
             return BreakEventKind.LAPSED if over or moved else None
         case BreakState.OPEN | BreakState.ACKNOWLEDGED:
-            if policy.is_material(case.key, case.told, amounts):
+            if policy.is_material(case.key, case.published, amounts):
                 return BreakEventKind.CHANGED
             return BreakEventKind.ESCALATED if is_higher(step.severity, case.severity) else None
 
@@ -223,7 +223,7 @@ def _look(step: _Step, found: Finding, result: ReconciliationResult, facts: RunF
     """Return the sightings with this one; a fill that may explain the counted ones starts the count anew."""
     before = step.case.seen
     new_episode = not step.case.is_live
-    anew = new_episode or step.fills is not Since.NO_FILL
+    anew = new_episode or step.fills is not FillEvidence.NONE
     looked_at_ms = None if facts.fills_before is None else facts.fills_before.at_ms
     return Sightings(
         amounts=found.amounts,
@@ -232,7 +232,7 @@ def _look(step: _Step, found: Finding, result: ReconciliationResult, facts: RunF
         count=1 if anew else before.count + 1,
         counted_from=result.timestamp if anew else before.counted_from,
         fills_before=looked_at_ms if anew else before.fills_before,
-        confirmations_asked=0 if new_episode or step.fills is Since.A_FILL else before.confirmations_asked,
+        confirmations_asked=0 if new_episode or step.fills is FillEvidence.POSSIBLE else before.confirmations_asked,
         hints=_hints(before, found),
     )
 
@@ -242,21 +242,21 @@ def _hints(before: Sightings, found: Finding) -> tuple[tuple[str, str], ...]:
     if before.amounts != found.amounts:
         return found.hints
     said = {kind for kind, _ in found.hints}
-    return found.hints + tuple(hint for hint in before.hints if hint[0] in LASTING - said)
+    return found.hints + tuple(hint for hint in before.hints if hint[0] in STICKY_CAUSES - said)
 
 
 def _wants_confirmation(
     step: _Step, seen: Sightings, result: ReconciliationResult, policy: BreakPolicy, facts: RunFacts
 ) -> bool:
     """Say whether a confirmation run is to come: not where an ordinary run does as well, and not for ever."""
-    if step.case.state is not BreakState.SUSPECTED or seen.confirmations_asked >= policy.confirmation_runs_max:
+    if step.case.state is not BreakState.SUSPECTED or seen.confirmations_asked >= policy.max_confirmation_runs:
         return False
-    if confirmations_in_a_row(result) >= policy.confirmation_runs_max:
+    if confirmations_in_a_row(result) >= policy.max_confirmation_runs:
         return False
-    if _fills_since(seen.fills_before, step.case.key, facts) is Since.A_FILL:
+    if _fills_since(seen.fills_before, step.case.key, facts) is FillEvidence.POSSIBLE:
         return False  # the run at the end of its window comes later, and sees more
     # The same, except for that run itself: a fill before it leads to no other.
-    return step.fills is not Since.A_FILL or result.context.get("trigger") == Trigger.POST_FILL.value
+    return step.fills is not FillEvidence.POSSIBLE or result.context.get("trigger") == Trigger.POST_FILL.value
 
 
 def confirmations_in_a_row(result: ReconciliationResult) -> int:

@@ -35,7 +35,7 @@ _OPTION_MULTIPLIER = Decimal(100)
 
 
 @dataclass(frozen=True, kw_only=True)
-class HintFacts:
+class CauseInputs:
     """What else is known when a run ends; all of it optional."""
 
     recent_fills: Sequence[OrderFill] = ()
@@ -49,10 +49,10 @@ class HintFacts:
     stale_after_seconds: float = 900.0
 
 
-NO_FACTS = HintFacts()
+NO_CAUSE_INPUTS = CauseInputs()
 
 
-def facts_of(local: LocalSnapshot, broker: BrokerSnapshot, context: Mapping[str, Any]) -> HintFacts:
+def cause_inputs_of(local: LocalSnapshot, broker: BrokerSnapshot, context: Mapping[str, Any]) -> CauseInputs:
     """Return what two snapshots tell beside their figures, and the run's context of the last fill."""
     multipliers: dict[PositionKey, Decimal] = {}
     identifiers: dict[tuple[Side, PositionKey], Mapping[str, str]] = {}
@@ -66,7 +66,7 @@ def facts_of(local: LocalSnapshot, broker: BrokerSnapshot, context: Mapping[str,
                 multipliers[key] = row.multiplier
             if row.identifiers:
                 identifiers[side, key] = row.identifiers
-    return HintFacts(recent_fills=_fills_of(context), multipliers=multipliers, identifiers=identifiers)
+    return CauseInputs(recent_fills=_fills_of(context), multipliers=multipliers, identifiers=identifiers)
 
 
 def _fills_of(context: Mapping[str, Any]) -> tuple[OrderFill, ...]:
@@ -94,17 +94,17 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Scene:
+class _CauseContext:
     findings: Mapping[BreakKey, Finding]
-    facts: HintFacts
+    facts: CauseInputs
     at: datetime
     broker_as_of: datetime | None
 
 
-Guess = Callable[[Finding, _Scene], str | None]
+Guess = Callable[[Finding, _CauseContext], str | None]
 
 
-def explain(result: ReconciliationResult, facts: HintFacts) -> dict[BreakKey, Finding]:
+def explain(result: ReconciliationResult, facts: CauseInputs) -> dict[BreakKey, Finding]:
     """Return the findings of a run by their key, each with its hints; two names of one instrument are one finding."""
     findings: dict[BreakKey, Finding] = {}
     for found in result.discrepancies:
@@ -113,12 +113,12 @@ def explain(result: ReconciliationResult, facts: HintFacts) -> dict[BreakKey, Fi
         hints = () if found.other_symbol is None else (_other_name(found.other_symbol),)
         findings.setdefault(key, Finding(key=key, severity=found.severity, amounts=amounts, hints=hints))
     findings = _fold_names(findings, facts)
-    scene = _Scene(findings=findings, facts=facts, at=result.timestamp, broker_as_of=result.broker_as_of)
-    return {key: replace(found, hints=found.hints + _guesses(found, scene)) for key, found in findings.items()}
+    context = _CauseContext(findings=findings, facts=facts, at=result.timestamp, broker_as_of=result.broker_as_of)
+    return {key: replace(found, hints=found.hints + _guesses(found, context)) for key, found in findings.items()}
 
 
-def _guesses(found: Finding, scene: _Scene) -> tuple[tuple[str, str], ...]:
-    said = ((kind, guess(found, scene)) for kind, guess in GUESSES.items())
+def _guesses(found: Finding, context: _CauseContext) -> tuple[tuple[str, str], ...]:
+    said = ((kind, guess(found, context)) for kind, guess in GUESSES.items())
     return tuple((kind, sentence) for kind, sentence in said if sentence is not None)
 
 
@@ -127,7 +127,7 @@ def plain_name(symbol: str) -> str:
     return "".join(letter for letter in symbol.upper() if letter.isalnum())
 
 
-def _fold_names(findings: dict[BreakKey, Finding], facts: HintFacts) -> dict[BreakKey, Finding]:
+def _fold_names(findings: dict[BreakKey, Finding], facts: CauseInputs) -> dict[BreakKey, Finding]:
     """Make one finding of a holding that each side has under a name of its own; it keeps our name."""
     folded = dict(findings)
     theirs = [found for key, found in findings.items() if key.type is DiscrepancyType.MISSING_LOCAL]
@@ -149,7 +149,7 @@ def _other_name(symbol: str) -> tuple[str, str]:
     return ("other_name", f"the broker holds this as {symbol!r}: map the symbol")
 
 
-def _same_instrument(ours: BreakKey, theirs: BreakKey, facts: HintFacts) -> bool:
+def _same_instrument(ours: BreakKey, theirs: BreakKey, facts: CauseInputs) -> bool:
     if ours.symbol is None or theirs.symbol is None or ours.asset_type is None or theirs.asset_type is None:
         return False
     mine = facts.identifiers.get(("local", (ours.symbol, ours.asset_type)), {})
@@ -159,10 +159,10 @@ def _same_instrument(ours: BreakKey, theirs: BreakKey, facts: HintFacts) -> bool
     return ours.asset_type is theirs.asset_type and plain_name(ours.symbol) == plain_name(theirs.symbol)
 
 
-def _fill_in_flight(found: Finding, scene: _Scene) -> str | None:
+def _fill_in_flight(found: Finding, context: _CauseContext) -> str | None:
     if found.key.symbol is None or found.key.type is DiscrepancyType.COST_MISMATCH:
         return None
-    for fill in _recent(scene, scene.facts.fill_in_flight_seconds):
+    for fill in _recent(context, context.facts.fill_in_flight_seconds):
         if fill.symbol == found.key.symbol and abs(found.amounts.difference) == abs(fill.quantity):
             return (
                 f"the difference is fill {fill.fill_id} ({_side(fill)} {abs(fill.quantity):f}), not yet on both sides"
@@ -170,29 +170,29 @@ def _fill_in_flight(found: Finding, scene: _Scene) -> str | None:
     return None
 
 
-def _sign_flipped(found: Finding, _scene: _Scene) -> str | None:
+def _sign_flipped(found: Finding, _context: _CauseContext) -> str | None:
     local, broker = found.amounts.local_value, found.amounts.broker_value
     if local is None or broker is None or not local or local != -broker:
         return None
     return "the sides are equal but for the sign: long on one, short on the other"
 
 
-def _multiplier(found: Finding, scene: _Scene) -> str | None:
+def _multiplier(found: Finding, context: _CauseContext) -> str | None:
     ratio = _ratio(found.amounts)
     if ratio is None or found.key.symbol is None or found.key.asset_type is None:
         return None
     default = _OPTION_MULTIPLIER if found.key.asset_type is AssetType.OPTION else None
-    factor = scene.facts.multipliers.get((found.key.symbol, found.key.asset_type), default)
+    factor = context.facts.multipliers.get((found.key.symbol, found.key.asset_type), default)
     if factor is None or factor in (0, 1) or ratio not in (Fraction(factor), 1 / Fraction(factor)):
         return None
     return f"the sides differ by the contract multiplier, {factor.normalize():f}"
 
 
-def _split(found: Finding, scene: _Scene) -> str | None:
+def _split(found: Finding, context: _CauseContext) -> str | None:
     if found.key.type is not DiscrepancyType.QUANTITY_MISMATCH:
         return None
     ratio = _ratio(found.amounts)
-    cost = scene.findings.get(replace(found.key, type=DiscrepancyType.COST_MISMATCH))
+    cost = context.findings.get(replace(found.key, type=DiscrepancyType.COST_MISMATCH))
     cost_ratio = None if cost is None else _ratio(cost.amounts)
     if ratio is None or cost_ratio is None or not (ratio in _SPLIT_RATIOS or 1 / ratio in _SPLIT_RATIOS):
         return None
@@ -202,17 +202,17 @@ def _split(found: Finding, scene: _Scene) -> str | None:
     return f"the broker's quantity is {words} of ours and its cost the inverse: a split that one side has not booked"
 
 
-def _unsettled_cash(found: Finding, scene: _Scene) -> str | None:
+def _unsettled_cash(found: Finding, context: _CauseContext) -> str | None:
     if found.key.type is not DiscrepancyType.CASH_MISMATCH:
         return None
-    for fill in _recent(scene, scene.facts.settlement_seconds):
+    for fill in _recent(context, context.facts.settlement_seconds):
         amount = EXACT.abs(EXACT.multiply(fill.quantity, fill.price))
         if amount and abs(abs(found.amounts.difference) - amount) <= _CASH_SLACK:
             return f"the difference is the amount of fill {fill.fill_id} ({_side(fill)} {fill.symbol}): not yet settled"
     return None
 
 
-def _rounding(found: Finding, _scene: _Scene) -> str | None:
+def _rounding(found: Finding, _context: _CauseContext) -> str | None:
     local, broker = found.amounts.local_value, found.amounts.broker_value
     if local is None or broker is None or local == broker:
         return None
@@ -225,17 +225,17 @@ def _rounding(found: Finding, _scene: _Scene) -> str | None:
     return f"the sides are equal when rounded to {_decimals(coarse)} decimals"
 
 
-def _stale_broker(_found: Finding, scene: _Scene) -> str | None:
-    if scene.broker_as_of is None:
+def _stale_broker(_found: Finding, context: _CauseContext) -> str | None:
+    if context.broker_as_of is None:
         return None
-    age = scene.at - scene.broker_as_of
-    if age <= timedelta(seconds=scene.facts.stale_after_seconds):
+    age = context.at - context.broker_as_of
+    if age <= timedelta(seconds=context.facts.stale_after_seconds):
         return None
-    return f"the broker's figures are of {scene.broker_as_of:%Y-%m-%d %H:%M} UTC, before this run by {age}"
+    return f"the broker's figures are of {context.broker_as_of:%Y-%m-%d %H:%M} UTC, before this run by {age}"
 
 
 #: Found only by the run that knew of the fill: kept while the amounts stay as they are.
-LASTING = frozenset({"fill_in_flight", "unsettled_cash"})
+STICKY_CAUSES = frozenset({"fill_in_flight", "unsettled_cash"})
 
 #: Every guess by its stable name, in the order of telling. `other_name` is found while folding.
 GUESSES: Mapping[str, Guess] = {
@@ -261,9 +261,9 @@ def _decimals(value: Decimal) -> int:
     return max(-exponent, 0) if isinstance(exponent, int) else 0
 
 
-def _recent(scene: _Scene, within_seconds: float) -> list[OrderFill]:
-    since = scene.at - timedelta(seconds=within_seconds)
-    return [fill for fill in scene.facts.recent_fills if fill.timestamp >= since]
+def _recent(context: _CauseContext, within_seconds: float) -> list[OrderFill]:
+    since = context.at - timedelta(seconds=within_seconds)
+    return [fill for fill in context.facts.recent_fills if fill.timestamp >= since]
 
 
 def _side(fill: OrderFill) -> str:

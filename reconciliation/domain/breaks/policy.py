@@ -63,9 +63,9 @@ class BreakPolicy:
     #: The least time between two sightings that count: longer than a fill is in flight.
     confirmation_delay_seconds: float = 5.0
     #: A suspicion that every run kept seeing for this long is opened, though fills went on or reads were not fresh.
-    suspicion_max_seconds: float = 600.0
+    max_suspicion_seconds: float = 600.0
     #: Confirmation runs for one suspicion; then the ordinary runs decide.
-    confirmation_runs_max: int = 3
+    max_confirmation_runs: int = 3
     #: More breaks than this opened by one run are one systemic event.
     flood_cap: int = 50
     #: Cash, equity and cost: a difference that moved by more than this percent of what was told is news.
@@ -85,14 +85,14 @@ class BreakPolicy:
         raised = (rule.severity for rule in self.severity_rules if rule.applies_to(kind, amounts, age))
         return highest([base, *raised])
 
-    def is_material(self, key: BreakKey, told: Amounts, now: Amounts, limit: Decimal | None = None) -> bool:
+    def is_material(self, key: BreakKey, published: Amounts, now: Amounts, limit: Decimal | None = None) -> bool:
         """Say whether the difference moved enough from `told` to be news; `limit` is an operator's own bound."""
-        moved = EXACT.abs(EXACT.subtract(now.difference, told.difference))
+        moved = EXACT.abs(EXACT.subtract(now.difference, published.difference))
         if limit is not None:
             return moved > limit
         if key.type in _EXACT_TYPES:
             return moved != 0
-        allowed = EXACT.multiply(self.material_change_pct, EXACT.abs(told.difference))
+        allowed = EXACT.multiply(self.material_change_pct, EXACT.abs(published.difference))
         return EXACT.multiply(moved, Decimal(100)) > allowed
 
     def is_confirmed(self, case: Break, read_at: datetime, at: datetime, *, disturbed: bool) -> bool:
@@ -105,7 +105,7 @@ class BreakPolicy:
         seen = case.seen
         if seen.counted_from is None or case.first_seen_at is None:
             return self.confirmations <= 1
-        if at - case.first_seen_at >= timedelta(seconds=self.suspicion_max_seconds):
+        if at - case.first_seen_at >= timedelta(seconds=self.max_suspicion_seconds):
             return True
         spacing = timedelta(seconds=self.confirmation_delay_seconds * (self.confirmations - 1))
         enough = seen.count + 1 >= self.confirmations and read_at - seen.counted_from >= spacing

@@ -40,7 +40,7 @@ class BreakEventKind(str, Enum):
 
 
 #: Kinds that are history only: told to nobody.
-UNTOLD = frozenset({BreakEventKind.SUSPECTED, BreakEventKind.CLEARED, BreakEventKind.NOTED})
+INTERNAL_EVENTS = frozenset({BreakEventKind.SUSPECTED, BreakEventKind.CLEARED, BreakEventKind.NOTED})
 
 #: Kinds that a person may cause.
 MANUAL = frozenset(

@@ -19,7 +19,7 @@ Pair = tuple[Decimal, Decimal]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
+class Balances:
     """What of both sides can be compared."""
 
     cash_by_currency: Mapping[str, Pair]
@@ -30,7 +30,7 @@ class Figures:
     not_compared: tuple[str, ...]
 
 
-def comparable_figures(local: LocalSnapshot, account: BrokerAccount) -> Figures:
+def comparable_balances(local: LocalSnapshot, account: BrokerAccount) -> Balances:
     """Return what of both sides can be compared.
 
     Raises:
@@ -38,11 +38,11 @@ def comparable_figures(local: LocalSnapshot, account: BrokerAccount) -> Figures:
     """
     ours, theirs = _split(local.cash_by_currency, "local"), _split(account.cash_by_currency, "broker")
     shared = {currency: (ours[currency], theirs[currency]) for currency in sorted(ours.keys() & theirs.keys())}
-    lonely = _lonely(ours, theirs) if shared else []
-    against = _against(local.currency, account.currency)
+    lonely = _one_sided(ours, theirs) if shared else []
+    against = _currency_conflict(local.currency, account.currency)
     cash, equity = (
-        figure_pair(local.cash, account.cash, "cash"),
-        figure_pair(local.equity, account.total_equity, "equity"),
+        balance_pair(local.cash, account.cash, "cash"),
+        balance_pair(local.equity, account.total_equity, "equity"),
     )
     words = [f"cash {currency}" for currency in lonely]
     if not shared and (cash is None or against):
@@ -50,7 +50,7 @@ def comparable_figures(local: LocalSnapshot, account: BrokerAccount) -> Figures:
     if equity is None or against:
         words.append(f"equity{against}")
     told_by_currency = shared and not lonely
-    return Figures(
+    return Balances(
         cash_by_currency=shared,
         cash=None if told_by_currency or against else cash,
         equity=None if against else equity,
@@ -58,7 +58,7 @@ def comparable_figures(local: LocalSnapshot, account: BrokerAccount) -> Figures:
     )
 
 
-def _lonely(ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]) -> list[str]:
+def _one_sided(ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]) -> list[str]:
     """Return the currencies that one side has alone, residues aside."""
     return [
         name
@@ -74,7 +74,7 @@ def _split(amounts: Mapping[str, Decimal], side: str) -> dict[str, Decimal]:
         raise UnusableFigureError(side, str(error)) from None
 
 
-def figure_pair(ours: Decimal | None, theirs: Decimal | None, name: str) -> Pair | None:
+def balance_pair(ours: Decimal | None, theirs: Decimal | None, name: str) -> Pair | None:
     """Return both sides of a figure; None where a side does not say.
 
     Raises:
@@ -91,7 +91,7 @@ def _figure(value: Decimal | None, side: str, name: str) -> Decimal | None:
         raise UnusableFigureError(side, str(error)) from None
 
 
-def _against(ours: str | None, theirs: str | None) -> str:
+def _currency_conflict(ours: str | None, theirs: str | None) -> str:
     """Return the words for two currencies that differ; nothing where they agree or one is not known."""
     if not ours or not theirs or ours.strip().upper() == theirs.strip().upper():
         return ""

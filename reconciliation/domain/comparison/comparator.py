@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
-from reconciliation.domain.comparison.balances import Figures, comparable_figures, figure_pair
+from reconciliation.domain.comparison.balances import Balances, balance_pair, comparable_balances
 from reconciliation.domain.comparison.lots import add_up
 from reconciliation.domain.model.models import (
     DEFAULT_SEVERITY_MAP,
@@ -78,9 +78,9 @@ class Comparator:
         """
         ours, theirs = _index(local.positions, "local"), _index(broker.positions, "broker")
         differing, checked = _differing(ours, theirs)
-        figures = comparable_figures(local, broker.account)
+        figures = comparable_balances(local, broker.account)
         return Comparison(
-            discrepancies=self._judge(differing) + self._judge_figures(figures),
+            discrepancies=self._judge(differing) + self._judge_balances(figures),
             positions_checked=checked,
             not_compared=figures.not_compared + _costs_not_compared(ours, theirs),
         )
@@ -102,11 +102,11 @@ class Comparator:
         Raises:
             UnusableFigureError: a figure is not a finite number.
         """
-        cash = figure_pair(local_cash, broker_account.cash, "cash")
-        equity = figure_pair(local_equity, broker_account.total_equity, "equity")
-        return self._judge_figures(Figures(cash_by_currency={}, cash=cash, equity=equity, not_compared=()))
+        cash = balance_pair(local_cash, broker_account.cash, "cash")
+        equity = balance_pair(local_equity, broker_account.total_equity, "equity")
+        return self._judge_balances(Balances(cash_by_currency={}, cash=cash, equity=equity, not_compared=()))
 
-    def _judge_figures(self, figures: Figures) -> list[Discrepancy]:
+    def _judge_balances(self, figures: Balances) -> list[Discrepancy]:
         findings = [
             replace(self._finding(DiscrepancyType.CASH_MISMATCH, None, *pair), currency=currency)
             for currency, pair in figures.cash_by_currency.items()

@@ -19,7 +19,7 @@ from reconciliation.errors import BadData, ReadError, UnusableFigureError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Naming:
+class SymbolContext:
     """How symbols of both sides are told to be the same."""
 
     resolver: SymbolResolver
@@ -28,7 +28,7 @@ class Naming:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NamedAlike:
+class AlignedSides:
     """Both sides under common symbols, as far as they could be read."""
 
     local: LocalSnapshot | ReadError
@@ -37,23 +37,28 @@ class NamedAlike:
     unresolved: Mapping[Key, str] = field(default_factory=dict)
 
 
-def named_alike(
-    start: RunStart, local: LocalSnapshot | ReadError, broker: BrokerSnapshot | ReadError, naming: Naming | None
-) -> NamedAlike:
+def align_symbols(
+    start: RunStart,
+    local: LocalSnapshot | ReadError,
+    broker: BrokerSnapshot | ReadError,
+    symbol_context: SymbolContext | None,
+) -> AlignedSides:
     """Bring both sides under common symbols; without a `naming`, or where a side is missing, leave them as they are."""
-    if naming is None or isinstance(local, ReadError) or isinstance(broker, ReadError):
-        return NamedAlike(local=local, broker=broker)
+    if symbol_context is None or isinstance(local, ReadError) or isinstance(broker, ReadError):
+        return AlignedSides(local=local, broker=broker)
     day = (broker.as_of or start.timestamp).date()
     try:
-        aligned = naming.resolver.align(local.positions, broker.positions, brokers=naming.brokers, day=day)
+        aligned = symbol_context.resolver.align(
+            local.positions, broker.positions, brokers=symbol_context.brokers, day=day
+        )
     except (
         ArithmeticError,
         AttributeError,
         TypeError,
         ValueError,
     ):  # a row that cannot be read: the comparator says which
-        return NamedAlike(local=local, broker=broker)
-    return NamedAlike(
+        return AlignedSides(local=local, broker=broker)
+    return AlignedSides(
         # Most rows have their names already: making a snapshot anew checks each of its figures again.
         local=local if aligned.local is local.positions else replace(local, positions=aligned.local),
         broker=broker if aligned.broker is broker.positions else replace(broker, positions=aligned.broker),
@@ -68,17 +73,17 @@ def conclude(
     local: LocalSnapshot | ReadError,
     broker: BrokerSnapshot | ReadError,
     *,
-    naming: Naming | None = None,
+    symbol_context: SymbolContext | None = None,
 ) -> ReconciliationResult:
     """Return the result of a run whose sides were read, or failed to be.
 
     With a `naming`, both sides are brought under common symbols first.
     """
-    return conclude_named(request, config, start, named_alike(start, local, broker, naming))
+    return conclude_aligned(request, config, start, align_symbols(start, local, broker, symbol_context))
 
 
-def conclude_named(
-    request: RunRequest, config: ReconciliationConfig, start: RunStart, sides: NamedAlike
+def conclude_aligned(
+    request: RunRequest, config: ReconciliationConfig, start: RunStart, sides: AlignedSides
 ) -> ReconciliationResult:
     """Return the result of a run whose sides are under common symbols already.
 

@@ -71,7 +71,7 @@ class SymbolMapping:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Aligned:
+class AlignedRows:
     """Both sides under common names."""
 
     local: Sequence[PositionLike]
@@ -102,7 +102,7 @@ class SymbolResolver:
 
     def align(
         self, local: Sequence[PositionLike], broker: Sequence[BrokerPosition], *, brokers: Sequence[str], day: date
-    ) -> Aligned:
+    ) -> AlignedRows:
         """Return both sides under common names: ours where we have the holding.
 
         Args:
@@ -112,9 +112,9 @@ class SymbolResolver:
             day: of the broker's figures.
         """
         ours, theirs = _keys(local), _keys(broker)
-        sized = _apart(local, broker)
+        sized = _split_by_multiplier(local, broker)
         if ours == theirs and (sized is broker or theirs == _keys(sized)) and not self._has_to_rename(theirs):
-            return Aligned(local=local, broker=sized)
+            return AlignedRows(local=local, broker=sized)
         names = _Names(local)
         mapped: set[Key] = set()
         renamed: list[BrokerPosition] = []
@@ -126,7 +126,7 @@ class SymbolResolver:
                 mapped.add((symbol, AssetType(row.asset_type)))
             renamed.append(row if symbol == row.symbol else replace(row, symbol=symbol))
         common = [_renamed(row, names.common(row.symbol, AssetType(row.asset_type))) for row in local]
-        return Aligned(local=common, broker=renamed, unresolved=_twins(common, renamed, mapped))
+        return AlignedRows(local=common, broker=renamed, unresolved=_probable_matches(common, renamed, mapped))
 
     def _has_to_rename(self, keys: set[Key]) -> bool:
         """Say whether a symbol is mapped, or two symbols are one; seldom, so it is looked at first."""
@@ -135,7 +135,7 @@ class SymbolResolver:
         return len({(common_form(symbol, kind), kind) for symbol, kind in keys}) < len(keys)
 
 
-def _apart(local: Sequence[PositionLike], broker: Sequence[BrokerPosition]) -> Sequence[BrokerPosition]:
+def _split_by_multiplier(local: Sequence[PositionLike], broker: Sequence[BrokerPosition]) -> Sequence[BrokerPosition]:
     """Give a contract of another size than ours a name of its own: ten of the one are not ten of the other."""
     if not any(row.multiplier is not None and row.asset_type in _CONTRACTS for row in broker):
         return broker
@@ -204,7 +204,9 @@ def _renamed(row: PositionLike, symbol: str) -> PositionLike:
     return BookRow(symbol, row.quantity, row.avg_cost, AssetType(row.asset_type))
 
 
-def _twins(local: Sequence[PositionLike], broker: Sequence[BrokerPosition], mapped: set[Key]) -> dict[Key, str]:
+def _probable_matches(
+    local: Sequence[PositionLike], broker: Sequence[BrokerPosition], mapped: set[Key]
+) -> dict[Key, str]:
     """Pair what only we have with what only the broker has, where both are most likely one holding."""
     ours, theirs = _totals(local), _totals(broker)
     only_ours = _by_quantity(rows for key, rows in ours.items() if key not in theirs)

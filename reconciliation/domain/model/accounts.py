@@ -11,13 +11,13 @@ from reconciliation.domain.model.values import optional_decimal
 from reconciliation.errors import InvalidInputError
 
 DEFAULT_CONNECTION = "default"
-NAME_LENGTH_MAX = 128
+MAX_NAME_LENGTH = 128
 #: Periodic work is looked for once a second; a shorter interval would promise what no beat can keep.
-INTERVAL_SECONDS_MIN = 1.0
-INTERVAL_SECONDS_MAX = 366 * 86_400.0
+MIN_INTERVAL_SECONDS = 1.0
+MAX_INTERVAL_SECONDS = 366 * 86_400.0
 #: Times of an account's fill window, beside its delay and its ceiling.
 FILL_TIMES = ("post_fill_backoff_seconds", "post_fill_max_backoff_seconds", "run_lease_seconds")
-FILL_TIME_SECONDS_MAX = 86_400.0
+MAX_FILL_TIME_SECONDS = 86_400.0
 #: Where a secret may be: in a variable of the worker's environment, or in a file that the worker can read.
 SECRET_PREFIXES = ("env:", "file:")
 
@@ -52,10 +52,10 @@ class RegisteredAccount:
         for label in self.labels:
             _check_name(label, f"account {self.account_id!r}: label")
         interval = self.interval_seconds
-        if interval is not None and not INTERVAL_SECONDS_MIN <= interval <= INTERVAL_SECONDS_MAX:
+        if interval is not None and not MIN_INTERVAL_SECONDS <= interval <= MAX_INTERVAL_SECONDS:
             raise InvalidInputError(
                 f"account {self.account_id!r}: interval_seconds is {interval!r}: "
-                f"it must be between {INTERVAL_SECONDS_MIN:g} and {INTERVAL_SECONDS_MAX:g}"
+                f"it must be between {MIN_INTERVAL_SECONDS:g} and {MAX_INTERVAL_SECONDS:g}"
             )
         self._check_fill_times()
         for name in ("cash_tolerance", "equity_tolerance_pct"):
@@ -65,10 +65,10 @@ class RegisteredAccount:
     def _check_fill_times(self) -> None:
         for name in FILL_TIMES:
             seconds = getattr(self, name)
-            if seconds is not None and not 0 < seconds <= FILL_TIME_SECONDS_MAX:
+            if seconds is not None and not 0 < seconds <= MAX_FILL_TIME_SECONDS:
                 raise InvalidInputError(
                     f"account {self.account_id!r}: {name} is {seconds!r}: "
-                    f"it must be more than 0 and at most {FILL_TIME_SECONDS_MAX:g}"
+                    f"it must be more than 0 and at most {MAX_FILL_TIME_SECONDS:g}"
                 )
         first, most = self.post_fill_backoff_seconds, self.post_fill_max_backoff_seconds
         if first is not None and most is not None and most < first:
@@ -203,7 +203,7 @@ def _rule(account_id: str, rule: object) -> ToleranceRule:
 
 
 def _check_name(name: str, what: str) -> None:
-    if not name or len(name) > NAME_LENGTH_MAX or not name.isprintable() or name != name.strip():
+    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable() or name != name.strip():
         raise InvalidInputError(
-            f"{what} {name!r} must be 1 to {NAME_LENGTH_MAX} printable characters without blanks around them"
+            f"{what} {name!r} must be 1 to {MAX_NAME_LENGTH} printable characters without blanks around them"
         )

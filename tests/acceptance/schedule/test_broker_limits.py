@@ -19,7 +19,9 @@ def workers_find_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask_for_all(site: Site, account_ids: list[str]) -> None:
-    site.parts.due_queue.ask([RunRequest(account_id=name, context={"trigger": "on_demand"}) for name in account_ids])
+    site.parts.due_queue.enqueue(
+        [RunRequest(account_id=name, context={"trigger": "on_demand"}) for name in account_ids]
+    )
 
 
 def test_two_workers_with_two_slots_keep_to_the_limits_of_their_login(site: Site, processes: Processes) -> None:
@@ -71,8 +73,8 @@ def test_a_connection_that_fails_is_paused_with_its_cause_and_others_go_on(site:
         processes.worker(site.settings, concurrency=2)
         processes.beat(site.settings, wait=False)
         wait_for(lambda: min(site.runs_by_account().get(f"GOOD-{n:04}", 0) for n in range(20)) >= 3, 90)
-        wait_for(lambda: site.parts.connection_pauses.check("dead") is not None, 60)
-        paused = site.parts.connection_pauses.check("dead")
+        wait_for(lambda: site.parts.circuit_breaker.check("dead") is not None, 60)
+        paused = site.parts.circuit_breaker.check("dead")
         outcomes = {(run.account_id[:4], run.outcome) for run in site.runs()}
 
     assert outcomes == {("GOOD", "clean"), ("DEAD", "incomplete")}

@@ -38,8 +38,10 @@ def add(site: Site, directory: Path, *account_ids: str, **limits: Any) -> None:
     site.add_named(account_ids, connection="poison", enabled=False)
 
 
-def ask(site: Site, *account_ids: str) -> None:
-    site.parts.due_queue.ask([RunRequest(account_id=name, context={"trigger": "on_demand"}) for name in account_ids])
+def enqueue(site: Site, *account_ids: str) -> None:
+    site.parts.due_queue.enqueue(
+        [RunRequest(account_id=name, context={"trigger": "on_demand"}) for name in account_ids]
+    )
 
 
 def outcomes(site: Site) -> dict[str, str]:
@@ -57,9 +59,9 @@ def test_an_account_that_kills_its_workers_is_set_aside_and_the_others_are_run(
 ) -> None:
     good = [f"GOOD-{number}" for number in range(8)]
     accounts = [*good[:4], "KILL-1", *good[4:]]
-    site.settings |= SHORT_LEASES | {"run_crashes_max": 2, "read_timeout_seconds": 3}
+    site.settings |= SHORT_LEASES | {"max_run_crashes": 2, "read_timeout_seconds": 3}
     add(site, tmp_path, *accounts)
-    ask(site, *accounts)
+    enqueue(site, *accounts)
     processes.worker(site.settings, concurrency=2)
     processes.beat(site.settings, wait=False)
     wait_for(lambda: len(outcomes(site)) == len(accounts), 180, "every account was run")
@@ -67,7 +69,7 @@ def test_an_account_that_kills_its_workers_is_set_aside_and_the_others_are_run(
     found = outcomes(site)
     assert {found[name] for name in good} == {"clean"}
     assert found["KILL-1"] == "incomplete"
-    assert times_asked(tmp_path, "KILL-1") == 2, "no worker dies for it beyond run_crashes_max"
+    assert times_asked(tmp_path, "KILL-1") == 2, "no worker dies for it beyond max_run_crashes"
 
 
 @pytest.mark.slow
@@ -76,7 +78,7 @@ def test_a_sweep_at_its_time_limit_gives_back_what_it_had_not_finished(
 ) -> None:
     site.settings |= LONG_LEASES | {"task_time_limit_seconds": 5, "read_timeout_seconds": 60}
     add(site, tmp_path, "GOOD-1", "HELD-1", "GOOD-2")
-    ask(site, "GOOD-1", "HELD-1", "GOOD-2")
+    enqueue(site, "GOOD-1", "HELD-1", "GOOD-2")
     worker = processes.worker(site.settings, concurrency=2, wait=False)
     processes.beat(site.settings, wait=False)
     wait_for(lambda: outcomes(site) == {"GOOD-1": "clean", "GOOD-2": "clean"}, 90, "the others were run")
@@ -96,7 +98,7 @@ def test_a_worker_told_to_stop_finishes_what_it_began_and_gives_back_the_rest(
     accounts = [f"HELD-{number}" for number in range(5)]
     site.settings |= LONG_LEASES
     add(site, tmp_path, *accounts, concurrency=2)  # two accounts at once
-    ask(site, *accounts)
+    enqueue(site, *accounts)
     worker = processes.worker(site.settings, concurrency=1)
     beat = processes.beat(site.settings)
     wait_for(lambda: sum(times_asked(tmp_path, name) for name in accounts) >= 1, 60)

@@ -8,14 +8,14 @@ from collections import deque
 
 import pytest
 
-from reconciliation.adapters.celery.countdown_sender import QUEUE, CountdownSender
 from reconciliation.adapters.celery.task_sender import TaskSender
+from reconciliation.adapters.celery.wake_up_sender import QUEUE, WakeUpSender
 from reconciliation.adapters.redis.client import connect
 from reconciliation.adapters.redis.fill_window import FillWindows, WindowTimes
 from reconciliation.client.report_fills import FillReporter
-from reconciliation.ports.fill_windows import FillNotice, FillOutcome, FinishOutcome, StartedRun
+from reconciliation.ports.fill_windows import FillOutcome, FillReport, FinishOutcome, RunClaim
 from reconciliation.settings import Settings
-from reconciliation.usecases.reclaim_fill_windows import sweep_fill_windows
+from reconciliation.usecases.reclaim_fill_windows import reclaim_fill_windows
 from tests.support.dropping_proxy import DroppingProxy
 from tests.support.fill_lab import fills_counted
 
@@ -34,8 +34,8 @@ def windows_at(client, now_ms=None, times=TIMES):
     return FillWindows(client, address="test", key_prefix="reconciliation:", times=times, now_ms=now_ms)
 
 
-def notice(account_id="A", call_id="c", count=1):
-    return FillNotice(account_id=account_id, fill_count=count, last_fill={"fill_id": call_id}, call_id=call_id)
+def report(account_id="A", call_id="c", count=1):
+    return FillReport(account_id=account_id, fill_count=count, last_fill={"fill_id": call_id}, call_id=call_id)
 
 
 def test_fills_whose_replies_are_lost_are_counted_once_and_their_countdown_is_sent(proxy, redis_url, redis_client):
@@ -44,7 +44,7 @@ def test_fills_whose_replies_are_lost_are_counted_once_and_their_countdown_is_se
         for number in range(40):
             if number % 4 == 1:
                 proxy.drop_replies(1)
-            assert reporter.enqueue_fill("A", {"fill_id": str(number)}) is FillOutcome.NOTED
+            assert reporter.enqueue_fill("A", {"fill_id": str(number)}) is FillOutcome.RECORDED
     assert proxy.dropped == 11
     assert fills_counted(redis_client, "A") == 40
     assert redis_client.llen(FILLS_QUEUE) == 1
@@ -63,19 +63,19 @@ def test_bulk_fills_whose_reply_is_lost_are_counted_once(proxy, redis_url, redis
 def test_a_run_whose_replies_are_lost_is_started_once_and_settled_once(proxy, redis_client):
     with connect(proxy.url, 5) as client:
         windows = windows_at(client, now_ms=1_800_000_000_000)
-        [noted] = windows.note([notice()])
+        [recorded] = windows.record([report()])
         windows.now_ms += 5_000
         proxy.drop_replies(1)
-        run = windows.arrive("A", noted.countdown.token)
-        assert isinstance(run, StartedRun)
-        windows.note([notice(call_id="c2")])
+        run = windows.claim("A", recorded.wake_up.token)
+        assert isinstance(run, RunClaim)
+        windows.record([report(call_id="c2")])
         proxy.drop_replies(1)
         finish = windows.complete("A", run.token)
         assert finish.outcome is FinishOutcome.CONTINUED
         windows.now_ms += 60_000
         proxy.drop_replies(1)
-        [woken] = windows.sweep(limit=10)
-        assert windows.arrive("A", woken.token).fill_count == 1
+        [woken] = windows.reclaim_expired(limit=10)
+        assert windows.claim("A", woken.token).fill_count == 1
     assert proxy.dropped == 3
     counters = redis_client.hgetall("reconciliation:fills:counters")
     assert {name: counters[name] for name in ("started", "completed", "settled", "swept")} == {
@@ -88,7 +88,7 @@ def test_a_run_whose_replies_are_lost_is_started_once_and_settled_once(proxy, re
 
 def test_a_fill_is_noted_when_its_countdown_cannot_be_sent_and_the_sweep_sends_it(redis_url, redis_client):
     with FillReporter(Settings(redis_url=redis_url, celery_broker_url="redis://127.0.0.1:1/0")) as reporter:
-        assert reporter.enqueue_fill("A", {"fill_id": "F"}) is FillOutcome.NOTED
+        assert reporter.enqueue_fill("A", {"fill_id": "F"}) is FillOutcome.RECORDED
     assert redis_client.llen(FILLS_QUEUE) == 0
     assert sweep_by_clock(redis_url, redis_client, after_ms=200_000) == 1
     assert redis_client.llen(FILLS_QUEUE) == 1
@@ -98,8 +98,8 @@ def sweep_by_clock(redis_url, redis_client, after_ms):
     sender = TaskSender(Settings(redis_url=redis_url))
     try:
         windows = windows_at(redis_client, now_ms=round(time.time() * 1000) + after_ms)
-        countdowns = CountdownSender(sender, longest_wait_ms=60_000)
-        return sweep_fill_windows(windows, countdowns, limit=500, queued=sender.count_queued(QUEUE))
+        wake_ups = WakeUpSender(sender, longest_wait_ms=60_000)
+        return reclaim_fill_windows(windows, wake_ups, limit=500, queued=sender.count_queued(QUEUE))
     finally:
         sender.close()
 
@@ -148,31 +148,31 @@ def test_processes_forked_from_one_that_reports_do_not_share_its_connections(red
 
 async def test_the_async_forms_note_like_the_others(redis_url, redis_client):
     with FillReporter(Settings(redis_url=redis_url)) as reporter:
-        assert await reporter.enqueue_fill_async("A", {"fill_id": "1"}) is FillOutcome.NOTED
-        assert await reporter.enqueue_fills_async([("A", {}), ("A", {})]) == [FillOutcome.NOTED] * 2
+        assert await reporter.enqueue_fill_async("A", {"fill_id": "1"}) is FillOutcome.RECORDED
+        assert await reporter.enqueue_fills_async([("A", {}), ("A", {})]) == [FillOutcome.RECORDED] * 2
     assert fills_counted(redis_client, "A") == 3
 
 
 @pytest.mark.parametrize(("accounts", "fills"), [(100, 20_000), pytest.param(1_000, 1_000_000, marks=pytest.mark.slow)])
 def test_memory_is_bounded_by_the_accounts_and_nothing_stays_when_windows_settle(redis_client, accounts, fills):
     windows = windows_at(redis_client, now_ms=1_800_000_000_000)
-    windows.note([notice("warm up")])
+    windows.record([report("warm up")])
     redis_client.flushdb()
     empty_bytes = used_memory(redis_client)
     names = [f"ACC-{number:05}" for number in range(accounts)]
     waiting = deque()
     for call in range(fills // accounts):
-        noted = windows.note([notice(name, call_id=f"{call}-{name}") for name in names])
-        waiting += [answer.countdown for answer in noted if answer.countdown]
+        recorded = windows.record([report(name, call_id=f"{call}-{name}") for name in names])
+        waiting += [answer.wake_up for answer in recorded if answer.wake_up]
         windows.now_ms += 10
     keys = redis_client.dbsize()
     assert keys == accounts + 2, "a hash for each open window, the index, the counters"
     assert (used_memory(redis_client) - empty_bytes) / accounts < 3_000, "bytes for each open window"
     while waiting:
-        countdown = waiting.popleft()
-        windows.now_ms += countdown.wait_ms
-        run = windows.arrive(countdown.account_id, countdown.token)
-        if isinstance(run, StartedRun):
+        wake_up = waiting.popleft()
+        windows.now_ms += wake_up.wait_ms
+        run = windows.claim(wake_up.account_id, wake_up.token)
+        if isinstance(run, RunClaim):
             assert windows.complete(run.account_id, run.token).outcome is FinishOutcome.SETTLED
         else:
             waiting.append(run)

@@ -9,9 +9,9 @@ from reconciliation.adapters.redis.fill_stream import FillStream
 from reconciliation.adapters.redis.fill_window import FillWindows, WindowTimes
 from reconciliation.errors import CoordinationError
 from reconciliation.messages.fills import parse_fill_message
-from reconciliation.ports.fill_windows import Countdown
+from reconciliation.ports.fill_windows import DelayedWakeUp
 from reconciliation.usecases.consume_fill_stream import FillConsumer
-from reconciliation.usecases.record_fills import FillIntake
+from reconciliation.usecases.record_fills import FillRecorder
 from tests.support.fill_lab import fills_counted
 
 STREAM, GROUP = "orders:fills", "reconciliation"
@@ -21,16 +21,16 @@ class Outbox:
     """Keeps what would be sent."""
 
     def __init__(self) -> None:
-        self.sent: list[Countdown] = []
+        self.sent: list[DelayedWakeUp] = []
 
-    def send(self, countdowns) -> None:
-        self.sent += countdowns
+    def send(self, wake_ups) -> None:
+        self.sent += wake_ups
 
 
 class IntakeThatDies:
     """Notes nothing, as a process that is killed between reading and noting."""
 
-    def take_each(self, reports):
+    def record_each(self, reports):
         raise CoordinationError("killed")
 
 
@@ -42,7 +42,7 @@ def outbox():
 @pytest.fixture
 def intake(redis_client, outbox):
     windows = FillWindows(redis_client, address="test", key_prefix="t:", times=WindowTimes())
-    return FillIntake(windows, outbox)
+    return FillRecorder(windows, outbox)
 
 
 def consumer(redis_client, intake, name="one", take_over_after_ms=60_000):
@@ -67,7 +67,7 @@ def test_entries_are_noted_and_then_acknowledged(redis_client, intake, outbox):
         add(redis_client, f"A-{number % 3}", fill_id=f"F-{number}", quantity="1.5")
     taker = consumer(redis_client, intake)
     taker.drain()
-    assert taker.consumed.noted == 1_200
+    assert taker.consumed.recorded == 1_200
     assert [received(redis_client, f"A-{number}") for number in range(3)] == [400, 400, 400]
     assert len(outbox.sent) == 3
     assert pending(redis_client) == 0
@@ -97,7 +97,7 @@ def test_a_bad_entry_goes_to_the_dead_letters_with_the_reason(redis_client, inta
     [(_, letter)] = redis_client.xrange(f"{STREAM}:dead")
     assert reason in letter.pop("reason")
     assert letter == {**fields, "entry_id": bad}
-    assert (taker.consumed.noted, taker.consumed.refused, pending(redis_client)) == (1, 1, 0)
+    assert (taker.consumed.recorded, taker.consumed.refused, pending(redis_client)) == (1, 1, 0)
 
 
 def test_a_fill_of_an_unknown_account_is_set_aside_and_one_of_a_disabled_account_is_ignored(redis_client, intake):
@@ -119,7 +119,7 @@ def test_the_entries_of_a_dead_consumer_are_taken_over_and_counted_once(redis_cl
     assert pending(redis_client) == 5
     # It died after noting two of them, before it could acknowledge.
     first, second = [entry_id for entry_id, _ in redis_client.xrange(STREAM)][:2]
-    intake.take_each([(_message(redis_client, entry_id), entry_id) for entry_id in (first, second)])
+    intake.record_each([(_message(redis_client, entry_id), entry_id) for entry_id in (first, second)])
     consumer(redis_client, intake, "alive", take_over_after_ms=0).drain()
     assert received(redis_client) == 5
     assert pending(redis_client) == 0
@@ -153,7 +153,7 @@ def test_an_entry_that_was_deleted_while_its_consumer_was_dead_blocks_nobody(red
 def test_a_consumer_goes_on_after_redis_was_away(own_redis, intake, outbox):
     with connect(own_redis.url, 1) as client:
         windows = FillWindows(client, address="test", key_prefix="t:", times=WindowTimes())
-        taker = consumer(client, FillIntake(windows, outbox))
+        taker = consumer(client, FillRecorder(windows, outbox))
         own_redis.kill()
         pauses = []
 
@@ -163,5 +163,5 @@ def test_a_consumer_goes_on_after_redis_was_away(own_redis, intake, outbox):
                 own_redis.start()
                 add(client)
 
-        taker.run(lambda: taker.consumed.noted == 1, pause)
+        taker.run(lambda: taker.consumed.recorded == 1, pause)
         assert pauses == [0.5, 1.0]

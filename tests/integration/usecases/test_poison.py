@@ -33,7 +33,7 @@ def sweep(parts: Bootstrap, account_ids: list[str]) -> dict[str, int]:
     with write_transaction(parts.engine) as db:
         db.execute(insert(Account), [{"account_id": name, "cash": 1, "equity": 1} for name in account_ids])
     parts.account_mirror.refresh()
-    parts.due_queue.ask([RunRequest(account_id=name, context={"trigger": "on_demand"}) for name in account_ids])
+    parts.due_queue.enqueue([RunRequest(account_id=name, context={"trigger": "on_demand"}) for name in account_ids])
     claims = parts.due_queue.claim(limit=100, share=100, lease_ms=60_000)
 
     async def make() -> dict[str, int]:

@@ -10,7 +10,7 @@ from reconciliation.cli import cli
 from reconciliation.domain.breaks.account_health import RECOVERY, Condition
 from reconciliation.domain.breaks.likely_causes import GUESSES
 from reconciliation.domain.breaks.policy import BreakPolicy
-from reconciliation.domain.breaks.states import TRANSITIONS, UNTOLD, BreakEventKind, BreakState
+from reconciliation.domain.breaks.states import INTERNAL_EVENTS, TRANSITIONS, BreakEventKind, BreakState
 from reconciliation.errors import ConfigurationError
 from reconciliation.messages.break_events import event_sentence
 from reconciliation.settings import Settings
@@ -32,7 +32,7 @@ def test_the_table_of_states_is_the_one_in_the_code() -> None:
 
 
 def test_every_kind_of_event_hint_and_setting_is_on_the_page() -> None:
-    told = {kind.value for kind in BreakEventKind if kind not in UNTOLD}
+    told = {kind.value for kind in BreakEventKind if kind not in INTERNAL_EVENTS}
     conditions = {condition.value for condition in Condition if condition is not Condition.MISSED_TOGETHER}
     for word in told | conditions | set(RECOVERY.values()) | set(GUESSES) | {"other_name"}:
         assert f"`{word}`" in PAGE

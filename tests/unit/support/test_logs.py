@@ -9,7 +9,7 @@ import pytest
 
 from reconciliation.support import redaction as masking
 from reconciliation.support.logs import configure_logging, log_context
-from reconciliation.support.redaction import mask_secrets
+from reconciliation.support.redaction import redact_secrets
 
 PLANTED = "pl4nted"
 
@@ -37,14 +37,14 @@ def logged():
     ],
 )
 def test_a_secret_is_masked_wherever_it_stands(text: str):
-    masked = mask_secrets(text)
-    assert PLANTED not in masked
-    assert "***" in masked
+    redacted = redact_secrets(text)
+    assert PLANTED not in redacted
+    assert "***" in redacted
 
 
 def test_what_is_no_secret_stays():
     text = "account A-1 at redis://cache:6379/0: 3 discrepancies, mail ops@example.com"
-    assert mask_secrets(text) == text
+    assert redact_secrets(text) == text
 
 
 def test_a_secret_in_an_argument_or_a_traceback_is_masked(logged: io.StringIO):
@@ -74,7 +74,7 @@ def test_each_line_has_a_utc_time_a_level_and_a_process(logged: io.StringIO):
 def looked_up(monkeypatch: pytest.MonkeyPatch):
     """Two secrets that a connection has looked up; forgotten at the end."""
     monkeypatch.setattr(masking, "_known", ())
-    masking.hide_from_now_on(["Kq8/+w07919Xq=Zp", "Kq8/+w07919Xq=and-more-of-it", "12345"])
+    masking.register_secret(["Kq8/+w07919Xq=Zp", "Kq8/+w07919Xq=and-more-of-it", "12345"])
 
 
 @pytest.mark.usefixtures("looked_up")
@@ -90,11 +90,11 @@ def looked_up(monkeypatch: pytest.MonkeyPatch):
     ],
 )
 def test_a_secret_that_was_looked_up_is_masked_in_every_form_and_cut_off(written: str):
-    masked = mask_secrets(f"GET /v1/{written} failed")
-    assert "***" in masked
-    assert not [part for part in ("Kq8", "07919", written[8:20]) if part in masked]
+    redacted = redact_secrets(f"GET /v1/{written} failed")
+    assert "***" in redacted
+    assert not [part for part in ("Kq8", "07919", written[8:20]) if part in redacted]
 
 
 @pytest.mark.usefixtures("looked_up")
 def test_what_is_too_short_for_a_secret_stays():
-    assert mask_secrets("account 12345 at Kq8/+w") == "account 12345 at Kq8/+w"
+    assert redact_secrets("account 12345 at Kq8/+w") == "account 12345 at Kq8/+w"

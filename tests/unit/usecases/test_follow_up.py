@@ -18,7 +18,7 @@ class World:
         self.waiting: list[Confirmation] = []
         self.is_away = False
 
-    def ask(self, requests: Sequence[RunRequest], *, delay_ms: int = 0) -> int:
+    def enqueue(self, requests: Sequence[RunRequest], *, delay_ms: int = 0) -> int:
         self.delays_ms.append(delay_ms)
         new = {str(request.run_id): request for request in requests if str(request.run_id) not in self.asked}
         self.asked |= new
@@ -43,7 +43,7 @@ WANTED = Confirmation(account_id="A", due_at=after(5), in_a_row=2)
 
 def test_after_a_commit_events_are_told_and_confirmations_asked_for_in_seconds() -> None:
     world = World()
-    follow_up(world).follow_up(Recording(to_confirm=(WANTED,), to_tell=("A",)))
+    follow_up(world).follow_up(Recording(to_confirm=(WANTED,), to_publish=("A",)))
     (request,) = world.asked.values()
     assert (request.account_id, request.context) == ("A", {"trigger": "confirmation", "in_a_row": 2})
     assert (world.delays_ms, world.told) == ([5000], [("A",)])
@@ -62,5 +62,5 @@ def test_a_confirmation_that_never_came_is_asked_for_again_as_the_same_run() -> 
 def test_redis_being_away_after_a_commit_is_no_failure_of_the_run(caplog) -> None:
     world = World()
     world.is_away = True
-    follow_up(world).follow_up(Recording(to_tell=("A",)))
+    follow_up(world).follow_up(Recording(to_publish=("A",)))
     assert "wait for the relay" in caplog.text

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 
 from reconciliation import ReconciliationConfig, ReconciliationResult
-from reconciliation.domain.breaks.fill_evidence import NOT_SEEN, FillActivity
+from reconciliation.domain.breaks.fill_evidence import NO_EVIDENCE, FillActivity
 from reconciliation.domain.breaks.likely_causes import explain
 from reconciliation.domain.comparison.symbol_matching import SymbolMapping, SymbolResolver
 from reconciliation.domain.model.models import AssetType
@@ -18,7 +18,7 @@ from reconciliation.domain.model.snapshots import (
 )
 from reconciliation.errors import CoordinationError, ReadError
 from reconciliation.ports.accounts import AccountPlan
-from reconciliation.ports.broker_reads import BrokerAnswer, Patience
+from reconciliation.ports.broker_reads import BrokerAnswer, TimeBudget
 from reconciliation.ports.local_book import LocalBook
 from reconciliation.ports.run_ledger import RecordedRun, Recording
 from reconciliation.usecases.reconcile import Reconciler
@@ -42,8 +42,8 @@ class World:
         plan = AccountPlan(config=ReconciliationConfig("A"), connection="main", broker_account_id="A")
         return dict.fromkeys(account_ids, plan)
 
-    async def read(self, plans: Sequence[AccountPlan], patience: Patience) -> AsyncIterator[BrokerAnswer]:
-        del patience
+    async def read(self, plans: Sequence[AccountPlan], budget: TimeBudget) -> AsyncIterator[BrokerAnswer]:
+        del budget
         held = BrokerPosition("FESZ6", Decimal(50), None, None, FUTURE, multiplier=Decimal(50))
         account = BrokerAccount("A", None, None, None, None)
         for plan in plans:
@@ -104,7 +104,7 @@ async def test_fills_are_looked_at_before_and_after_the_reads() -> None:
 
 async def test_a_memory_of_fills_that_is_away_is_not_taken_for_no_fills() -> None:
     run = await recorded(World(), Fills(is_away=True))
-    assert (run.fills_before, run.fills_after) == (NOT_SEEN, NOT_SEEN)
+    assert (run.fills_before, run.fills_after) == (NO_EVIDENCE, NO_EVIDENCE)
     unwatched = await recorded(World())
     assert (unwatched.fills_before, unwatched.fills_after) == (None, None)
 

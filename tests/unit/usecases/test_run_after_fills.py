@@ -10,9 +10,9 @@ from reconciliation.domain.model.models import ReconciliationResult, RunError
 from reconciliation.domain.model.runs import Fence
 from reconciliation.errors import CoordinationError, StorageError, Unavailable
 from reconciliation.messages.fills import parse_fill_message
-from reconciliation.ports.fill_windows import Countdown, FillOutcome, Finish, FinishOutcome, Noted, StartedRun
-from reconciliation.usecases.reclaim_fill_windows import sweep_fill_windows
-from reconciliation.usecases.record_fills import FillIntake
+from reconciliation.ports.fill_windows import DelayedWakeUp, FillOutcome, Finish, FinishOutcome, RecordedFill, RunClaim
+from reconciliation.usecases.reclaim_fill_windows import reclaim_fill_windows
+from reconciliation.usecases.record_fills import FillRecorder
 from reconciliation.usecases.run_after_fills import PostFillRuns
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -23,14 +23,14 @@ class Windows:
 
     def __init__(self, decision=None) -> None:
         self.decision = decision
-        self.notices = []
+        self.reports = []
         self.ended = []
 
-    def note(self, notices):
-        self.notices += notices
-        return [Noted(outcome=FillOutcome.NOTED, countdown=countdown(notice.account_id)) for notice in notices]
+    def record(self, reports):
+        self.reports += reports
+        return [RecordedFill(outcome=FillOutcome.RECORDED, wake_up=wake_up(report.account_id)) for report in reports]
 
-    def arrive(self, account_id, token):
+    def claim(self, account_id, token):
         return self.decision
 
     def complete(self, account_id, token):
@@ -39,10 +39,10 @@ class Windows:
 
     def incomplete(self, account_id, token):
         self.ended.append("incomplete")
-        return Finish(outcome=FinishOutcome.CONTINUED, countdown=countdown(account_id))
+        return Finish(outcome=FinishOutcome.CONTINUED, wake_up=wake_up(account_id))
 
-    def sweep(self, limit, queued):
-        return [countdown("A"), countdown("B")][: max(0, limit - queued)]
+    def reclaim_expired(self, limit, queued):
+        return [wake_up("A"), wake_up("B")][: max(0, limit - queued)]
 
 
 class Outbox:
@@ -50,10 +50,10 @@ class Outbox:
         self.sent = []
         self.error = error
 
-    def send(self, countdowns) -> None:
+    def send(self, wake_ups) -> None:
         if self.error:
             raise self.error
-        self.sent += countdowns
+        self.sent += wake_ups
 
 
 class Reconciles:
@@ -78,12 +78,12 @@ class Reconciles:
         return []
 
 
-def countdown(account_id="A"):
-    return Countdown(account_id=account_id, token="t", wait_ms=10)
+def wake_up(account_id="A"):
+    return DelayedWakeUp(account_id=account_id, token="t", wait_ms=10)
 
 
 def right_to_run():
-    return StartedRun(
+    return RunClaim(
         account_id="A",
         token=uuid4().hex,
         fill_count=3,
@@ -100,9 +100,9 @@ def message(account_id, fill_id):
 
 def test_many_fills_of_one_account_become_one_notice_with_the_last_of_them():
     windows, outbox = Windows(), Outbox()
-    outcomes = FillIntake(windows, outbox).take([message("A", "1"), message("B", "2"), message("A", "3")])
-    assert outcomes == [FillOutcome.NOTED] * 3
-    assert [(each.account_id, each.fill_count, each.last_fill["fill_id"]) for each in windows.notices] == [
+    outcomes = FillRecorder(windows, outbox).record([message("A", "1"), message("B", "2"), message("A", "3")])
+    assert outcomes == [FillOutcome.RECORDED] * 3
+    assert [(each.account_id, each.fill_count, each.last_fill["fill_id"]) for each in windows.reports] == [
         ("A", 2, "3"),
         ("B", 1, "2"),
     ]
@@ -111,12 +111,12 @@ def test_many_fills_of_one_account_become_one_notice_with_the_last_of_them():
 
 def test_a_notice_says_of_what_symbols_all_of_its_fills_are():
     windows = Windows()
-    intake = FillIntake(windows, Outbox())
+    intake = FillRecorder(windows, Outbox())
     fills = [("A", "AAPL"), ("A", "IBM"), ("B", None), ("A", "AAPL")]
     messages = [parse_fill_message({"schema": 1, "account_id": name, "symbol": symbol}) for name, symbol in fills]
-    intake.take(messages)
-    intake.take_each([(messages[1], "one"), (messages[2], "two")])
-    assert [(notice.account_id, list(notice.symbols)) for notice in windows.notices] == [
+    intake.record(messages)
+    intake.record_each([(messages[1], "one"), (messages[2], "two")])
+    assert [(report.account_id, list(report.symbols)) for report in windows.reports] == [
         ("A", ["AAPL", "IBM"]),
         ("B", [None]),
         ("A", ["IBM"]),
@@ -125,17 +125,17 @@ def test_a_notice_says_of_what_symbols_all_of_its_fills_are():
 
 
 def test_a_countdown_that_cannot_be_sent_does_not_fail_the_fill(caplog):
-    intake = FillIntake(Windows(), Outbox(CoordinationError("the broker is away")))
-    assert intake.take([message("A", "1")]) == [FillOutcome.NOTED]
+    intake = FillRecorder(Windows(), Outbox(CoordinationError("the broker is away")))
+    assert intake.record([message("A", "1")]) == [FillOutcome.RECORDED]
     assert "the sweep wakes their windows" in caplog.text
 
 
 def test_a_stale_message_is_dropped_and_an_early_one_sent_on():
     outbox = Outbox()
     assert asyncio.run(PostFillRuns(Windows(None), outbox, Reconciles()).run("A", "t")) == {"did": "dropped"}
-    early = asyncio.run(PostFillRuns(Windows(countdown()), outbox, Reconciles()).run("A", "t"))
+    early = asyncio.run(PostFillRuns(Windows(wake_up()), outbox, Reconciles()).run("A", "t"))
     assert early == {"did": "waited on", "wait_ms": 10}
-    assert outbox.sent == [countdown()]
+    assert outbox.sent == [wake_up()]
 
 
 def test_a_complete_run_settles_and_an_incomplete_one_is_due_again():
@@ -146,7 +146,7 @@ def test_a_complete_run_settles_and_an_incomplete_one_is_due_again():
     assert (complete.ended, outbox.sent) == (["complete"], [])
     failed = Reconciles(RunError.of(Unavailable("no answer"), "broker"))
     answer = asyncio.run(PostFillRuns(incomplete, outbox, failed).run("A", "t"))
-    assert (answer["outcome"], incomplete.ended, outbox.sent) == ("incomplete", ["incomplete"], [countdown()])
+    assert (answer["outcome"], incomplete.ended, outbox.sent) == ("incomplete", ["incomplete"], [wake_up()])
 
 
 @pytest.mark.parametrize("error", [StorageError("the database is away"), CoordinationError("Redis is away")])
@@ -171,5 +171,5 @@ def test_a_run_that_is_cut_or_fails_by_a_bug_is_told_and_due_again(error, told):
 
 
 def test_a_sweep_that_cannot_send_goes_on_at_the_next_lease(caplog):
-    assert sweep_fill_windows(Windows(), Outbox(OSError("no route")), limit=5, queued=0) == 2
+    assert reclaim_fill_windows(Windows(), Outbox(OSError("no route")), limit=5, queued=0) == 2
     assert "2 countdowns could not be sent" in caplog.text

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from reconciliation.adapters.books.balances import FigureRow, join_figures
+from reconciliation.adapters.books.balances import BalanceRow, join_figures
 from reconciliation.adapters.books.user_tables.database import OwnDatabase
 from reconciliation.adapters.books.user_tables.options import (
     ACCOUNT_NAMES,
@@ -48,7 +48,7 @@ class PreviewRow:
         return f"{self.part}: {pairs(self.read)} {outcome}"
 
 
-class OwnTablesBook(LocalBook, PositionProvider):
+class UserTablesBook(LocalBook, PositionProvider):
     """The users' own positions, and perhaps balances and accounts, all of one snapshot.
 
     Args:
@@ -70,7 +70,7 @@ class OwnTablesBook(LocalBook, PositionProvider):
         self._accounts = _query("accounts", options.accounts, ACCOUNT_NAMES)
 
     @classmethod
-    def of(cls, mode: Mode, options: Mapping[str, Any], url: str) -> "OwnTablesBook":
+    def of(cls, mode: Mode, options: Mapping[str, Any], url: str) -> "UserTablesBook":
         """Make the book from options as they stand in the settings.
 
         Raises:
@@ -162,7 +162,7 @@ class OwnTablesBook(LocalBook, PositionProvider):
         self,
         account_id: str,
         positions: list[BookRow] | BadData | None,
-        balances: list[FigureRow] | BadData | None,
+        balances: list[BalanceRow] | BadData | None,
         account: list[None] | BadData | None,
     ) -> LocalSnapshot | ReadError:
         for part in (positions, balances, account):
@@ -219,5 +219,5 @@ def _previewed(part: str, row: OwnRow, convert: Callable[[OwnRow], Any]) -> Prev
     if isinstance(became, BookRow):
         shown = became._asdict()
     else:
-        shown = asdict(became) if isinstance(became, FigureRow) else {"account_id": became}
+        shown = asdict(became) if isinstance(became, BalanceRow) else {"account_id": became}
     return PreviewRow(part=part, read=read, became={name: value for name, value in shown.items() if value})

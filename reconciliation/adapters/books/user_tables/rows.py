@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from reconciliation.adapters.books.balances import FigureRow
+from reconciliation.adapters.books.balances import BalanceRow
 from reconciliation.adapters.books.user_tables.database import exact_json
 from reconciliation.adapters.books.user_tables.options import IDENTIFIERS, Source
 from reconciliation.domain.model.models import AssetType
@@ -51,13 +51,13 @@ class OwnRow:
             {name: value for name in IDENTIFIERS if (value := self.optional_text(name))},
         )
 
-    def figures(self) -> FigureRow:
+    def figures(self) -> BalanceRow:
         """Return the row as cash and equity.
 
         Raises:
             InvalidInputError: a value cannot be what its column says; the message names the column.
         """
-        return FigureRow(
+        return BalanceRow(
             cash=self.number("cash"),
             equity=self.number("equity"),
             currency=self.optional_text("currency"),

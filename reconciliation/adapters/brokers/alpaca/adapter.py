@@ -31,30 +31,30 @@ DOCUMENTED_LIMITS = {
 }
 
 
-def open_alpaca(options: Mapping[str, Any], secrets: Mapping[str, str]) -> "AlpacaBroker":
+def open_alpaca(raw_options: Mapping[str, Any], secrets: Mapping[str, str]) -> "AlpacaBroker":
     """Return the broker; the SDK is loaded and Alpaca is asked with the first question."""
     require_extra("alpaca", "alpaca")
-    given = BrokerOptions("alpaca", options)
-    api = given.text("api", "trading")
+    options = BrokerOptions("alpaca", raw_options)
+    api = options.text("api", "trading")
     if api not in DOCUMENTED_LIMITS:
-        raise given.wrong("api", f"one of {', '.join(DOCUMENTED_LIMITS)}")
+        raise options.wrong("api", f"one of {', '.join(DOCUMENTED_LIMITS)}")
     broker = AlpacaBroker(
         api=api,
-        paper=given.flag("paper", default=True),
-        base_url=given.optional_text("base_url"),
+        paper=options.flag("paper", default=True),
+        base_url=options.optional_text("base_url"),
         credentials=_credentials(api, secrets),
-        timeout_seconds=read_timeout(given),
-        limits=read_limits(given, DOCUMENTED_LIMITS[api]),
+        timeout_seconds=read_timeout(options),
+        limits=read_limits(options, DOCUMENTED_LIMITS[api]),
     )
-    given.check_all_read()
+    options.check_all_read()
     return broker
 
 
 def _credentials(api: str, secrets: Mapping[str, str]) -> Credentials:
     credentials = Credentials("alpaca", secrets, ("api_key", "secret_key", "oauth_token"))
-    if "oauth_token" not in credentials.given():
+    if "oauth_token" not in credentials.values():
         credentials.require("api_key", "secret_key")
-    elif api == "broker" or len(credentials.given()) > 1:
+    elif api == "broker" or len(credentials.values()) > 1:
         raise ConfigurationError(
             "broker 'alpaca': the secret 'oauth_token' stands alone, and for the trading API only: "
             "give either it, or 'api_key' and 'secret_key'"
@@ -155,7 +155,7 @@ class AlpacaBroker(ClosableBroker, MeteredBroker):
                     api=self._api,
                     paper=self._paper,
                     base_url=self._base_url,
-                    secrets=self._credentials.given(),
+                    secrets=self._credentials.values(),
                     timeout_seconds=self._timeout_seconds,
                     connections=self._limits.concurrency,
                     permit=self._threads.permit,

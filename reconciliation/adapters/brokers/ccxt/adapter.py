@@ -133,7 +133,7 @@ class CcxtBroker(ClosableBroker, MeteredBroker):
             # Only here: ccxt costs seconds to load and some 60 MB.
             from reconciliation.adapters.brokers.ccxt.exchange import CcxtExchange  # noqa: PLC0415
 
-            self._exchange = CcxtExchange(self._options, self._credentials.given(), self._who, self._threads.permit)
+            self._exchange = CcxtExchange(self._options, self._credentials.values(), self._who, self._threads.permit)
         if not self._exchange.has_markets:
             self._exchange.load_markets()
         return self._exchange

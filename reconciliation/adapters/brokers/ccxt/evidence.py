@@ -76,10 +76,10 @@ def _is_holding(row: Record, evidence: RowEvidence) -> bool:
 
 def _sizes(row: Record, evidence: RowEvidence) -> list[str]:
     """Return the fields of sizes that the row has, or raise BadData."""
-    given = [name for name in evidence.sizes if value_at(row.raw, name) not in {None, ""}]
-    if not given:
+    options = [name for name in evidence.sizes if value_at(row.raw, name) not in {None, ""}]
+    if not options:
         raise BadData(f"{row.place} has none of {', '.join(map(repr, evidence.sizes))}")
-    return given
+    return options
 
 
 def _size(row: Record, path: str) -> Decimal:

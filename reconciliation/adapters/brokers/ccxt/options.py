@@ -61,37 +61,37 @@ class CcxtOptions:
     limits: BrokerLimits
 
 
-def read_ccxt_options(options: Mapping[str, Any]) -> CcxtOptions:
+def read_ccxt_options(raw_options: Mapping[str, Any]) -> CcxtOptions:
     """Return the options, or raise ConfigurationError naming the one that cannot work."""
     require_extra("ccxt", "ccxt")
-    given = BrokerOptions("ccxt", options)
-    exchange = given.text("exchange")
+    options = BrokerOptions("ccxt", raw_options)
+    exchange = options.text("exchange")
     if not _exists(exchange):
-        raise given.wrong("exchange", "the id of an exchange that ccxt knows, like 'binance'")
-    holds = given.text("holds", SPOT)
+        raise options.wrong("exchange", "the id of an exchange that ccxt knows, like 'binance'")
+    holds = options.text("holds", SPOT)
     if holds not in {SPOT, DERIVATIVES, BOTH}:
-        raise given.wrong("holds", f"one of {SPOT}, {DERIVATIVES}, {BOTH}")
-    facts = _facts(given, FACTS.get(exchange, UNKNOWN_EXCHANGE))
-    position_params = _tables(given, "position_params") or [{}]
+        raise options.wrong("holds", f"one of {SPOT}, {DERIVATIVES}, {BOTH}")
+    facts = _facts(options, FACTS.get(exchange, UNKNOWN_EXCHANGE))
+    position_params = _tables(options, "position_params") or [{}]
     read = CcxtOptions(
         exchange=exchange,
-        accounts=_accounts(given),
+        accounts=_accounts(options),
         holds=holds,
-        currency=given.optional_text("currency"),
-        cash_currencies=frozenset(_texts(given, "cash_currencies") or CASH_CURRENCIES),
-        balance_params=given.table("balance_params") if given.has("balance_params") else {},
+        currency=options.optional_text("currency"),
+        cash_currencies=frozenset(_texts(options, "cash_currencies") or CASH_CURRENCIES),
+        balance_params=options.table("balance_params") if options.has("balance_params") else {},
         position_params=position_params,
-        position_symbols=_texts(given, "position_symbols"),
-        linear_in_contracts=given.flag("linear_in_contracts", default=False),
-        identity=given.optional_text("identity"),
+        position_symbols=_texts(options, "position_symbols"),
+        linear_in_contracts=options.flag("linear_in_contracts", default=False),
+        identity=options.optional_text("identity"),
         facts=facts,
-        sandbox=given.flag("sandbox", default=False),
-        config=_config(given),
-        markets_reload_seconds=float(given.number("markets_reload_seconds", 60)),
-        timeout_seconds=read_timeout(given),
-        limits=_limits(given, facts, 2 if holds == SPOT else 1 + len(position_params) + (holds == BOTH)),
+        sandbox=options.flag("sandbox", default=False),
+        config=_config(options),
+        markets_reload_seconds=float(options.number("markets_reload_seconds", 60)),
+        timeout_seconds=read_timeout(options),
+        limits=_limits(options, facts, 2 if holds == SPOT else 1 + len(position_params) + (holds == BOTH)),
     )
-    given.check_all_read()
+    options.check_all_read()
     if read.identity is not None and facts.identity_path is None:
         raise ConfigurationError("broker 'ccxt': option 'identity' needs 'identity_path' at this exchange")
     return read
@@ -104,34 +104,34 @@ def _exists(exchange: str) -> bool:
     return exchange.isalnum() and any((Path(folder) / f"{exchange}.py").is_file() for folder in folders or ())
 
 
-def _accounts(given: BrokerOptions) -> Mapping[str, Mapping[str, Any]]:
-    if given.has("account_id") == given.has("accounts"):
+def _accounts(options: BrokerOptions) -> Mapping[str, Mapping[str, Any]]:
+    if options.has("account_id") == options.has("accounts"):
         raise ConfigurationError(
             "broker 'ccxt' needs either the option 'account_id', what the login's account is called, "
             "or 'accounts', an object of such names with the parameters that select each"
         )
-    if given.has("account_id"):
-        return {given.text("account_id"): {}}
-    accounts = given.table("accounts")
+    if options.has("account_id"):
+        return {options.text("account_id"): {}}
+    accounts = options.table("accounts")
     if not accounts or not all(isinstance(params, Mapping) for params in accounts.values()):
-        raise given.wrong("accounts", "an object of objects: {account id: {parameter: value}}")
+        raise options.wrong("accounts", "an object of objects: {account id: {parameter: value}}")
     return accounts
 
 
-def _facts(given: BrokerOptions, facts: ExchangeFacts) -> ExchangeFacts:
+def _facts(options: BrokerOptions, facts: ExchangeFacts) -> ExchangeFacts:
     places: dict[str, Any] = {}
     for name in ("identity_path", "equity_path"):
-        if given.has(name):
-            places[name] = given.text(name)
+        if options.has(name):
+            places[name] = options.text(name)
     for name in ("positions", "balances"):
         path, size = f"{name}_path", f"{name}_size"
-        if given.has(path) or given.has(size):
-            places[name] = RowEvidence(paths=(given.text(path),), sizes=(given.text(size),))
+        if options.has(path) or options.has(size):
+            places[name] = RowEvidence(paths=(options.text(path),), sizes=(options.text(size),))
     return replace(facts, **places)
 
 
-def _config(given: BrokerOptions) -> Mapping[str, Any]:
-    config = given.table("config") if given.has("config") else {}
+def _config(options: BrokerOptions) -> Mapping[str, Any]:
+    config = options.table("config") if options.has("config") else {}
     reserved = sorted(RESERVED_CONFIG & set(config))
     if reserved:
         raise ConfigurationError(
@@ -141,24 +141,24 @@ def _config(given: BrokerOptions) -> Mapping[str, Any]:
     return config
 
 
-def _limits(given: BrokerOptions, facts: ExchangeFacts, requests_per_account: int) -> BrokerLimits:
-    rate = given.number("requests_per_second", facts.requests_per_second)
+def _limits(options: BrokerOptions, facts: ExchangeFacts, requests_per_account: int) -> BrokerLimits:
+    rate = options.number("requests_per_second", facts.requests_per_second)
     if not rate > 0:
-        raise given.wrong("requests_per_second", "a number above 0")
+        raise options.wrong("requests_per_second", "a number above 0")
     # One at a time: exchanges want a nonce that grows with each request of a key.
     return BrokerLimits(requests_per_second=float(rate), concurrency=1, requests_per_account=requests_per_account)
 
 
-def _texts(given: BrokerOptions, name: str) -> list[str] | None:
-    return _list(given, name, str, "a list of texts")
+def _texts(options: BrokerOptions, name: str) -> list[str] | None:
+    return _list(options, name, str, "a list of texts")
 
 
-def _tables(given: BrokerOptions, name: str) -> list[Mapping[str, Any]] | None:
-    return _list(given, name, Mapping, "a list of objects")
+def _tables(options: BrokerOptions, name: str) -> list[Mapping[str, Any]] | None:
+    return _list(options, name, Mapping, "a list of objects")
 
 
-def _list(given: BrokerOptions, name: str, kind: Any, expected: str) -> list[Any] | None:
-    values = given.items(name)
+def _list(options: BrokerOptions, name: str, kind: Any, expected: str) -> list[Any] | None:
+    values = options.items(name)
     if values is not None and not (values and all(isinstance(value, kind) for value in values)):
-        raise given.wrong(name, expected)
+        raise options.wrong(name, expected)
     return values

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Protocol
 
-from reconciliation.adapters.brokers.host.rate_limited import Gate, LocalGate, UntimedPermits
+from reconciliation.adapters.brokers.host.rate_limited import LocalLimiter, RateLimiter, UntimedPermits
 from reconciliation.adapters.brokers.host.reader import OpenConnection
 from reconciliation.adapters.brokers.host.registry import open_broker
 from reconciliation.adapters.brokers.host.secrets import resolve_secrets
@@ -30,7 +30,7 @@ class ConnectionSource(Protocol):
     def get(self, name: str) -> Connection | None: ...
 
 
-OpenGate = Callable[[str, BrokerLimits], Gate]
+OpenLimiter = Callable[[str, BrokerLimits], RateLimiter]
 
 
 @dataclass
@@ -45,9 +45,9 @@ class _Opened:
 class OpenConnections:
     """Brokers by connection name, for one event loop."""
 
-    def __init__(self, source: ConnectionSource, open_gate: OpenGate) -> None:
+    def __init__(self, source: ConnectionSource, open_limiter: OpenLimiter) -> None:
         self._source = source
-        self._open_gate = open_gate
+        self._open_limiter = open_limiter
         self._opened: dict[str, _Opened] = {}
         #: One for each connection: another one's SDK may take long to load.
         self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -73,7 +73,7 @@ class OpenConnections:
         """Close every broker. To be called in the event loop that used them."""
         for opened in self._opened.values():
             await _close(opened)
-            await opened.connection.gate.close()
+            await opened.connection.limiter.close()
         self._opened.clear()
         self._opening.clear()
 
@@ -102,14 +102,14 @@ class OpenConnections:
         broker = open_broker(definition.broker, definition.options, resolve_secrets(definition.secrets))
         limits = limits_of(definition, broker)
         if limits is None:
-            gate: Gate = LocalGate(UNLIMITED_CONCURRENCY)
-            return OpenConnection(broker=broker, gate=gate, accounts_at_once=UNLIMITED_ACCOUNTS)
-        gate = self._open_gate(definition.name, limits)
+            limiter: RateLimiter = LocalLimiter(UNLIMITED_CONCURRENCY)
+            return OpenConnection(broker=broker, limiter=limiter, accounts_at_once=UNLIMITED_ACCOUNTS)
+        limiter = self._open_limiter(definition.name, limits)
         if isinstance(broker, MeteredBroker):
-            broker.take_permits_from(UntimedPermits(gate))
+            broker.take_permits_from(UntimedPermits(limiter))
         return OpenConnection(
             broker=broker,
-            gate=gate,
+            limiter=limiter,
             accounts_at_once=limits.concurrency,
             requests_per_account=limits.requests_per_account,
         )

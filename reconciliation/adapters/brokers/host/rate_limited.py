@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
-from reconciliation.adapters.brokers.sdk.time_limits import limits_around, standing_still, within
+from reconciliation.adapters.brokers.sdk.time_limits import active_timeouts, paused, within
 from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition
 from reconciliation.ports.broker import RequestPermits
 
 
-class Gate(RequestPermits, Protocol):
+class RateLimiter(RequestPermits, Protocol):
     """Lets requests of one login through, as many at once and as many a second as the broker allows."""
 
     async def close(self) -> None:
@@ -18,7 +18,7 @@ class Gate(RequestPermits, Protocol):
         ...
 
 
-class LocalGate:
+class LocalLimiter:
     """The gate of a login without known limits: a bound for this process alone."""
 
     def __init__(self, concurrency: int) -> None:
@@ -34,18 +34,18 @@ class LocalGate:
 class UntimedPermits:
     """Permits of a gate, the wait for which is part of no time limit around it."""
 
-    def __init__(self, gate: RequestPermits) -> None:
-        self._gate = gate
+    def __init__(self, limiter: RequestPermits) -> None:
+        self._limiter = limiter
 
     @asynccontextmanager
     async def permit(self) -> AsyncIterator[None]:
         async with AsyncExitStack() as held:
-            with standing_still(limits_around()):
-                await held.enter_async_context(self._gate.permit())
+            with paused(active_timeouts()):
+                await held.enter_async_context(self._limiter.permit())
             yield
 
 
-class Asker(Protocol):
+class BrokerReads(Protocol):
     """The two questions of `BrokerQuery`."""
 
     async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]: ...
@@ -55,7 +55,7 @@ class Asker(Protocol):
 class TimedBroker:
     """A `BrokerQuery` whose answers have a time limit; it takes its permits itself."""
 
-    def __init__(self, broker: Asker, timeout_seconds: float) -> None:
+    def __init__(self, broker: BrokerReads, timeout_seconds: float) -> None:
         self._broker = broker
         self._timeout_seconds = timeout_seconds
 
@@ -73,18 +73,20 @@ class PermittedBroker:
     beyond one is charged ahead of it: one permit is held while it is answered, for nobody sees its single requests.
     """
 
-    def __init__(self, broker: Asker, gate: RequestPermits, timeout_seconds: float, requests_per_account: int) -> None:
+    def __init__(
+        self, broker: BrokerReads, limiter: RequestPermits, timeout_seconds: float, requests_per_account: int
+    ) -> None:
         self._broker = TimedBroker(broker, timeout_seconds)
-        self._gate = gate
+        self._limiter = limiter
         self._charged_ahead = max(requests_per_account - 2, 0)
 
     async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]:
         for _ in range(self._charged_ahead):
-            async with self._gate.permit():
+            async with self._limiter.permit():
                 pass
-        async with self._gate.permit():
+        async with self._limiter.permit():
             return await self._broker.get_positions(account_id)
 
     async def get_account(self, account_id: str) -> BrokerAccount:
-        async with self._gate.permit():
+        async with self._limiter.permit():
             return await self._broker.get_account(account_id)

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from reconciliation.adapters.brokers.host.rate_limited import Gate, PermittedBroker, TimedBroker
+from reconciliation.adapters.brokers.host.rate_limited import PermittedBroker, RateLimiter, TimedBroker
 from reconciliation.adapters.brokers.sdk.time_limits import within
 from reconciliation.domain.model.runs import RunStart
 from reconciliation.domain.model.snapshots import BrokerSnapshot
@@ -22,8 +22,8 @@ from reconciliation.errors import (
 )
 from reconciliation.ports.accounts import AccountPlan
 from reconciliation.ports.broker import BrokerQuery, MeteredBroker, SnapshotBroker
-from reconciliation.ports.broker_reads import BrokerAnswer, Patience
-from reconciliation.usecases.read_sides import masked, of_account, read_broker, surely, unforeseen
+from reconciliation.ports.broker_reads import BrokerAnswer, TimeBudget
+from reconciliation.usecases.read_sides import entry_of, read_broker, read_or_error, redacted, unexpected_error
 
 #: An answer of these kinds says something of the login, not of the account.
 CONNECTION_ERRORS = (AuthError, RateLimited, Unavailable)
@@ -36,7 +36,7 @@ class OpenConnection:
     """An open broker, and the limits of its login."""
 
     broker: BrokerQuery
-    gate: Gate
+    limiter: RateLimiter
     #: How many accounts one process asks about at once; the gate bounds the requests of all.
     accounts_at_once: int
     #: What an account is charged where the broker takes no permits itself.
@@ -46,7 +46,7 @@ class OpenConnection:
         """Return the broker with a time limit for each answer, and each request within a permit."""
         if isinstance(self.broker, MeteredBroker):
             return TimedBroker(self.broker, timeout_seconds)
-        return PermittedBroker(self.broker, self.gate, timeout_seconds, self.requests_per_account)
+        return PermittedBroker(self.broker, self.limiter, timeout_seconds, self.requests_per_account)
 
 
 class Connections(Protocol):
@@ -61,7 +61,7 @@ class Connections(Protocol):
         ...
 
 
-class Pauses(Protocol):
+class CircuitBreaker(Protocol):
     """Which connections are left alone for a while, because they failed again and again. Blocking."""
 
     #: So many failures without a success between them, and the login is not asked any more.
@@ -79,18 +79,18 @@ class Pauses(Protocol):
 class ConnectionReader:
     """Reads accounts through the brokers of their connections; answers by our account ids."""
 
-    def __init__(self, connections: Connections, pauses: Pauses | None = None) -> None:
+    def __init__(self, connections: Connections, pauses: CircuitBreaker | None = None) -> None:
         self._connections = connections
-        self._pauses = pauses
+        self._breaker = pauses
 
-    async def read(self, plans: Sequence[AccountPlan], patience: Patience) -> AsyncIterator[BrokerAnswer]:
+    async def read(self, plans: Sequence[AccountPlan], budget: TimeBudget) -> AsyncIterator[BrokerAnswer]:
         """Yield each answer as it comes. Never raises for a broker's failure."""
         by_connection: dict[str, list[AccountPlan]] = defaultdict(list)
         for plan in plans:
             by_connection[plan.connection].append(plan)
         answers: asyncio.Queue[BrokerAnswer | None] = asyncio.Queue()
         parts = [
-            self._read_connection(name, group, patience, answers.put_nowait) for name, group in by_connection.items()
+            self._read_connection(name, group, budget, answers.put_nowait) for name, group in by_connection.items()
         ]
         reading = asyncio.gather(*parts)
         reading.add_done_callback(lambda _: answers.put_nowait(None))
@@ -104,37 +104,37 @@ class ConnectionReader:
                 await reading
 
     async def _read_connection(
-        self, connection: str, plans: Sequence[AccountPlan], patience: Patience, put: Put
+        self, connection: str, plans: Sequence[AccountPlan], budget: TimeBudget, put: Put
     ) -> None:
         paused = await self._check(connection)
         if paused is not None:
             _answer_all(plans, paused, put)
             return
-        health = _Health(self._pauses.failures_before_pause if self._pauses else len(plans))
+        health = _Health(self._breaker.failures_before_pause if self._breaker else len(plans))
         try:
             async with self._connections.use(connection) as opened:
                 if isinstance(opened.broker, SnapshotBroker):
                     await _read_together(opened, opened.broker, plans, put, health)
                 else:
-                    await _read_each(opened, plans, patience, put, health)
+                    await _read_each(opened, plans, budget, put, health)
         except ConfigurationError as error:
             failure = BadData(f"connection {connection!r} cannot be used: {error}")
             _answer_all([plan for plan in plans if plan.config.account_id not in health.answered], failure, put)
         await self._report(connection, health)
 
     async def _check(self, connection: str) -> ReadError | None:
-        if self._pauses is None:
+        if self._breaker is None:
             return None
         try:
-            return await asyncio.to_thread(self._pauses.check, connection)
+            return await asyncio.to_thread(self._breaker.check, connection)
         except CoordinationError:
             return None  # without Redis nobody knows of a pause; the gate fails for itself
 
     async def _report(self, connection: str, health: "_Health") -> None:
-        if self._pauses is None or not (health.failures or health.succeeded):
+        if self._breaker is None or not (health.failures or health.succeeded):
             return
         with suppress(CoordinationError):
-            await asyncio.to_thread(self._pauses.report, connection, health.failures, succeeded=health.succeeded)
+            await asyncio.to_thread(self._breaker.report, connection, health.failures, succeeded=health.succeeded)
 
 
 class _Health:
@@ -169,23 +169,23 @@ async def _read_together(
     start = RunStart.now()
 
     async def read() -> Mapping[str, BrokerSnapshot | ReadError]:
-        async with opened.gate.permit():
+        async with opened.limiter.permit():
             return await within(timeout_seconds, broker.get_snapshots(asked))
 
-    answer = await surely(read(), "broker", asked[0], 2 * timeout_seconds)
+    answer = await read_or_error(read(), "broker", asked[0], 2 * timeout_seconds)
     for plan in plans:
-        found = answer if isinstance(answer, ReadError) else of_account(answer, "broker", plan.broker_account_id)
+        found = answer if isinstance(answer, ReadError) else entry_of(answer, "broker", plan.broker_account_id)
         health.note(plan.config.account_id, found)
         put(BrokerAnswer(plan=plan, snapshot=_as_ours(found, plan), start=start))
 
 
 async def _read_each(
-    opened: OpenConnection, plans: Sequence[AccountPlan], patience: Patience, put: Put, health: _Health
+    opened: OpenConnection, plans: Sequence[AccountPlan], budget: TimeBudget, put: Put, health: _Health
 ) -> None:
     left = deque(plans)
 
     async def ask_about_some() -> None:
-        while left and not patience.is_over():
+        while left and not budget.is_over():
             plan = left.popleft()
             start = RunStart.now()
             answer: BrokerSnapshot | ReadError
@@ -203,7 +203,7 @@ async def _read_each(
 
 def _answer_all(plans: Sequence[AccountPlan], error: ReadError, put: Put) -> None:
     start = RunStart.now()
-    masked(error)
+    redacted(error)
     for plan in plans:
         put(BrokerAnswer(plan=plan, snapshot=error, start=start))
 
@@ -211,13 +211,13 @@ def _answer_all(plans: Sequence[AccountPlan], error: ReadError, put: Put) -> Non
 def _as_ours(answer: BrokerSnapshot | ReadError, plan: AccountPlan) -> BrokerSnapshot | ReadError:
     """Give the answer our account id, once it is sure that it is of the account that was asked for."""
     if isinstance(answer, ReadError):
-        return masked(answer)
+        return redacted(answer)
     try:
         got = answer.account.account_id
     except AttributeError as error:
-        return unforeseen("the broker's answer is no snapshot", error, plan.config.account_id)
+        return unexpected_error("the broker's answer is no snapshot", error, plan.config.account_id)
     if got != plan.broker_account_id:
-        return masked(BadData(f"asked for account {plan.broker_account_id!r}, got {got!r}"))
+        return redacted(BadData(f"asked for account {plan.broker_account_id!r}, got {got!r}"))
     if got == plan.config.account_id:
         return answer
     return replace(answer, account=replace(answer.account, account_id=plan.config.account_id))

@@ -10,7 +10,7 @@ from typing import Any
 
 from reconciliation.errors import ConfigurationError, InvalidInputError, ReconciliationError
 from reconciliation.ports.broker import BrokerQuery
-from reconciliation.support.redaction import hide_from_now_on
+from reconciliation.support.redaction import register_secret
 
 ENTRY_POINT_GROUP = "reconciliation.brokers"
 
@@ -31,7 +31,7 @@ def open_broker(name: str, options: Mapping[str, Any], secrets: Mapping[str, str
         ConfigurationError: no such broker, its package is missing, or its options cannot work.
     """
     opener = _load(_find(name))
-    hide_from_now_on((secrets or {}).values())
+    register_secret((secrets or {}).values())
     try:
         broker = opener(options, secrets or {})
     except ConfigurationError:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from reconciliation.errors import ConfigurationError
 
-SECRET_BYTES_MAX = 64 * 1024
+MAX_SECRET_BYTES = 64 * 1024
 
 
 def resolve_secrets(references: Mapping[str, str]) -> dict[str, str]:
@@ -28,7 +28,7 @@ def _resolve(name: str, reference: str) -> str:
     if kind == "file":
         try:
             with Path(place).open("rb") as file:
-                secret = file.read(SECRET_BYTES_MAX).decode().strip()
+                secret = file.read(MAX_SECRET_BYTES).decode().strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(
                 f"secret {name!r}: the file {place} cannot be read ({type(error).__name__})"

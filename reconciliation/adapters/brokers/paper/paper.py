@@ -159,19 +159,19 @@ class PaperFileBroker(SnapshotBroker):
         return _filled(PaperBroker(answer_delay=self._answer_delay), accounts)
 
 
-def open_paper(options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
+def open_paper(raw_options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
     """Return the paper broker of these options: `accounts` inline, or `file`, or neither."""
     del secrets
-    given = BrokerOptions("paper", options)
-    answer_delay = float(given.number("answer_delay_seconds", 0))
-    fill_delay = float(given.number("fill_delay_seconds", 0))
-    accounts = parse_accounts(given.table("accounts"), "option 'accounts'") if given.has("accounts") else {}
-    path = given.path("file") if given.has("file") else None
-    given.check_all_read()
+    options = BrokerOptions("paper", raw_options)
+    answer_delay = float(options.number("answer_delay_seconds", 0))
+    fill_delay = float(options.number("fill_delay_seconds", 0))
+    accounts = parse_accounts(options.table("accounts"), "option 'accounts'") if options.has("accounts") else {}
+    path = options.path("file") if options.has("file") else None
+    options.check_all_read()
     if path is None:
         return _filled(PaperBroker(fill_delay, answer_delay=answer_delay), accounts)
     if accounts:
-        raise given.wrong("accounts", "left out when 'file' is given")
+        raise options.wrong("accounts", "left out when 'file' is given")
     return PaperFileBroker(PaperFile(path), answer_delay=answer_delay)
 
 

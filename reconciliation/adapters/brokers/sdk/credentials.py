@@ -24,7 +24,7 @@ class Credentials:
         self._broker = broker
         self._secrets = {name: value for name, value in secrets.items() if value}
 
-    def given(self) -> Mapping[str, str]:
+    def values(self) -> Mapping[str, str]:
         """Return all non-empty values by name."""
         return dict(self._secrets)
 

@@ -51,10 +51,10 @@ def rate_limited(message: str, headers: Mapping[str, str], *, now: datetime | No
 
 def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
     """Return the seconds to wait by `Retry-After` (seconds or a date), else by `X-RateLimit-Reset` (epoch seconds)."""
-    given = {name.lower(): value.strip() for name, value in headers.items()}
-    seconds = _retry_after(given.get("retry-after", ""), now)
+    options = {name.lower(): value.strip() for name, value in headers.items()}
+    seconds = _retry_after(options.get("retry-after", ""), now)
     if seconds is None:
-        reset = _number(given.get("x-ratelimit-reset", ""))
+        reset = _number(options.get("x-ratelimit-reset", ""))
         seconds = None if reset is None else reset - now.timestamp()
     return None if seconds is None else round(min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS), 3)
 

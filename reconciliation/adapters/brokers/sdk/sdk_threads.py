@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
-from reconciliation.adapters.brokers.sdk.thread_permits import Question, ThreadPermits, answering
-from reconciliation.adapters.brokers.sdk.time_limits import TimeLimit, limits_around
+from reconciliation.adapters.brokers.sdk.thread_permits import SdkCall, ThreadPermits, running
+from reconciliation.adapters.brokers.sdk.time_limits import PausableTimeout, active_timeouts
 from reconciliation.errors import BadData, CoordinationError, ReadError, Unavailable
 from reconciliation.ports.broker import RequestPermits
 
@@ -87,12 +87,12 @@ class SdkThreads:
     async def _within_limits(self, question: Callable[[], Answer], timeout_seconds: float) -> Answer:
         loop = asyncio.get_running_loop()
         begun = asyncio.Event()
-        limit = TimeLimit(timeout_seconds)
-        asked = Question((*limits_around(), limit))
+        limit = PausableTimeout(timeout_seconds)
+        asked = SdkCall((*active_timeouts(), limit))
 
         def run() -> Answer:
             loop.call_soon_threadsafe(begun.set)
-            with answering(asked):
+            with running(asked):
                 return self._answer(question)
 
         try:
@@ -110,8 +110,8 @@ class SdkThreads:
     async def _wait_for_thread(self, begun: asyncio.Event) -> None:
         seconds = self._queue_timeout_seconds
         try:
-            async with TimeLimit(seconds):
-                with self._permits.queueing(limits_around()):
+            async with PausableTimeout(seconds):
+                with self._permits.queueing(active_timeouts()):
                     await begun.wait()
         except TimeoutError:
             raise Unavailable(

@@ -6,7 +6,7 @@ from concurrent.futures import Future, wait
 from contextlib import AsyncExitStack, contextmanager, suppress
 from contextvars import ContextVar
 
-from reconciliation.adapters.brokers.sdk.time_limits import TimeLimit, standing_still
+from reconciliation.adapters.brokers.sdk.time_limits import PausableTimeout, paused
 from reconciliation.errors import Unavailable
 from reconciliation.ports.broker import RequestPermits
 
@@ -14,14 +14,14 @@ from reconciliation.ports.broker import RequestPermits
 LOOK_SECONDS = 1.0
 
 
-class Question:
+class SdkCall:
     """A question that a thread is about to answer. Made and given up in the event loop that waits for it.
 
     Args:
         limits: what stands still while one of its requests waits for a permit.
     """
 
-    def __init__(self, limits: Sequence[TimeLimit]) -> None:
+    def __init__(self, limits: Sequence[PausableTimeout]) -> None:
         self.loop = asyncio.get_running_loop()
         self.limits = limits
         self.is_given_up = False
@@ -35,11 +35,11 @@ class Question:
             task.cancel()
 
 
-_answered: ContextVar[Question | None] = ContextVar("question that this thread answers", default=None)
+_answered: ContextVar[SdkCall | None] = ContextVar("question that this thread answers", default=None)
 
 
 @contextmanager
-def answering(question: Question) -> Iterator[None]:
+def running(question: SdkCall) -> Iterator[None]:
     """Send the requests of the block for this question. In the question's thread."""
     before = _answered.set(question)
     try:
@@ -60,7 +60,7 @@ class ThreadPermits:
         self._permits = permits
 
     @contextmanager
-    def queueing(self, limits: Sequence[TimeLimit]) -> Iterator[None]:
+    def queueing(self, limits: Sequence[PausableTimeout]) -> Iterator[None]:
         """Let limits of a question that has no thread yet stand still, too, while a thread waits for a permit."""
         self._line.join(limits)
         try:
@@ -93,7 +93,7 @@ class ThreadPermits:
                 question.loop.call_soon_threadsafe(ended.set)
 
     async def _hold(
-        self, permits: RequestPermits, question: Question, granted: "Future[None]", ended: asyncio.Event
+        self, permits: RequestPermits, question: SdkCall, granted: "Future[None]", ended: asyncio.Event
     ) -> None:
         try:
             async with AsyncExitStack() as held:
@@ -108,13 +108,13 @@ class ThreadPermits:
             if not granted.done():
                 granted.set_exception(error)
 
-    async def _take(self, permits: RequestPermits, question: Question, held: AsyncExitStack) -> None:
+    async def _take(self, permits: RequestPermits, question: SdkCall, held: AsyncExitStack) -> None:
         task = asyncio.current_task()
         if question.is_given_up or task is None:
             raise _given_up()
         question.waiting.add(task)
         try:
-            with standing_still(question.limits), self._line.waiting():
+            with paused(question.limits), self._line.waiting():
                 await held.enter_async_context(permits.permit())
         finally:
             question.waiting.discard(task)
@@ -124,16 +124,16 @@ class _Line:
     """The limits of questions that wait for a thread. In the event loop only."""
 
     def __init__(self) -> None:
-        self._limits: list[TimeLimit] = []
+        self._limits: list[PausableTimeout] = []
         #: How many threads wait for a permit.
         self._waits = 0
 
-    def join(self, limits: Sequence[TimeLimit]) -> None:
+    def join(self, limits: Sequence[PausableTimeout]) -> None:
         self._limits += limits
         if self._waits:
             _stop(limits)
 
-    def leave(self, limits: Sequence[TimeLimit]) -> None:
+    def leave(self, limits: Sequence[PausableTimeout]) -> None:
         for limit in limits:
             self._limits.remove(limit)
         if self._waits:
@@ -152,14 +152,14 @@ class _Line:
                 _go_on(self._limits)
 
 
-def _stop(limits: Sequence[TimeLimit]) -> None:
+def _stop(limits: Sequence[PausableTimeout]) -> None:
     for limit in limits:
         limit.stop()
 
 
-def _go_on(limits: Sequence[TimeLimit]) -> None:
+def _go_on(limits: Sequence[PausableTimeout]) -> None:
     for limit in limits:
-        limit.go_on()
+        limit.resume()
 
 
 def _wait(granted: "Future[None]", loop: asyncio.AbstractEventLoop) -> None:

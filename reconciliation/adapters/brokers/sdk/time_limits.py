@@ -12,7 +12,7 @@ from reconciliation.errors import Unavailable
 Answer = TypeVar("Answer")
 
 
-class TimeLimit:
+class PausableTimeout:
     """Like `asyncio.timeout`, for one `async with`; all limits around a wait for a permit stand still together."""
 
     def __init__(self, seconds: float) -> None:
@@ -42,14 +42,14 @@ class TimeLimit:
         return self._timeout.expired()
 
     def stop(self) -> None:
-        """Stand still until each `stop` has had its `go_on`. In the event loop of the limit only."""
+        """Stand still until each `stop` has had its `resume`. In the event loop of the limit only."""
         self._waits += 1
         ends_at = self._timeout.when()
         if self._waits == 1 and ends_at is not None and self._is_changeable():
             self._seconds_left = ends_at - asyncio.get_running_loop().time()
             self._timeout.reschedule(None)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         self._waits -= 1
         if self._waits == 0 and self._is_changeable():
             self._run()
@@ -61,16 +61,16 @@ class TimeLimit:
         return self._is_entered and not self._timeout.expired()
 
 
-_around: ContextVar[tuple[TimeLimit, ...]] = ContextVar("time limits around", default=())
+_around: ContextVar[tuple[PausableTimeout, ...]] = ContextVar("time limits around", default=())
 
 
-def limits_around() -> tuple[TimeLimit, ...]:
+def active_timeouts() -> tuple[PausableTimeout, ...]:
     """Return the limits that the running code is within."""
     return _around.get()
 
 
 @contextmanager
-def standing_still(limits: Sequence[TimeLimit]) -> Iterator[None]:
+def paused(limits: Sequence[PausableTimeout]) -> Iterator[None]:
     """Let time limits stand still during the block."""
     for limit in limits:
         limit.stop()
@@ -78,12 +78,12 @@ def standing_still(limits: Sequence[TimeLimit]) -> Iterator[None]:
         yield
     finally:
         for limit in limits:
-            limit.go_on()
+            limit.resume()
 
 
 async def within(seconds: float, answer: Awaitable[Answer], account_id: str | None = None) -> Answer:
     """Await `answer`; no answer in time is `Unavailable`. Waiting for permits is not part of the time."""
-    limit = TimeLimit(seconds)
+    limit = PausableTimeout(seconds)
     try:
         async with limit:
             return await answer

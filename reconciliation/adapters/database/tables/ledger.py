@@ -124,7 +124,7 @@ class BreakEventRow(Base):
     assignee: Mapped[str | None] = mapped_column(Text)
 
 
-class StandingRow(Base):
+class AccountHealthRow(Base):
     """Where an account stands. Its lock is what serialises all that happens to the account's breaks."""
 
     __tablename__ = "account_standings"

@@ -117,7 +117,7 @@ def test_a_suspicion_asks_for_a_confirmation_run_and_a_confirmed_break_does_not(
     assert book.record(run(0, finding())).to_confirm == (Confirmation(account_id="A", due_at=after(5)),)
     assert book.rows("SELECT confirm_at IS NOT NULL FROM account_standings") in ([(True,)], [(1,)])
     recording = book.record(run(5, finding()))
-    assert (recording.to_confirm, recording.to_tell) == ((), ("A",))
+    assert (recording.to_confirm, recording.to_publish) == ((), ("A",))
 
 
 def test_a_confirmation_run_that_asks_for_another_counts_them_and_comes_to_an_end(book: Book) -> None:
@@ -166,7 +166,7 @@ def test_five_thousand_new_breaks_are_one_event_and_what_is_left_is_told_once(bo
     assert book.states()["OLD"] == "open"
     book.record(run(40, finding("OLD"), finding("S7")))
     book.record(run(50, finding("OLD"), finding("S7")))
-    assert sorted(book.events()) == ["flood", "flood_over", "opened", "opened"]
+    assert sorted(book.events()) == ["flood", "flood_ended", "opened", "opened"]
     live = [symbol for symbol, state in book.states().items() if state != "resolved"]
     assert live == ["OLD", "S7"]
 

@@ -37,7 +37,7 @@ def check(book: Book, second: float, flood_cap: int = 50) -> int:
     return slots.check(after(second))
 
 
-def told(book: Book) -> list[tuple[str, str]]:
+def published(book: Book) -> list[tuple[str, str]]:
     return book.rows("SELECT account_id, kind FROM outbox ORDER BY id")
 
 
@@ -51,7 +51,7 @@ def test_an_account_whose_runs_stop_is_told_within_two_intervals_and_so_is_its_r
     found = [second for second in range(240, 600, 5) if check(book, second)]
     assert found == [335]  # the last run began at 240: told after 95 s, at an interval of 60 s
     book.record(run(600, account_id="A"))
-    assert told(book) == [("A", "missed_slot"), ("A", "on_schedule_again")]
+    assert published(book) == [("A", "missed_slot"), ("A", "schedule_recovered")]
 
 
 def test_an_account_that_never_ran_is_measured_from_its_registration(book: Book) -> None:
@@ -60,7 +60,7 @@ def test_an_account_that_never_ran_is_measured_from_its_registration(book: Book)
     assert check(book, 15) == 0
     assert check(book, 16) == 1
     assert check(book, 91) == 1
-    assert told(book) == [("A", "missed_slot"), ("B", "missed_slot")]
+    assert published(book) == [("A", "missed_slot"), ("B", "missed_slot")]
 
 
 def test_a_disabled_or_removed_account_is_not_missed(book: Book) -> None:
@@ -76,11 +76,11 @@ def test_many_at_once_are_one_event_and_one_recovery(book: Book) -> None:
     register(book, *names)
     assert check(book, 100) == 1200
     assert check(book, 110) == 0
-    assert told(book) == [("", "missed_slot")]
+    assert published(book) == [("", "missed_slot")]
     book.record(*[run(120, account_id=name) for name in names[1:]])
     check(book, 125)
-    assert told(book) == [("", "missed_slot")]
+    assert published(book) == [("", "missed_slot")]
     book.record(run(126, account_id=names[0]))
     check(book, 130)
     check(book, 135)
-    assert told(book) == [("", "missed_slot"), ("", "on_schedule_again")]
+    assert published(book) == [("", "missed_slot"), ("", "schedule_recovered")]

@@ -43,7 +43,7 @@ def test_a_pruned_break_that_comes_back_is_a_new_case(book: Book) -> None:
 def test_pruning_goes_in_batches_that_can_be_bounded(book: Book) -> None:
     book.record(*[run(0, account_id=f"A{number}") for number in range(1100)])
     deleted: list[int] = []
-    assert prune(book.engine, after(1), on_deleted=deleted.append, batches_max=2).runs == 1000
+    assert prune(book.engine, after(1), on_deleted=deleted.append, max_batches=2).runs == 1000
     assert prune(book.engine, after(1), on_deleted=deleted.append).runs == 100
     assert deleted == [500, 500, 100]
 

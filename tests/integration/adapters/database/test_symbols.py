@@ -145,7 +145,7 @@ class OneAccount:
         plan = AccountPlan(config=config, connection="main", broker_account_id="A", broker=self.broker)
         return dict.fromkeys(account_ids, plan)
 
-    async def read(self, plans: Sequence[AccountPlan], patience: object) -> AsyncIterator[BrokerAnswer]:
+    async def read(self, plans: Sequence[AccountPlan], budget: object) -> AsyncIterator[BrokerAnswer]:
         for plan in plans:
             yield BrokerAnswer(plan=plan, snapshot=self.snapshot, start=RunStart.now())
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import redis
 
 from reconciliation.adapters.redis.due_queue import Change, DueQueue
-from reconciliation.ports.run_queue import BegunRun, Claim
+from reconciliation.ports.run_queue import Claim, ClaimedRun
 from tests.integration.adapters.redis.records import record
 
 START_MS = 1_700_000_000_000
@@ -26,22 +26,22 @@ class ClockedQueue:
 
     def fill(self, changes: Sequence[Change]) -> None:
         self.client.set("t:due:refill", "token")
-        assert self.inner.refill(changes, token="token", lease_ms=1000, complete_at=0, now_ms=self.now_ms)
+        assert self.inner.rebuild(changes, token="token", lease_ms=1000, complete_at=0, now_ms=self.now_ms)
 
     def claim(self, limit: int = 100, share: int = 100, **kwargs) -> list[Claim]:
         return self.inner.claim(limit=limit, share=share, lease_ms=QUEUE_LEASE_MS, now_ms=self.now_ms, **kwargs)
 
-    def begin(self, claims: Iterable[Claim]) -> list[BegunRun]:
+    def begin(self, claims: Iterable[Claim]) -> list[ClaimedRun]:
         pairs = [(claim.entry, claim.fence) for claim in claims]
         return self.inner.begin(pairs, lease_ms=RUN_LEASE_MS, now_ms=self.now_ms)
 
-    def finish(self, runs: Iterable[BegunRun]) -> int:
+    def finish(self, runs: Iterable[ClaimedRun]) -> int:
         return self.inner.finish([(run.entry, run.fence) for run in runs], now_ms=self.now_ms)
 
-    def give_back(self, runs: Iterable[BegunRun], delay_ms: int = 0) -> int:
-        return self.inner.give_back([(run.entry, run.fence) for run in runs], delay_ms=delay_ms, now_ms=self.now_ms)
+    def release(self, runs: Iterable[ClaimedRun], delay_ms: int = 0) -> int:
+        return self.inner.release([(run.entry, run.fence) for run in runs], delay_ms=delay_ms, now_ms=self.now_ms)
 
-    def run_all(self) -> list[BegunRun]:
+    def run_all(self) -> list[ClaimedRun]:
         """Claim, begin and finish whatever is due."""
         runs = self.begin(self.claim())
         assert self.finish(runs) == len(runs)

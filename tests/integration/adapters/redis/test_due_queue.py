@@ -90,7 +90,7 @@ def test_the_late_finish_of_an_old_owner_is_refused(one_account: ClockedQueue) -
     new = one_account.begin(one_account.claim())
 
     assert one_account.finish(old) == 0
-    assert one_account.give_back(old) == 0
+    assert one_account.release(old) == 0
     assert new[0].fence > old[0].fence
     assert one_account.finish(new) == 1
 
@@ -105,7 +105,7 @@ def test_a_second_delivery_of_the_same_message_begins_nothing(one_account: Clock
 def test_what_is_given_back_is_due_again_as_the_same_run(one_account: ClockedQueue) -> None:
     one_account.pass_ms(10_000)
     runs = one_account.begin(one_account.claim())
-    one_account.give_back(runs, delay_ms=500)
+    one_account.release(runs, delay_ms=500)
     assert one_account.claim() == []
     one_account.pass_ms(500)
 
@@ -117,7 +117,7 @@ def test_what_is_given_back_is_due_again_as_the_same_run(one_account: ClockedQue
 
 def test_several_asked_runs_of_one_account_are_all_made_with_their_context(one_account: ClockedQueue) -> None:
     requests = [asked(by="ops"), asked(reason="split", tags=[], nested={})]
-    assert one_account.inner.ask(requests, now_ms=one_account.now_ms) == 2
+    assert one_account.inner.enqueue(requests, now_ms=one_account.now_ms) == 2
 
     runs = one_account.run_all()
 
@@ -129,36 +129,36 @@ def test_several_asked_runs_of_one_account_are_all_made_with_their_context(one_a
 def test_an_asked_run_survives_a_lost_message_and_is_not_made_again_after_it_is_done(one_account: ClockedQueue) -> None:
     request = asked()
     one_account.run_all()
-    one_account.inner.ask([request], now_ms=one_account.now_ms)
+    one_account.inner.enqueue([request], now_ms=one_account.now_ms)
     assert len(one_account.claim()) == 1
     one_account.pass_ms(QUEUE_LEASE_MS)
 
     assert [run.request for run in one_account.run_all()] == [request]
-    assert one_account.inner.ask([request], now_ms=one_account.now_ms) == 0
+    assert one_account.inner.enqueue([request], now_ms=one_account.now_ms) == 0
     assert one_account.run_all() == []
 
 
 def test_asked_runs_go_before_a_backlog(queue: ClockedQueue) -> None:
     queue.fill([Change(account_id=f"A{n}", record=record(f"A{n}", 1_000)) for n in range(50)])
     queue.pass_ms(60_000)
-    queue.inner.ask([asked("A7")], now_ms=queue.now_ms)
+    queue.inner.enqueue([asked("A7")], now_ms=queue.now_ms)
 
     assert [claim.entry[:2] for claim in queue.claim(limit=2)] == ["r:", "a:"]
 
 
 def test_an_asked_run_of_an_account_that_nobody_registered_goes_to_the_default_connection(queue: ClockedQueue) -> None:
-    queue.inner.ask([asked("stranger")], now_ms=queue.now_ms)
+    queue.inner.enqueue([asked("stranger")], now_ms=queue.now_ms)
     assert [claim.connection for claim in queue.claim()] == ["default"]
 
 
 def test_an_entry_can_be_picked_before_it_is_due_but_not_from_somebody_else(one_account: ClockedQueue) -> None:
     request = asked()
-    one_account.inner.ask([request], delay_ms=60_000, now_ms=one_account.now_ms)
+    one_account.inner.enqueue([request], delay_ms=60_000, now_ms=one_account.now_ms)
     entry = f"r:{request.run_id}"
 
-    (claim,) = one_account.inner.pick([entry], lease_ms=QUEUE_LEASE_MS, now_ms=one_account.now_ms)
+    (claim,) = one_account.inner.claim_by_id([entry], lease_ms=QUEUE_LEASE_MS, now_ms=one_account.now_ms)
 
-    assert one_account.inner.pick([entry], lease_ms=QUEUE_LEASE_MS, now_ms=one_account.now_ms) == []
+    assert one_account.inner.claim_by_id([entry], lease_ms=QUEUE_LEASE_MS, now_ms=one_account.now_ms) == []
     assert [run.request for run in one_account.begin([claim])] == [request]
 
 
@@ -179,7 +179,7 @@ def test_an_account_removed_while_waiting_queued_or_running_leaves_no_keys(one_a
 
 
 def test_asked_runs_of_a_removed_account_are_dropped(one_account: ClockedQueue) -> None:
-    one_account.inner.ask([asked()], now_ms=one_account.now_ms)
+    one_account.inner.enqueue([asked()], now_ms=one_account.now_ms)
     one_account.fill([Change(account_id="A", record=None)])
     assert one_account.begin(one_account.claim()) == []
     assert one_account.client.hlen("t:due:details") == 0
@@ -230,10 +230,10 @@ def test_no_connection_crowds_out_another(queue: ClockedQueue) -> None:
     queue.fill([*changes, Change(account_id="S", record=record("S", 1_000, connection="small"))])
     queue.pass_ms(1_000)
 
-    claimed = Counter(claim.connection for claim in queue.claim(limit=20, share=10, caps={"big": 15}))
+    claimed = Counter(claim.connection for claim in queue.claim(limit=20, share=10, in_flight_limits={"big": 15}))
     assert claimed == {"big": 10, "small": 1}
-    assert len(queue.claim(limit=20, share=10, caps={"big": 15})) == 5
-    assert queue.claim(limit=20, share=10, caps={"big": 15}) == []
+    assert len(queue.claim(limit=20, share=10, in_flight_limits={"big": 15})) == 5
+    assert queue.claim(limit=20, share=10, in_flight_limits={"big": 15}) == []
 
 
 def test_first_slots_are_spread_evenly(queue: ClockedQueue) -> None:
@@ -260,8 +260,8 @@ def test_a_clock_that_went_back_has_everything_looked_at_anew(one_account: Clock
 
 def test_an_entry_that_fell_out_of_the_queue_is_put_back_by_the_audit(one_account: ClockedQueue) -> None:
     one_account.client.delete("t:due:slots:default")
-    assert one_account.inner.audit(accounts=100, now_ms=one_account.now_ms) == 1
-    assert one_account.inner.audit(accounts=100, now_ms=one_account.now_ms) == 0
+    assert one_account.inner.requeue_lost(accounts=100, now_ms=one_account.now_ms) == 1
+    assert one_account.inner.requeue_lost(accounts=100, now_ms=one_account.now_ms) == 0
     one_account.pass_ms(10_000)
     assert len(one_account.claim()) == 1
 
@@ -271,7 +271,7 @@ def test_fencing_numbers_grow_even_when_redis_lost_its_data(one_account: Clocked
     (before,) = one_account.claim()
     one_account.client.flushall()
     one_account.pass_ms(10_000)
-    one_account.inner.ask([asked()], now_ms=one_account.now_ms)
+    one_account.inner.enqueue([asked()], now_ms=one_account.now_ms)
 
     assert one_account.claim()[0].fence > before.fence
 
@@ -280,13 +280,13 @@ def test_a_stale_part_of_a_refill_is_refused(queue: ClockedQueue) -> None:
     queue.client.set("t:due:refill", "new owner")
     change = Change(account_id="removed meanwhile", record=record("x", 1_000))
 
-    assert not queue.inner.refill([change], token="old owner", lease_ms=1_000)
-    assert not queue.inner.follow([change], since=7, until=8)
+    assert not queue.inner.rebuild([change], token="old owner", lease_ms=1_000)
+    assert not queue.inner.apply_changes([change], since=7, until=8)
     assert queue.client.hkeys("t:accounts") == [""]
 
 
 def test_redis_own_clock_is_used_when_none_is_given(queue: ClockedQueue) -> None:
-    queue.inner.ask([asked(str(uuid4()))])
+    queue.inner.enqueue([asked(str(uuid4()))])
     seconds, _ = queue.client.time()
     (claim,) = queue.inner.claim(limit=1, share=1, lease_ms=1_000)
     assert abs(claim.fence / 1_000_000 - seconds) < 60

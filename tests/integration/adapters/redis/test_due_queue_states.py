@@ -14,7 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from reconciliation.adapters.redis.due_queue import Change, DueQueue, account_entry, asked_entry
 from reconciliation.domain.model.runs import RunRequest
-from reconciliation.ports.run_queue import BegunRun, Claim
+from reconciliation.ports.run_queue import Claim, ClaimedRun
 from tests.integration.adapters.redis.records import record
 
 QUEUE_LEASE_MS = 4_000
@@ -49,9 +49,9 @@ class DueQueueMachine(RuleBasedStateMachine):
         self.world = World()
         self.asks = 0
         self.now = self.latest = 1_700_000_000_000
-        self.refill()
+        self.rebuild()
 
-    def refill(self) -> None:
+    def rebuild(self) -> None:
         """What the mirror does when it stands at no known revision."""
         self.client.set("t:due:refill", "token")
         left = [name for name in self.client.hkeys("t:accounts") if name and name not in self.world.records]
@@ -60,15 +60,15 @@ class DueQueueMachine(RuleBasedStateMachine):
         ]
         revision = self.world.revision
         for _twice in range(2):
-            assert self.queue.refill(changes, token="token", lease_ms=1000, complete_at=revision, now_ms=self.now)
+            assert self.queue.rebuild(changes, token="token", lease_ms=1000, complete_at=revision, now_ms=self.now)
 
-    def follow(self, change: Change) -> None:
+    def apply_changes(self, change: Change) -> None:
         since = self.world.revision
         self.world.revision += 1
         for _twice in range(2):
-            done = self.queue.follow([change], since=since, until=self.world.revision, now_ms=self.now)
+            done = self.queue.apply_changes([change], since=since, until=self.world.revision, now_ms=self.now)
         if not done:
-            self.refill()
+            self.rebuild()
 
     @rule(
         account=st.sampled_from(ACCOUNTS),
@@ -80,13 +80,13 @@ class DueQueueMachine(RuleBasedStateMachine):
         new = account not in self.world.records
         made = record(account, interval_ms, connection=connection, enabled=enabled)
         self.world.records[account] = made
-        self.follow(Change(account_id=account, record=made, startup_ms=500 if new else None))
+        self.apply_changes(Change(account_id=account, record=made, startup_ms=500 if new else None))
 
     @rule(account=st.sampled_from(ACCOUNTS))
     def remove_account(self, account: str) -> None:
         if self.world.records.pop(account, None):
             self.world.asked = {run: name for run, name in self.world.asked.items() if name != account}
-            self.follow(Change(account_id=account, record=None))
+            self.apply_changes(Change(account_id=account, record=None))
 
     @rule(step_ms=st.sampled_from([1, 300, 1_000, 3_000, 8_000, 60_000]))
     def pass_time(self, step_ms: int) -> None:
@@ -107,17 +107,17 @@ class DueQueueMachine(RuleBasedStateMachine):
         self.now = max(self.now, *(fence // 1000 + 1 for fence in [*self.world.fences.values(), 0]))
         self.client.flushall()
         self.world.asked.clear()
-        self.refill()
+        self.rebuild()
 
     @rule(account=st.sampled_from(ACCOUNTS), delay_ms=st.sampled_from([0, 2_000]))
-    def ask(self, account: str, delay_ms: int) -> None:
+    def enqueue(self, account: str, delay_ms: int) -> None:
         if account in self.world.records:
             self.asks += 1
             # Runs that are due together are taken in the order of their ids: a history that is told again must have
             # the same ones.
             run_id = uuid5(NAMESPACE_OID, str(self.asks))
             request = RunRequest(account_id=account, context={"trigger": "on_demand", "by": []}, run_id=run_id)
-            noted = [self.queue.ask([request], delay_ms=delay_ms, now_ms=self.now) for _twice in range(2)]
+            noted = [self.queue.enqueue([request], delay_ms=delay_ms, now_ms=self.now) for _twice in range(2)]
             assert noted == [1, 0]
             self.world.asked[request.run_id] = account
 
@@ -147,7 +147,7 @@ class DueQueueMachine(RuleBasedStateMachine):
         assert self.queue.begin([(claim.entry, claim.fence)], lease_ms=RUN_LEASE_MS, now_ms=self.now) == []
         return multiple(*begun)
 
-    def begin_twice(self, claim: Claim) -> list[BegunRun]:
+    def begin_twice(self, claim: Claim) -> list[ClaimedRun]:
         call = uuid4().hex
         begun, again = (
             self.queue.begin([(claim.entry, claim.fence)], lease_ms=RUN_LEASE_MS, call_id=call, now_ms=self.now)
@@ -162,7 +162,7 @@ class DueQueueMachine(RuleBasedStateMachine):
         return begun
 
     @rule(run=consumes(runs))
-    def finish(self, run: BegunRun) -> None:
+    def finish(self, run: ClaimedRun) -> None:
         """The ledger knows a slot that an earlier attempt recorded; such a run isn't made again."""
         recorded = self.world.finished[run.request.run_id] > 0
         owned = self.queue.finish([(run.entry, run.fence)], now_ms=self.now)
@@ -177,29 +177,29 @@ class DueQueueMachine(RuleBasedStateMachine):
             self.world.asked.pop(run.request.run_id, None)
 
     @rule(run=consumes(runs), delay_ms=st.sampled_from([0, 1_000]))
-    def give_back(self, run: BegunRun, delay_ms: int) -> None:
-        self.queue.give_back([(run.entry, run.fence)], delay_ms=delay_ms, now_ms=self.now)
-        assert self.queue.give_back([(run.entry, run.fence)], delay_ms=delay_ms, now_ms=self.now) == 0
+    def release(self, run: ClaimedRun, delay_ms: int) -> None:
+        self.queue.release([(run.entry, run.fence)], delay_ms=delay_ms, now_ms=self.now)
+        assert self.queue.release([(run.entry, run.fence)], delay_ms=delay_ms, now_ms=self.now) == 0
 
     @rule(lost=consumes(claims))
     def lose_message(self, lost: Claim) -> None:
         pass
 
     @rule(lost=consumes(runs))
-    def kill_worker(self, lost: BegunRun) -> None:
+    def kill_worker(self, lost: ClaimedRun) -> None:
         pass
 
     @invariant()
     def every_entry_stands_in_exactly_one_place(self) -> None:
-        standing = Counter(
+        health = Counter(
             entry
             for key in self.client.scan_iter("t:due:*:*", _type="zset")
             for entry in self.client.zrange(key, 0, -1)
         )
         wanted = {account_entry(name) for name, made in self.world.records.items() if made["enabled"]}
-        assert {entry for entry in standing if entry.startswith("a:")} == wanted
-        assert {asked_entry(run) for run in self.world.asked} <= standing.keys()
-        assert set(standing.values()) <= {1}
+        assert {entry for entry in health if entry.startswith("a:")} == wanted
+        assert {asked_entry(run) for run in self.world.asked} <= health.keys()
+        assert set(health.values()) <= {1}
 
     @invariant()
     def no_run_is_finished_twice(self) -> None:
@@ -215,7 +215,7 @@ class DueQueueMachine(RuleBasedStateMachine):
                     begun.add(run.entry)
                     self.finish(run)
             if not self.client.hexists("t:accounts", ""):
-                self.refill()  # the clock had gone back
+                self.rebuild()  # the clock had gone back
         assert {account_entry(name) for name, made in self.world.records.items() if made["enabled"]} <= begun
         assert not self.world.asked
         left = self.client.zcard("t:due:leases:one") + self.client.zcard("t:due:leases:two")

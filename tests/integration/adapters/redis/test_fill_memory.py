@@ -3,7 +3,7 @@
 import pytest
 
 from reconciliation.adapters.redis.fill_window import FillWindows, WindowTimes
-from reconciliation.ports.fill_windows import FillNotice, StartedRun
+from reconciliation.ports.fill_windows import FillReport, RunClaim
 
 NOW = 1_800_000_000_000
 QUARTER_HOUR = 900_000
@@ -19,18 +19,18 @@ def windows(redis_client):
 
 def fill(windows, *symbols, account_id="A", at_ms=None):
     windows.now_ms = windows.now_ms if at_ms is None else NOW + at_ms
-    [noted] = windows.note(
-        [FillNotice(account_id, len(symbols), {}, f"{account_id} {windows.now_ms} {symbols}", symbols)]
+    [recorded] = windows.record(
+        [FillReport(account_id, len(symbols), {}, f"{account_id} {windows.now_ms} {symbols}", symbols)]
     )
-    return noted.countdown
+    return recorded.wake_up
 
 
-def settle(windows, countdown, account_id="A"):
-    windows.now_ms += countdown.wait_ms
-    run = windows.arrive(account_id, countdown.token)
-    while not isinstance(run, StartedRun):
+def settle(windows, wake_up, account_id="A"):
+    windows.now_ms += wake_up.wait_ms
+    run = windows.claim(account_id, wake_up.token)
+    while not isinstance(run, RunClaim):
         windows.now_ms += run.wait_ms
-        run = windows.arrive(account_id, run.token)
+        run = windows.claim(account_id, run.token)
     windows.complete(account_id, run.token)
 
 
@@ -52,10 +52,10 @@ def test_a_window_knows_the_last_fill_of_each_symbol(windows):
 
 
 def test_a_report_that_is_repeated_is_not_a_later_fill(windows):
-    notice = FillNotice("A", 1, {}, "call", ("AAPL",))
-    windows.note([notice])
+    report = FillReport("A", 1, {}, "call", ("AAPL",))
+    windows.record([report])
     windows.now_ms += 1
-    windows.note([notice])
+    windows.record([report])
     assert last(windows) == {"AAPL": 0}
 
 
@@ -71,9 +71,9 @@ def test_symbols_outlive_their_window_for_a_quarter_of_an_hour(windows, redis_cl
     settle(windows, fill(windows, "AAPL", "IBM", at_ms=1))
     assert not redis_client.exists("t:fills:window:A")
     assert last(windows) == {"AAPL": 1, "IBM": 1}
-    countdown = fill(windows, "IBM", at_ms=60_000)
+    wake_up = fill(windows, "IBM", at_ms=60_000)
     assert last(windows) == {"AAPL": 1, "IBM": 60_000}
-    settle(windows, countdown)
+    settle(windows, wake_up)
     assert last(windows) == {"AAPL": 1, "IBM": 60_000}
     settle(windows, fill(windows, "SPY", at_ms=QUARTER_HOUR + 1))
     assert last(windows) == {"IBM": 60_000, "SPY": QUARTER_HOUR + 1}
@@ -128,6 +128,6 @@ def test_after_a_clock_went_back_nothing_is_known_until_it_is_where_it_was(windo
 
 
 def test_many_accounts_are_looked_at_in_few_calls(windows):
-    windows.note([FillNotice(f"A-{number}", 1, {}, "c", (f"S{number}",)) for number in range(2_500)])
+    windows.record([FillReport(f"A-{number}", 1, {}, "c", (f"S{number}",)) for number in range(2_500)])
     seen = windows.activity([f"A-{number}" for number in range(2_500)])
     assert [dict(look.last_ms) for look in seen.values()] == [{f"S{number}": NOW} for number in range(2_500)]

@@ -9,7 +9,7 @@ import pytest
 import redis.asyncio
 
 from reconciliation.adapters.redis.client import connect_async
-from reconciliation.adapters.redis.rate_limiter import ConnectionGate
+from reconciliation.adapters.redis.rate_limiter import RedisRateLimiter
 from reconciliation.errors import CoordinationError
 from reconciliation.ports.broker import BrokerLimits
 
@@ -21,15 +21,15 @@ async def client(redis_url: str) -> AsyncIterator[redis.asyncio.Redis]:
 
 
 @pytest.fixture
-async def gate(client) -> AsyncIterator[Callable[..., ConnectionGate]]:
-    opened: list[ConnectionGate] = []
+async def limiter(client) -> AsyncIterator[Callable[..., RedisRateLimiter]]:
+    opened: list[RedisRateLimiter] = []
 
-    def open_gate(rate: float | None, concurrency: int, lease_ms: int = 30_000) -> ConnectionGate:
+    def open_limiter(rate: float | None, concurrency: int, lease_ms: int = 30_000) -> RedisRateLimiter:
         limits = BrokerLimits(requests_per_second=rate, concurrency=concurrency)
-        opened.append(ConnectionGate(client, "c", limits, prefix="t:", address="test", lease_ms=lease_ms))
+        opened.append(RedisRateLimiter(client, "c", limits, prefix="t:", address="test", lease_ms=lease_ms))
         return opened[-1]
 
-    yield open_gate
+    yield open_limiter
     for each in opened:
         await each.close()
 
@@ -53,7 +53,7 @@ class Login:
         return max(sum(first <= other < first + 1 for other in self.arrivals) for first in self.arrivals)
 
 
-async def ask(gates: list[ConnectionGate], login: Login, requests: int, seconds: float) -> None:
+async def ask(gates: list[RedisRateLimiter], login: Login, requests: int, seconds: float) -> None:
     async def one(number: int) -> None:
         async with gates[number % len(gates)].permit():
             await login.answer(seconds)
@@ -61,45 +61,45 @@ async def ask(gates: list[ConnectionGate], login: Login, requests: int, seconds:
     await asyncio.gather(*(one(number) for number in range(requests)))
 
 
-async def test_no_more_requests_at_once_than_allowed_over_all_processes(client, gate) -> None:
+async def test_no_more_requests_at_once_than_allowed_over_all_processes(client, limiter) -> None:
     login = Login()
-    await ask([gate(None, 3) for _ in range(3)], login, 60, 0.01)
+    await ask([limiter(None, 3) for _ in range(3)], login, 60, 0.01)
     assert login.most_at_once == 3
 
 
-async def test_no_more_requests_in_any_second_than_allowed_over_all_processes(client, gate) -> None:
+async def test_no_more_requests_in_any_second_than_allowed_over_all_processes(client, limiter) -> None:
     login = Login()
     start = monotonic()
-    await ask([gate(20, 10) for _ in range(2)], login, 50, 0.005)
+    await ask([limiter(20, 10) for _ in range(2)], login, 50, 0.005)
 
     assert login.most_in_a_second <= 20
     assert monotonic() - start >= 2  # 20, 20, 10
 
 
-async def test_a_rate_below_one_a_second_is_kept(client, gate) -> None:
+async def test_a_rate_below_one_a_second_is_kept(client, limiter) -> None:
     login = Login()
-    await ask([gate(2.5, 5)], login, 6, 0)
+    await ask([limiter(2.5, 5)], login, 6, 0)
     assert login.most_in_a_second <= 3
     assert login.arrivals[-1] - login.arrivals[0] >= 1.2
 
 
-async def test_permits_of_a_killed_worker_come_free_after_their_lease(client, gate) -> None:
+async def test_permits_of_a_killed_worker_come_free_after_their_lease(client, limiter) -> None:
     async with AsyncExitStack() as killed:
-        dead = gate(None, 1, lease_ms=300)
+        dead = limiter(None, 1, lease_ms=300)
         await killed.enter_async_context(dead.permit())
         start = monotonic()
-        async with gate(None, 1).permit():
+        async with limiter(None, 1).permit():
             waited = monotonic() - start
     assert waited >= 0.25
 
 
-async def test_the_wishes_of_a_process_that_stopped_asking_are_passed_over(client, gate) -> None:
-    first, gone, third = (gate(None, 1) for _ in range(3))
+async def test_the_wishes_of_a_process_that_stopped_asking_are_passed_over(client, limiter) -> None:
+    first, gone, third = (limiter(None, 1) for _ in range(3))
     async with first.permit():
         ghost = asyncio.create_task(gone.permit().__aenter__())
         while not await client.zcard("t:limit:c:line"):
             await asyncio.sleep(0.01)
-        gone._speaker.cancel()  # as a kill does: it never asks again
+        gone._exchanging.cancel()  # as a kill does: it never asks again
         await client.hset("t:limit:c:alive", gone._process, 0)
         waiting = asyncio.create_task(ask([third], Login(), 1, 0))
         while await client.zcard("t:limit:c:line") < 2:
@@ -108,8 +108,8 @@ async def test_the_wishes_of_a_process_that_stopped_asking_are_passed_over(clien
     ghost.cancel()
 
 
-async def test_a_release_in_one_process_wakes_another_without_polling(client, gate) -> None:
-    holder, waiter = gate(None, 1), gate(None, 1)
+async def test_a_release_in_one_process_wakes_another_without_polling(client, limiter) -> None:
+    holder, waiter = limiter(None, 1), limiter(None, 1)
     async with holder.permit():
         waiting = asyncio.create_task(ask([waiter], Login(), 1, 0))
         while not await client.zcard("t:limit:c:line"):
@@ -120,9 +120,9 @@ async def test_a_release_in_one_process_wakes_another_without_polling(client, ga
     await asyncio.wait_for(waiting, 10)
 
 
-async def test_permits_are_given_in_turn_to_all_processes(client, gate) -> None:
+async def test_permits_are_given_in_turn_to_all_processes(client, limiter) -> None:
     served: list[int] = []
-    gates = [gate(None, 1) for _ in range(2)]
+    gates = [limiter(None, 1) for _ in range(2)]
 
     async def one(number: int) -> None:
         async with gates[number % 2].permit():
@@ -133,8 +133,8 @@ async def test_permits_are_given_in_turn_to_all_processes(client, gate) -> None:
     assert 5 <= sum(served[:20]) <= 15
 
 
-async def test_a_cancelled_request_gives_its_place_and_its_permit_back(client, gate) -> None:
-    only = gate(None, 1)
+async def test_a_cancelled_request_gives_its_place_and_its_permit_back(client, limiter) -> None:
+    only = limiter(None, 1)
     async with only.permit():
         waiting = asyncio.create_task(only.permit().__aenter__())
         while not await client.zcard("t:limit:c:line"):
@@ -147,7 +147,7 @@ async def test_a_cancelled_request_gives_its_place_and_its_permit_back(client, g
 async def test_a_redis_that_is_away_is_said_and_nobody_is_let_through() -> None:
     async with connect_async("redis://127.0.0.1:1/0", 0.2) as nobody:
         limits = BrokerLimits(requests_per_second=10, concurrency=10)
-        lonely = ConnectionGate(nobody, "c", limits, prefix="t:", address="test", lease_ms=1_000)
+        lonely = RedisRateLimiter(nobody, "c", limits, prefix="t:", address="test", lease_ms=1_000)
         with pytest.raises(CoordinationError, match="cannot be reached"):
             async with lonely.permit():
                 pytest.fail("let through")

@@ -9,7 +9,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciliation.adapters.redis.rate_limiter import _SCRIPT, LINE_LENGTH_MAX, SENT_MS
+from reconciliation.adapters.redis.rate_limiter import _SCRIPT, MAX_LINE_LENGTH, SENT_MS
 
 PREFIX = "t:limit:c:"
 START_MS = 1_700_000_000_000
@@ -62,16 +62,16 @@ class Login:
         self._plan(at, "ask", process)
 
     def _exchange(self, now: int, process: str, released: list[str]) -> None:
-        wanted = list(self._open[process])[:LINE_LENGTH_MAX]
+        wanted = list(self._open[process])[:MAX_LINE_LENGTH]
         limits = [self.permits, 1000, self.concurrency, LEASE_MS, SENT_MS]
         arguments = [now, PREFIX, process, *limits, json.dumps(released), json.dumps(wanted)]
         wait_ms, granted = (*json.loads(self._script(args=arguments)), [])[:2]
-        for wish in granted:
-            to_broker, to_end = self._open[process].pop(wish)
-            self._under_way[wish] = None
+        for request_id in granted:
+            to_broker, to_end = self._open[process].pop(request_id)
+            self._under_way[request_id] = None
             self.most_at_once = max(self.most_at_once, len(self._under_way))
-            self._plan(now + to_broker, "arrive", wish)
-            self._plan(now + to_broker + to_end, "end", wish)
+            self._plan(now + to_broker, "arrive", request_id)
+            self._plan(now + to_broker + to_end, "end", request_id)
         if self._open[process]:
             self._plan_to_ask(now + wait_ms, process)
         for other in self._open:

@@ -7,13 +7,13 @@ from time import monotonic
 from reconciliation.adapters.brokers.host.connections import OpenConnections
 from reconciliation.adapters.brokers.host.reader import ConnectionReader
 from reconciliation.adapters.redis.client import connect_async
-from reconciliation.adapters.redis.rate_limiter import ConnectionGate
+from reconciliation.adapters.redis.rate_limiter import RedisRateLimiter
 from reconciliation.domain.model.accounts import Connection
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.domain.model.snapshots import BrokerSnapshot
 from reconciliation.ports.accounts import AccountPlan
 from reconciliation.ports.broker import BrokerLimits
-from reconciliation.ports.broker_reads import Patience
+from reconciliation.ports.broker_reads import TimeBudget
 from tests.brokers.alpaca_server import AlpacaWire
 from tests.brokers.http_server import Asked, Reply
 
@@ -83,10 +83,10 @@ async def _read(redis_url: str, alpaca: AlpacaWire, plans: Sequence[AccountPlan]
     """Read as a worker does: with a client, a gate and a connection of its own."""
     async with connect_async(redis_url, 5) as client:
 
-        def open_gate(name: str, limits: BrokerLimits) -> ConnectionGate:
-            return ConnectionGate(client, name, limits, prefix="t:", address="test", lease_ms=60_000)
+        def open_limiter(name: str, limits: BrokerLimits) -> RedisRateLimiter:
+            return RedisRateLimiter(client, name, limits, prefix="t:", address="test", lease_ms=60_000)
 
-        connections = OpenConnections(OneLogin(alpaca), open_gate)
-        answers = [answer.snapshot async for answer in ConnectionReader(connections).read(plans, Patience())]
+        connections = OpenConnections(OneLogin(alpaca), open_limiter)
+        answers = [answer.snapshot async for answer in ConnectionReader(connections).read(plans, TimeBudget())]
         await connections.aclose()
         return answers

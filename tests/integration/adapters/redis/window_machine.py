@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from reconciliation.adapters.redis.fill_window import FillWindows
-from reconciliation.ports.fill_windows import Countdown, FillNotice, FillOutcome, FinishOutcome, StartedRun
+from reconciliation.ports.fill_windows import DelayedWakeUp, FillOutcome, FillReport, FinishOutcome, RunClaim
 from tests.integration.adapters.redis.window_model import TIMES, Account, Message, Run
 
 ACCOUNTS = ("A", "B")
@@ -71,10 +71,10 @@ class WindowMachine(RuleBasedStateMachine):
         assert self.windows.now_ms is not None
         return self.windows.now_ms
 
-    def send(self, countdown: Countdown | None, *, fails: bool = False) -> None:
-        if countdown is not None and not fails:
-            arrives_at = self.now + countdown.wait_ms
-            self.messages.append(Message(countdown.account_id, countdown.token, arrives_at))
+    def send(self, wake_up: DelayedWakeUp | None, *, fails: bool = False) -> None:
+        if wake_up is not None and not fails:
+            arrives_at = self.now + wake_up.wait_ms
+            self.messages.append(Message(wake_up.account_id, wake_up.token, arrives_at))
 
     # What happens.
 
@@ -88,19 +88,19 @@ class WindowMachine(RuleBasedStateMachine):
         account = self.accounts[account_id]
         self.calls += 1
         summary = {"fill_id": str(self.calls)}
-        notice = FillNotice(account_id=account_id, fill_count=count, last_fill=summary, call_id=f"call {self.calls}")
-        [noted] = self.windows.note([notice])
+        report = FillReport(account_id=account_id, fill_count=count, last_fill=summary, call_id=f"call {self.calls}")
+        [recorded] = self.windows.record([report])
         if again:  # the same report by another delivery of its message
-            assert self.windows.note([notice]) == [noted]
+            assert self.windows.record([report]) == [recorded]
         if not account.enabled and account.is_free(self.now):
-            assert noted.outcome is FillOutcome.IGNORED
+            assert recorded.outcome is FillOutcome.IGNORED
             return
-        assert noted.outcome is FillOutcome.NOTED
-        must_send = account.note(self.now, count)
-        assert (noted.countdown is not None) == must_send
-        if noted.countdown is not None:
-            assert noted.countdown.wait_ms == account.wait(self.now, noted.countdown.token)
-        self.send(noted.countdown, fails=send_fails)
+        assert recorded.outcome is FillOutcome.RECORDED
+        must_send = account.record(self.now, count)
+        assert (recorded.wake_up is not None) == must_send
+        if recorded.wake_up is not None:
+            assert recorded.wake_up.wait_ms == account.wait(self.now, recorded.wake_up.token)
+        self.send(recorded.wake_up, fails=send_fails)
 
     @rule(milliseconds=st.sampled_from([1, 500, 2_499, 5_000, 12_000, 30_000, 31_000]))
     def time_passes(self, milliseconds):
@@ -115,11 +115,11 @@ class WindowMachine(RuleBasedStateMachine):
     def message_arrives(self, data, keeps_copy, send_fails):
         place = data.draw(st.integers(0, len(self.messages) - 1), "message")
         message = self.messages[place] if keeps_copy else self.messages.pop(place)
-        self.arrive(message, send_fails=send_fails)
+        self.claim(message, send_fails=send_fails)
 
-    def arrive(self, message: Message, *, send_fails: bool = False) -> None:
+    def claim(self, message: Message, *, send_fails: bool = False) -> None:
         account = self.accounts[message.account_id]
-        decision = self.windows.arrive(message.account_id, message.token)
+        decision = self.windows.claim(message.account_id, message.token)
         if message.token != account.token:
             assert decision is None, "a stale message must be dropped"
             return
@@ -128,11 +128,11 @@ class WindowMachine(RuleBasedStateMachine):
             account.forget()
             return
         if self.now < account.due_at:
-            assert isinstance(decision, Countdown), "not due yet"
+            assert isinstance(decision, DelayedWakeUp), "not due yet"
             assert decision.wait_ms == account.wait(self.now, decision.token)
             self.send(decision, fails=send_fails)
             return
-        assert isinstance(decision, StartedRun), "due, and shown by the holder of the lock"
+        assert isinstance(decision, RunClaim), "due, and shown by the holder of the lock"
         assert not [run for run in self.runs if run.account_id == message.account_id and run.lease_until > self.now]
         assert decision.fill_count == len(account.fills)
         assert decision.first_fill_at.timestamp() * 1000 == account.fills[0]
@@ -145,7 +145,7 @@ class WindowMachine(RuleBasedStateMachine):
         for message in [found for found in self.messages if found.token == account.token]:
             self.windows.now_ms = max(self.now, message.arrives_at)
             self.messages.remove(message)
-            self.arrive(message)
+            self.claim(message)
         if fills:
             self.fill(account_id, 1, send_fails=False, again=False)
         if account.run in self.runs:
@@ -176,9 +176,9 @@ class WindowMachine(RuleBasedStateMachine):
         if not completes:
             account.back_off(self.now)
         assert finish.outcome is FinishOutcome.CONTINUED
-        assert finish.countdown is not None
-        assert finish.countdown.wait_ms == account.wait(self.now, finish.countdown.token)
-        self.send(finish.countdown, fails=send_fails)
+        assert finish.wake_up is not None
+        assert finish.wake_up.wait_ms == account.wait(self.now, finish.wake_up.token)
+        self.send(finish.wake_up, fails=send_fails)
 
     @precondition(lambda self: self.runs)
     @rule(data=st.data())
@@ -187,19 +187,19 @@ class WindowMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.sweeps)
     @rule(send_fails=st.booleans())
-    def sweep(self, send_fails):
-        countdowns = self.windows.sweep(limit=10)
+    def reclaim_expired(self, send_fails):
+        wake_ups = self.windows.reclaim_expired(limit=10)
         overdue = {name for name, account in self.accounts.items() if account.fills and account.lease_until <= self.now}
         for name in list(overdue):
             if not self.accounts[name].enabled:
                 self.accounts[name].forget()
                 overdue.remove(name)
-        assert {countdown.account_id for countdown in countdowns} == overdue
-        for countdown in countdowns:
-            account = self.accounts[countdown.account_id]
+        assert {wake_up.account_id for wake_up in wake_ups} == overdue
+        for wake_up in wake_ups:
+            account = self.accounts[wake_up.account_id]
             account.take_over()
-            assert countdown.wait_ms == account.wait(self.now, countdown.token)
-            self.send(countdown, fails=send_fails)
+            assert wake_up.wait_ms == account.wait(self.now, wake_up.token)
+            self.send(wake_up, fails=send_fails)
 
     @rule(repeats=st.booleans())
     def replies_get_lost(self, repeats):
@@ -240,10 +240,10 @@ class WindowMachine(RuleBasedStateMachine):
             longest_ms = max(TIMES.delay_ms, TIMES.max_backoff_ms) + TIMES.lease_ms + SWEEP_EVERY_MS
             while any(account.fills for account in self.accounts.values()):
                 if self.sweeps:
-                    self.sweep(send_fails=False)
+                    self.reclaim_expired(send_fails=False)
                 for message in [found for found in self.messages if found.arrives_at <= self.now]:
                     self.messages.remove(message)
-                    self.arrive(message)
+                    self.claim(message)
                 while self.runs:
                     self.end(self.runs.pop(), completes=True)
                 assert self.now <= last_fault_at + longest_ms, f"uncovered: {self.accounts}"

@@ -42,7 +42,7 @@ class Account:
     run: Run | None = None
     enabled: bool = True
 
-    def note(self, now: int, count: int) -> bool:
+    def record(self, now: int, count: int) -> bool:
         """Return whether the report must be answered by a countdown."""
         is_free = self.is_free(now)
         if is_free:

@@ -73,10 +73,10 @@ def test_a_key_has_one_break_and_opened_and_resolved_alternate(policy: BreakPoli
     life = _live(policy, script)
     assert len({case.break_id for case in life.cases.values()}) == len(life.cases)
     for key, history in life.history.items():
-        told = [change.kind.value for change in history if change.kind.value in ("opened", "reopened", "resolved")]
-        expected = ["opened" if at == 0 else "reopened" for at in range(len(told[::2]))]
-        assert told[::2] == expected
-        assert set(told[1::2]) <= {"resolved"}
+        published = [change.kind.value for change in history if change.kind.value in ("opened", "reopened", "resolved")]
+        expected = ["opened" if at == 0 else "reopened" for at in range(len(published[::2]))]
+        assert published[::2] == expected
+        assert set(published[1::2]) <= {"resolved"}
         assert life.cases[key].open_count == len(expected)
 
 

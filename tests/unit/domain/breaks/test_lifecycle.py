@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from reconciliation.domain.breaks.actions import BreakAction, act
-from reconciliation.domain.breaks.fill_evidence import NOT_SEEN
-from reconciliation.domain.breaks.likely_causes import HintFacts
+from reconciliation.domain.breaks.fill_evidence import NO_EVIDENCE
+from reconciliation.domain.breaks.likely_causes import CauseInputs
 from reconciliation.domain.breaks.policy import BreakPolicy, SeverityRule
 from reconciliation.domain.breaks.states import BreakEventKind, BreakState
 from reconciliation.domain.model.models import AssetType, DiscrepancySeverity, DiscrepancyType
@@ -94,7 +94,7 @@ def test_a_fill_starts_the_count_anew_of_its_own_symbol_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "facts", [fills(6, since=0.1), fills(6, XYZ=3), {"fills_before": NOT_SEEN, "fills_after": NOT_SEEN}]
+    "facts", [fills(6, since=0.1), fills(6, XYZ=3), {"fills_before": NO_EVIDENCE, "fills_after": NO_EVIDENCE}]
 )
 def test_what_is_not_known_to_be_of_another_holding_starts_it_anew(facts: dict[str, Any]) -> None:
     life = Life()
@@ -111,7 +111,7 @@ def test_the_second_name_of_a_holding_is_no_other_holding() -> None:
     isin = {"isin": "US0378331005"}
     names = {("local", ("OURS", AssetType.STOCK)): isin, ("broker", ("THEIRS", AssetType.STOCK)): isin}
     for found in (paired, folded):
-        life, hints = Life(), HintFacts(identifiers=names)
+        life, hints = Life(), CauseInputs(identifiers=names)
         life.run(run(0, *found), hints=hints, **fills(0, held=("OURS", "THEIRS")))
         life.run(run(6, *found), hints=hints, **fills(6, held=("OURS", "THEIRS"), THEIRS=3))
         assert life.kinds() == ["suspected"]
@@ -173,7 +173,7 @@ def test_both_books_moving_together_is_no_change_and_a_moved_difference_is() -> 
     life.run(run(15, finding(local="200", broker="211")))
     life.run(run(20, finding(local="200", broker="211")))
     assert life.kinds() == ["suspected", "opened", "changed"]
-    assert life.only.told.difference == Decimal(11)
+    assert life.only.published.difference == Decimal(11)
 
 
 def test_money_that_creeps_is_measured_from_what_was_told() -> None:
@@ -182,7 +182,7 @@ def test_money_that_creeps_is_measured_from_what_was_told() -> None:
     for second, found in enumerate(cash):
         life.run(run(second, found))
     assert life.kinds() == ["opened", "changed"]
-    assert life.only.told.difference == Decimal(112)
+    assert life.only.published.difference == Decimal(112)
 
 
 def test_a_snooze_is_quiet_until_its_end_and_then_open_again() -> None:

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from reconciliation.domain.breaks.likely_causes import GUESSES, Finding, HintFacts, explain, facts_of, plain_name
+from reconciliation.domain.breaks.likely_causes import (
+    GUESSES,
+    CauseInputs,
+    Finding,
+    cause_inputs_of,
+    explain,
+    plain_name,
+)
 from reconciliation.domain.model.models import AssetType, DiscrepancySeverity, DiscrepancyType, OrderFill
 from reconciliation.domain.model.snapshots import (
     BrokerAccount,
@@ -24,22 +31,22 @@ def fill(quantity: str = "10", price: str = "200", *, symbol: str = "AAPL", seco
     return OrderFill("F1", "O1", symbol, "buy", Decimal(quantity), Decimal(price), after(seconds))
 
 
-def hints(*found: Any, facts: HintFacts | None = None, **values: Any) -> set[str]:
-    explained = explain(run(0, *found, **values), facts or HintFacts())
+def hints(*found: Any, facts: CauseInputs | None = None, **values: Any) -> set[str]:
+    explained = explain(run(0, *found, **values), facts or CauseInputs())
     return {kind for finding in explained.values() for kind, _ in finding.hints}
 
 
-def the_only(*found: Any, facts: HintFacts | None = None) -> Finding:
-    (only,) = explain(run(0, *found), facts or HintFacts()).values()
+def the_only(*found: Any, facts: CauseInputs | None = None) -> Finding:
+    (only,) = explain(run(0, *found), facts or CauseInputs()).values()
     return only
 
 
 def test_a_difference_of_exactly_a_recent_fill_is_a_fill_in_flight() -> None:
-    facts = HintFacts(recent_fills=[fill("10")])
+    facts = CauseInputs(recent_fills=[fill("10")])
     assert hints(finding(), facts=facts) == {"fill_in_flight"}
     assert hints(finding(broker="111"), facts=facts) == set()
     assert hints(finding("MSFT"), facts=facts) == set()
-    assert hints(finding(), facts=HintFacts(recent_fills=[fill("10", seconds=-61)])) == set()
+    assert hints(finding(), facts=CauseInputs(recent_fills=[fill("10", seconds=-61)])) == set()
 
 
 def test_equal_but_for_the_sign() -> None:
@@ -52,7 +59,7 @@ def test_a_factor_of_the_multiplier_is_seen_both_ways() -> None:
     assert hints(finding(local="5", broker="500", **option)) == {"multiplier"}
     assert hints(finding(local="500", broker="5", **option)) == {"multiplier"}
     assert hints(finding(local="5", broker="500")) == set()
-    facts = HintFacts(multipliers={("ES", AssetType.FUTURE): Decimal(50)})
+    facts = CauseInputs(multipliers={("ES", AssetType.FUTURE): Decimal(50)})
     assert hints(finding("ES", "1", "50", asset_type=AssetType.FUTURE), facts=facts) == {"multiplier"}
     assert hints(finding("ES", "1.5", "0.1", kind=COST, asset_type=AssetType.FUTURE), facts=facts) == set()
 
@@ -95,8 +102,8 @@ def test_names_that_differ_but_share_a_strong_identifier_are_one_finding() -> No
         ("broker", ("META", AssetType.STOCK)): {"isin": "US30303M1027"},
     }
     pair = finding("FB", "7", None, kind=MISSING_BROKER), finding("META", None, "9", kind=MISSING_LOCAL)
-    assert the_only(*pair, facts=HintFacts(identifiers=identifiers)).amounts.difference == Decimal(2)
-    assert len(explain(run(0, *pair), HintFacts())) == 2
+    assert the_only(*pair, facts=CauseInputs(identifiers=identifiers)).amounts.difference == Decimal(2)
+    assert len(explain(run(0, *pair), CauseInputs())) == 2
 
 
 def test_two_of_ours_are_never_folded_into_one_of_theirs() -> None:
@@ -105,11 +112,11 @@ def test_two_of_ours_are_never_folded_into_one_of_theirs() -> None:
         finding("BRK-B", "3", None, kind=MISSING_BROKER),
         finding("BRK B", None, "10", kind=MISSING_LOCAL),
     ]
-    assert len(explain(run(0, *found), HintFacts())) == 2
+    assert len(explain(run(0, *found), CauseInputs())) == 2
 
 
 def test_cash_that_differs_by_a_recent_fill_is_unsettled() -> None:
-    facts = HintFacts(recent_fills=[fill("10", "200", seconds=-86400)])
+    facts = CauseInputs(recent_fills=[fill("10", "200", seconds=-86400)])
     cash = finding(None, "10000", "12000.95", kind=CASH)
     assert hints(cash, facts=facts) == {"unsettled_cash"}
     assert hints(finding(None, "10000", "12001.05", kind=CASH), facts=facts) == set()
@@ -135,7 +142,7 @@ def test_old_figures_of_the_broker_are_named() -> None:
 
 def test_no_hint_ever_changes_a_severity_or_an_amount() -> None:
     found = finding(local="100", broker="-100")
-    explained = the_only(found, facts=HintFacts(recent_fills=[fill("200")]))
+    explained = the_only(found, facts=CauseInputs(recent_fills=[fill("200")]))
     assert explained.severity is found.severity
     assert (explained.amounts.local_value, explained.amounts.broker_value) == (Decimal(100), Decimal(-100))
     assert len(explained.hints) == 2
@@ -159,9 +166,9 @@ def test_the_context_of_a_post_fill_run_says_which_fill_may_be_in_flight() -> No
     figures = {"quantity": "10", "price": "200", "last_fill_at": after(-5).isoformat()}
     nothing = LocalSnapshot(account_id="A", positions=[])
     broker = BrokerSnapshot(account=BrokerAccount("A", None, None, None, None), positions=[])
-    assert hints(finding(), facts=facts_of(nothing, broker, context | figures)) == {"fill_in_flight"}
+    assert hints(finding(), facts=cause_inputs_of(nothing, broker, context | figures)) == {"fill_in_flight"}
     for odd in ({}, context, context | figures | {"quantity": "ten"}, context | figures | {"last_fill_at": "now"}):
-        assert facts_of(nothing, broker, odd).recent_fills == ()
+        assert cause_inputs_of(nothing, broker, odd).recent_fills == ()
 
 
 def test_multipliers_and_identifiers_come_from_both_sides() -> None:
@@ -169,14 +176,14 @@ def test_multipliers_and_identifiers_come_from_both_sides() -> None:
     ours = LocalPosition("ES", Decimal(1), None, future, multiplier=Decimal(50), identifiers={"conid": "1"})
     theirs = BrokerPosition("ESZ6", Decimal(50), None, None, future, identifiers={"conid": "1"})
     broker = BrokerSnapshot(account=BrokerAccount("A", None, None, None, None), positions=[theirs])
-    facts = facts_of(LocalSnapshot(account_id="A", positions=[ours]), broker, {})
+    facts = cause_inputs_of(LocalSnapshot(account_id="A", positions=[ours]), broker, {})
     assert facts.multipliers == {("ES", future): Decimal(50)}
     assert set(facts.identifiers) == {("local", ("ES", future)), ("broker", ("ESZ6", future))}
 
 
 def test_a_hint_that_only_the_post_fill_run_could_give_lasts_while_the_amounts_stay() -> None:
     life = Life()
-    life.run(run(0, finding()), hints=HintFacts(recent_fills=[fill("10")]))
+    life.run(run(0, finding()), hints=CauseInputs(recent_fills=[fill("10")]))
     life.run(run(5, finding()))
     assert [kind for kind, _ in life.only.seen.hints] == ["fill_in_flight"]
     life.run(run(10, finding(broker="112")))

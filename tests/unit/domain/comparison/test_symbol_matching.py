@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciliation import DiscrepancyType, ReconciliationConfig, ReconciliationResult
-from reconciliation.domain.comparison.conclude import Naming, conclude
+from reconciliation.domain.comparison.conclude import SymbolContext, conclude
 from reconciliation.domain.comparison.symbol_matching import SymbolMapping, SymbolResolver
 from reconciliation.domain.comparison.symbol_notation import common_form
 from reconciliation.domain.model.models import AssetType
@@ -41,7 +41,7 @@ def compare(
         RunStart.now(),
         LocalSnapshot(account_id="A", positions=local),
         BrokerSnapshot(account=BrokerAccount("A", None, None, None, None), positions=broker, as_of=as_of),
-        naming=Naming(resolver=SymbolResolver(mappings), brokers=("main", "alpaca")),
+        symbol_context=SymbolContext(resolver=SymbolResolver(mappings), brokers=("main", "alpaca")),
     )
 
 

@@ -21,20 +21,22 @@ _DELIMITERS = ",;\t|"
 Row = tuple[int, list[str]]
 
 
-def open_csv(options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
+def open_csv(raw_options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
     """Return the broker of a CSV file: options `path`, `mapping` (a TOML file, or an object) and `max_file_megabytes`.
 
     Raises:
         ConfigurationError: an option or the mapping cannot work.
     """
     del secrets
-    given = BrokerOptions("csv", options)
-    source = source_of(given)
+    options = BrokerOptions("csv", raw_options)
+    source = source_of(options)
     mapping = CsvMapping()
-    if given.has("mapping"):
-        inline = isinstance(options["mapping"], Mapping)
-        mapping = CsvMapping.from_table(given.table("mapping")) if inline else CsvMapping.load(given.path("mapping"))
-    given.check_all_read()
+    if options.has("mapping"):
+        inline = isinstance(raw_options["mapping"], Mapping)
+        mapping = (
+            CsvMapping.from_table(options.table("mapping")) if inline else CsvMapping.load(options.path("mapping"))
+        )
+    options.check_all_read()
     return StatementBroker(source, partial(read_csv, mapping=mapping))
 
 

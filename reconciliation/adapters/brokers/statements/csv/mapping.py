@@ -165,14 +165,14 @@ class _Reader:
 
 def _layout(reader: _Reader) -> CsvLayout:
     defaults = CsvLayout()
-    given = dict(reader.table("file", tuple(vars(defaults))))
-    for name, value in given.items():
+    options = dict(reader.table("file", tuple(vars(defaults))))
+    for name, value in options.items():
         expected = type(getattr(defaults, name))
         if name == "empty":
-            given[name] = tuple(sorted(reader.words(given, "file.empty")))
+            options[name] = tuple(sorted(reader.words(options, "file.empty")))
         elif type(value) is not expected:
             raise reader.wrong(f"file.{name}", f"a {expected.__name__}, not {type(value).__name__}")
-    layout = CsvLayout(**given)
+    layout = CsvLayout(**options)
     if layout.delimiter != "auto" and len(layout.delimiter) != 1:
         raise reader.wrong("file.delimiter", "one character or 'auto'")
     if layout.skip_lines < 0:

@@ -18,17 +18,17 @@ class ReadCustody(Protocol):
     def __call__(self, source: StatementSource, *, basis: str | None) -> Sequence[Statement]: ...
 
 
-def open_custody(name: str, options: Mapping[str, Any], read: ReadCustody) -> BrokerQuery:
+def open_custody(name: str, raw_options: Mapping[str, Any], read: ReadCustody) -> BrokerQuery:
     """Return the broker of one file: options `path`, `basis` and `max_file_megabytes`."""
-    given = BrokerOptions(name, options)
-    source, basis = source_of(given), basis_of(given)
-    given.check_all_read()
+    options = BrokerOptions(name, raw_options)
+    source, basis = source_of(options), basis_of(options)
+    options.check_all_read()
     return StatementBroker(source, partial(read, basis=basis))
 
 
-def basis_of(options: BrokerOptions) -> str | None:
+def basis_of(raw_options: BrokerOptions) -> str | None:
     """Return the option `basis`: the only kind of statement to be read; None for whichever the file holds."""
-    basis = options.optional_text("basis")
+    basis = raw_options.optional_text("basis")
     if basis is not None and basis not in BASES:
-        raise options.wrong("basis", f"one of: {', '.join(BASES)}")
+        raise raw_options.wrong("basis", f"one of: {', '.join(BASES)}")
     return basis

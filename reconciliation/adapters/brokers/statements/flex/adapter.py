@@ -29,12 +29,12 @@ _ROWS: Mapping[tuple[str, str], type[PositionRow | CashRow | EquityRow]] = {
 _SECTIONS = {section for section, _ in _ROWS}
 
 
-def open_flex(options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
+def open_flex(raw_options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
     """Return the broker of a Flex file: options `path` and `max_file_megabytes`."""
     del secrets
-    given = BrokerOptions("flex", options)
-    source = source_of(given)
-    given.check_all_read()
+    options = BrokerOptions("flex", raw_options)
+    source = source_of(options)
+    options.check_all_read()
     return StatementBroker(source, read_flex)
 
 

@@ -116,47 +116,49 @@ def _doubt(overview: Overview, found: Candidate | None, account_id: str) -> Read
     return None
 
 
-def open_folder(options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
+def open_folder(raw_options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
     """Return the broker of a folder; its options are described in docs/brokers/folder.md."""
     del secrets
-    given = BrokerOptions(_BROKER, options)
-    max_age_hours = float(given.number("max_age_hours")) if given.has("max_age_hours") else None
+    options = BrokerOptions(_BROKER, raw_options)
+    max_age_hours = float(options.number("max_age_hours")) if options.has("max_age_hours") else None
     watch = FolderWatch(
-        given.path("path"),
-        pattern=given.text("pattern", "*"),
-        settle_seconds=float(given.number("settle_seconds", DEFAULT_SETTLE_SECONDS)),
-        max_files=_whole(given, "max_files", DEFAULT_MAX_FILES),
+        options.path("path"),
+        pattern=options.text("pattern", "*"),
+        settle_seconds=float(options.number("settle_seconds", DEFAULT_SETTLE_SECONDS)),
+        max_files=_whole(options, "max_files", DEFAULT_MAX_FILES),
         now=time.time,
         clock=time.monotonic,
     )
-    index = FolderIndex(watch, _reader(given, options), _whole(given, "max_file_megabytes", DEFAULT_MAX_FILE_MEGABYTES))
-    given.check_all_read()
+    index = FolderIndex(
+        watch, _reader(options, raw_options), _whole(options, "max_file_megabytes", DEFAULT_MAX_FILE_MEGABYTES)
+    )
+    options.check_all_read()
     return FolderBroker(index, max_age_hours=max_age_hours)
 
 
-def _whole(given: BrokerOptions, name: str, default: int) -> int:
-    number = given.number(name, default)
+def _whole(options: BrokerOptions, name: str, default: int) -> int:
+    number = options.number(name, default)
     if number < 1 or number % 1:
-        raise given.wrong(name, "a whole number above 0")
+        raise options.wrong(name, "a whole number above 0")
     return int(number)
 
 
-def _reader(given: BrokerOptions, options: Mapping[str, Any]) -> Callable[[StatementSource], Sequence[Statement]]:
-    name = given.optional_text("format")
+def _reader(options: BrokerOptions, raw_options: Mapping[str, Any]) -> Callable[[StatementSource], Sequence[Statement]]:
+    name = options.optional_text("format")
     if name is not None and name not in FORMATS:
-        raise given.wrong("format", f"one of: {', '.join(FORMATS)}")
-    mapping = _mapping(given, options)
-    basis, absent_is_flat = basis_of(given), given.flag("absent_is_flat", default=False)
+        raise options.wrong("format", f"one of: {', '.join(FORMATS)}")
+    mapping = _mapping(options, raw_options)
+    basis, absent_is_flat = basis_of(options), options.flag("absent_is_flat", default=False)
     return partial(_read, name=name, mapping=mapping, basis=basis, absent_is_flat=absent_is_flat)
 
 
-def _mapping(given: BrokerOptions, options: Mapping[str, Any]) -> CsvMapping | None:
+def _mapping(options: BrokerOptions, raw_options: Mapping[str, Any]) -> CsvMapping | None:
     """Return what the option `mapping` says about CSV files: a TOML file, or the mapping itself as an object."""
-    if not given.has("mapping"):
+    if not options.has("mapping"):
         return None
-    if isinstance(options["mapping"], Mapping):
-        return CsvMapping.from_table(given.table("mapping"))
-    return CsvMapping.load(given.path("mapping"))
+    if isinstance(raw_options["mapping"], Mapping):
+        return CsvMapping.from_table(options.table("mapping"))
+    return CsvMapping.load(options.path("mapping"))
 
 
 def _read(

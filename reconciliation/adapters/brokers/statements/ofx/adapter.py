@@ -22,13 +22,13 @@ _CHARSET = re.compile(rb"CHARSET:\s*([\w-]*)", re.IGNORECASE)
 _XML = re.compile(rb"^\s*<\?(xml|OFX)\b", re.IGNORECASE)
 
 
-def open_ofx(options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
+def open_ofx(raw_options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
     """Return the broker of an OFX file: options `path`, `no_position_list_means_flat` and `max_file_megabytes`."""
     del secrets
-    given = BrokerOptions("ofx", options)
-    source = source_of(given)
-    absent_is_flat = given.flag("no_position_list_means_flat", default=False)
-    given.check_all_read()
+    options = BrokerOptions("ofx", raw_options)
+    source = source_of(options)
+    absent_is_flat = options.flag("no_position_list_means_flat", default=False)
+    options.check_all_read()
     return StatementBroker(source, partial(read_ofx, absent_is_flat=absent_is_flat))
 
 

@@ -5,10 +5,10 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from reconciliation.adapters.books.user_tables.book import OwnTablesBook
+from reconciliation.adapters.books.user_tables.book import UserTablesBook
 from reconciliation.adapters.books.user_tables.options import Mode
 
-Make = Callable[..., OwnTablesBook]
+Make = Callable[..., UserTablesBook]
 
 
 class TheirDatabase:
@@ -37,10 +37,10 @@ def theirs(empty_database_url: str) -> TheirDatabase:
 
 @pytest.fixture
 def make_book(theirs: TheirDatabase) -> Iterator[Make]:
-    books: list[OwnTablesBook] = []
+    books: list[UserTablesBook] = []
 
-    def make(mode: Mode = "table", **options: Any) -> OwnTablesBook:
-        book = OwnTablesBook.of(mode, options, theirs.url)
+    def make(mode: Mode = "table", **options: Any) -> UserTablesBook:
+        book = UserTablesBook.of(mode, options, theirs.url)
         books.append(book)
         return book
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from reconciliation.adapters.books.user_tables.book import OwnTablesBook
+from reconciliation.adapters.books.user_tables.book import UserTablesBook
 from reconciliation.domain.model.snapshots import LocalSnapshot
 from reconciliation.errors import BadData, ReadError, Unavailable
 from tests.integration.adapters.books.user_tables.conftest import Make, TheirDatabase
@@ -30,7 +30,7 @@ def asked(query: str, **options: Any) -> dict[str, Any]:
     return {"positions": {"query": query, "constants": {"asset_type": "stock"}, **options}}
 
 
-def fault(book: OwnTablesBook, account_id: str = "A") -> str:
+def fault(book: UserTablesBook, account_id: str = "A") -> str:
     answer = book.read([account_id])[account_id]
     assert isinstance(answer, ReadError)
     return str(answer)

@@ -5,7 +5,7 @@ import tomllib
 from decimal import Decimal
 from typing import Any
 
-from reconciliation.adapters.books.user_tables.book import OwnTablesBook
+from reconciliation.adapters.books.user_tables.book import UserTablesBook
 from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.snapshots import LocalSnapshot
 from tests.integration.adapters.books.user_tables.conftest import Make, TheirDatabase
@@ -20,7 +20,7 @@ def shape(number: int) -> dict[str, Any]:
     return tomllib.loads(block.replace("trading.", ""))
 
 
-def held(book: OwnTablesBook, account_id: str = "A") -> list[tuple[str, str, Decimal, Decimal | None]]:
+def held(book: UserTablesBook, account_id: str = "A") -> list[tuple[str, str, Decimal, Decimal | None]]:
     answer = book.read([account_id])[account_id]
     assert isinstance(answer, LocalSnapshot), str(answer)
     return sorted((row.symbol, row.asset_type.value, row.quantity, row.avg_cost) for row in answer.positions)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from reconciliation.adapters.books.user_tables.book import OwnTablesBook
+from reconciliation.adapters.books.user_tables.book import UserTablesBook
 from reconciliation.adapters.books.user_tables.options import parse_options
 from reconciliation.domain.model.snapshots import LocalSnapshot
 from reconciliation.errors import ConfigurationError, Unavailable
@@ -48,7 +48,7 @@ def asked(query: str, **options: Any) -> dict[str, Any]:
 )
 def test_options_that_cannot_work_are_refused_by_name(mode: Any, options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=complaint):
-        OwnTablesBook.of(mode, options, "sqlite:////tmp/none.db")
+        UserTablesBook.of(mode, options, "sqlite:////tmp/none.db")
 
 
 def test_options_may_stand_in_a_toml_file(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_options_may_stand_in_a_toml_file(tmp_path: Path) -> None:
 
 
 def test_a_database_that_is_away_is_unavailable_and_its_password_stays_secret() -> None:
-    book = OwnTablesBook.of("table", mapped(), "postgresql://bob:s3cret@127.0.0.1:1/book")
+    book = UserTablesBook.of("table", mapped(), "postgresql://bob:s3cret@127.0.0.1:1/book")
     with pytest.raises(Unavailable, match=r"postgresql\+psycopg://127.0.0.1:1/book cannot be read") as caught:
         book.read(["A"])
     assert "s3cret" not in str(caught.value)
@@ -82,15 +82,15 @@ def test_a_sqlite_file_may_have_any_name(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.executescript("CREATE TABLE holdings (acct, ticker, qty); INSERT INTO holdings VALUES ('A', 'X', 1);")
     url = URL.create("sqlite", database=str(path)).render_as_string()
-    book = OwnTablesBook(parse_options("table", mapped()), url)
+    book = UserTablesBook(parse_options("table", mapped()), url)
     assert isinstance(book.read(["A"])["A"], LocalSnapshot)
     book.close()
 
 
 def test_a_missing_sqlite_file_is_not_made(tmp_path: Path) -> None:
-    book = OwnTablesBook.of("table", mapped(), f"sqlite:///{tmp_path / 'none.db'}")
+    book = UserTablesBook.of("table", mapped(), f"sqlite:///{tmp_path / 'none.db'}")
     with pytest.raises(Unavailable, match="unable to open database file"):
         book.read(["A"])
     assert not (tmp_path / "none.db").exists()
     with pytest.raises(ConfigurationError, match="in memory"):
-        OwnTablesBook.of("table", mapped(), "sqlite://")
+        UserTablesBook.of("table", mapped(), "sqlite://")

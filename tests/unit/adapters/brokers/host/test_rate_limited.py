@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from reconciliation.adapters.brokers.host.rate_limited import LocalGate, PermittedBroker, TimedBroker, UntimedPermits
+from reconciliation.adapters.brokers.host.rate_limited import LocalLimiter, PermittedBroker, TimedBroker, UntimedPermits
 from reconciliation.adapters.brokers.sdk.sdk_threads import SdkThreads
-from reconciliation.adapters.brokers.sdk.time_limits import TimeLimit, limits_around, standing_still, within
+from reconciliation.adapters.brokers.sdk.time_limits import PausableTimeout, active_timeouts, paused, within
 from reconciliation.domain.model.snapshots import BrokerAccount
 from reconciliation.errors import CoordinationError, Unavailable
 from tests.unit.usecases.virtual_time import run
@@ -78,7 +78,7 @@ def test_the_requests_themselves_are():
 def test_a_limit_stands_still_until_the_last_of_several_waits_is_over():
     async def program():
         async def wait(seconds):
-            with standing_still(limits_around()):
+            with paused(active_timeouts()):
                 await asyncio.sleep(seconds)
 
         async def together(*parts):
@@ -93,12 +93,12 @@ def test_a_limit_stands_still_until_the_last_of_several_waits_is_over():
 
 def test_a_limit_that_is_stopped_before_it_begins_has_all_its_time_afterwards():
     async def program():
-        limit = TimeLimit(10)
-        with standing_still([limit]):
+        limit = PausableTimeout(10)
+        with paused([limit]):
             async with limit:
                 await asyncio.sleep(50)
-        async with TimeLimit(10) as second:
-            with standing_still([second]):
+        async with PausableTimeout(10) as second:
+            with paused([second]):
                 await asyncio.sleep(50)
             await asyncio.sleep(9)
 
@@ -107,15 +107,15 @@ def test_a_limit_that_is_stopped_before_it_begins_has_all_its_time_afterwards():
 
 @pytest.mark.parametrize(("declared", "charged"), [(1, 2), (2, 2), (5, 5)])
 def test_a_broker_that_takes_no_permits_is_charged_what_it_declares(declared, charged):
-    gate = SlowGate(0)
+    limiter = SlowGate(0)
 
     async def program():
-        broker = PermittedBroker(MeteredExample(LocalGate(1), 0), gate, 10, declared)
+        broker = PermittedBroker(MeteredExample(LocalLimiter(1), 0), limiter, 10, declared)
         await broker.get_positions("A")
         await broker.get_account("A")
 
     run(program())
-    assert gate.taken == charged
+    assert limiter.taken == charged
 
 
 @pytest.fixture
@@ -144,31 +144,31 @@ def requesting(threads, sent):
 
 
 async def test_a_thread_s_wait_counts_for_no_question_and_not_for_the_queue(make_threads):
-    gate = SlowGate(1.2)
-    threads = make_threads(gate, timeout_seconds=1, queue_timeout_seconds=1)
+    limiter = SlowGate(1.2)
+    threads = make_threads(limiter, timeout_seconds=1, queue_timeout_seconds=1)
     sent = []
     questions = (threads.ask("A", requesting(threads, sent)) for _ in range(2))
     assert await asyncio.gather(*(within(1, question) for question in questions)) == ["answer", "answer"]
-    assert (gate.taken, len(sent)) == (2, 2)
+    assert (limiter.taken, len(sent)) == (2, 2)
 
 
 async def test_a_question_that_is_given_up_sends_nothing_any_more(make_threads):
-    gate = ClosedGate()
-    threads = make_threads(gate)
+    limiter = ClosedGate()
+    threads = make_threads(limiter)
     sent = []
     asked = asyncio.ensure_future(threads.ask("A", requesting(threads, sent)))
-    await gate.asked.wait()
+    await limiter.asked.wait()
     asked.cancel()
     await asyncio.wait([asked])
-    gate.is_open.set()
+    limiter.is_open.set()
     assert await threads.ask("A", requesting(threads, sent)) == "answer"
-    assert (gate.taken, len(sent)) == (1, 1)
+    assert (limiter.taken, len(sent)) == (1, 1)
 
 
 async def test_a_permit_is_held_to_the_end_of_a_request_that_nobody_waits_for_any_more(make_threads):
-    gate, done = ClosedGate(), threading.Event()
-    gate.is_open.set()
-    threads = make_threads(gate, timeout_seconds=0.2)
+    limiter, done = ClosedGate(), threading.Event()
+    limiter.is_open.set()
+    threads = make_threads(limiter, timeout_seconds=0.2)
 
     def hangs():
         with threads.permit():
@@ -176,10 +176,10 @@ async def test_a_permit_is_held_to_the_end_of_a_request_that_nobody_waits_for_an
 
     with pytest.raises(Unavailable):
         await threads.ask("A", hangs)
-    assert gate.held == 1
+    assert limiter.held == 1
     done.set()
     async with asyncio.timeout(30):
-        while gate.held:
+        while limiter.held:
             await asyncio.sleep(0.01)
 
 
@@ -199,8 +199,8 @@ def test_a_thread_that_waits_ends_with_its_event_loop(make_threads):
     ended = threading.Event()
 
     async def program():
-        gate = ClosedGate()
-        threads = make_threads(gate)
+        limiter = ClosedGate()
+        threads = make_threads(limiter)
 
         def question():
             try:
@@ -210,7 +210,7 @@ def test_a_thread_that_waits_ends_with_its_event_loop(make_threads):
                 ended.set()
 
         asked = asyncio.ensure_future(threads.ask("A", question))
-        await gate.asked.wait()
+        await limiter.asked.wait()
         return asked
 
     asyncio.run(program())

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from reconciliation.adapters.celery.task_sender import TaskMessage, TaskSender
-from reconciliation.ports.fill_windows import Countdown
+from reconciliation.ports.fill_windows import DelayedWakeUp
 
 TASK = "reconciliation.run_after_fills"
 QUEUE = "reconciliation.fills"
 
 
-class CountdownSender:
+class WakeUpSender:
     """Sends each countdown as a task that a worker holds until it is due."""
 
     def __init__(self, sender: TaskSender, *, longest_wait_ms: int) -> None:
@@ -23,15 +23,15 @@ class CountdownSender:
         self._sender = sender
         self._longest_wait_ms = longest_wait_ms
 
-    def send(self, countdowns: Sequence[Countdown]) -> None:
+    def send(self, wake_ups: Sequence[DelayedWakeUp]) -> None:
         """Send, all in one pipeline. Raises `CoordinationError` where Redis does not take them."""
-        self._sender.send_many([self._message(countdown) for countdown in countdowns])
+        self._sender.send_many([self._message(wake_up) for wake_up in wake_ups])
 
-    def _message(self, countdown: Countdown) -> TaskMessage:
-        wait_ms = min(countdown.wait_ms, self._longest_wait_ms)
+    def _message(self, wake_up: DelayedWakeUp) -> TaskMessage:
+        wait_ms = min(wake_up.wait_ms, self._longest_wait_ms)
         return TaskMessage(
             name=TASK,
-            kwargs={"account_id": countdown.account_id, "token": countdown.token, "schema": 1},
+            kwargs={"account_id": wake_up.account_id, "token": wake_up.token, "schema": 1},
             queue=QUEUE,
             countdown_seconds=wait_ms / 1000 if wait_ms else None,
         )

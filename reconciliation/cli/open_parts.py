@@ -15,7 +15,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 @contextmanager
-def own_parts() -> Iterator[Bootstrap]:
+def open_parts() -> Iterator[Bootstrap]:
     """Give the parts of this process, and close them."""
     bootstrap = Bootstrap(load_settings())
     try:
@@ -24,7 +24,7 @@ def own_parts() -> Iterator[Bootstrap]:
         bootstrap.close()
 
 
-def tell_now(parts: Bootstrap, account_id: str) -> None:
+def publish_now(parts: Bootstrap, account_id: str) -> None:
     """Publish what a command committed; where Redis is away, a worker's relay does it later."""
     with suppress(CoordinationError):
         parts.outbox_relay.publish_waiting([account_id])
