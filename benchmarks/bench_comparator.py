@@ -31,9 +31,9 @@ def measure() -> Section:
             },
             rounds=3 if count > 10_000 else 60,
         )
-        ours, plain = count / middle(times["ours"]), count / middle(times["plain"])
-        ratios.append(ours / plain)
-        rows.append([f"{count:,}", f"{ours:,.0f}/s", f"{plain:,.0f}/s", f"{ours / plain:.2f}"])
+        local_side, plain = count / middle(times["ours"]), count / middle(times["plain"])
+        ratios.append(local_side / plain)
+        rows.append([f"{count:,}", f"{local_side:,.0f}/s", f"{plain:,.0f}/s", f"{local_side / plain:.2f}"])
     return Section(
         name="comparator",
         title="Comparator: positions a second",
@@ -53,11 +53,11 @@ def _books(count: int) -> tuple[list[LocalPosition], list[BrokerPosition]]:
 
 
 def _plain(local: Sequence[LocalPosition], broker: Sequence[BrokerPosition]) -> list[tuple[str, Decimal, Decimal]]:
-    ours = {(row.symbol, row.asset_type): (row.quantity, row.avg_cost) for row in local}
-    theirs = {(row.symbol, row.asset_type): (row.quantity, row.avg_cost) for row in broker}
+    local_side = {(row.symbol, row.asset_type): (row.quantity, row.avg_cost) for row in local}
+    broker_side = {(row.symbol, row.asset_type): (row.quantity, row.avg_cost) for row in broker}
     different = [
-        (key[0], ours.get(key, (Decimal(0), None))[0], theirs.get(key, (Decimal(0), None))[0])
-        for key in ours.keys() | theirs.keys()
-        if ours.get(key) != theirs.get(key)
+        (key[0], local_side.get(key, (Decimal(0), None))[0], broker_side.get(key, (Decimal(0), None))[0])
+        for key in local_side.keys() | broker_side.keys()
+        if local_side.get(key) != broker_side.get(key)
     ]
     return sorted(different)

@@ -80,23 +80,23 @@ def compare(
     """
     start = RunStart.now()
     file = StatementFile(path=statement, **options)
-    theirs = _the_only_one(file.read(), statement)
+    broker = _the_only_one(file.read(), statement)
     config = ReconciliationConfig(
-        theirs.account_id,
+        broker.account_id,
         cash_tolerance=cash_tolerance,
         equity_tolerance_pct=equity_tolerance_pct,
         tolerances=(ToleranceRule(measure="cost", tolerance=Tolerance(relative=cost_tolerance)),),
     )
-    request = RunRequest(account_id=theirs.account_id, context={"trigger": Trigger.ON_DEMAND.value})
-    local = _read_local(CsvBook(positions, balances), theirs.account_id)
+    request = RunRequest(account_id=broker.account_id, context={"trigger": Trigger.ON_DEMAND.value})
+    local = _read_local(CsvBook(positions, balances), broker.account_id)
     mappings = read_symbol_mappings(symbols) if symbols else ()
     symbol_context = SymbolContext(resolver=SymbolResolver(mappings), brokers=(file.detect_format(),))
-    result = conclude(request, config, start, local, _snapshot(theirs, file), symbol_context=symbol_context)
+    result = conclude(request, config, start, local, _snapshot(broker, file), symbol_context=symbol_context)
     found = [discrepancy_payload(result.run_id, one) for one in result.discrepancies]
     if as_json:
         print_json({"result": result_payload(result), "discrepancies": found})
     else:
-        _print_result(result, found, theirs, f"{positions} against {statement}")
+        _print_result(result, found, broker, f"{positions} against {statement}")
     ctx.exit(EXIT_STATUS[result.outcome.value])
 
 
@@ -120,7 +120,7 @@ def _read_local(book: CsvBook, account_id: str) -> LocalSnapshot:
 
 
 def _print_result(
-    result: ReconciliationResult, found: Sequence[Mapping[str, Any]], theirs: Statement, files: str
+    result: ReconciliationResult, found: Sequence[Mapping[str, Any]], broker: Statement, files: str
 ) -> None:
     as_of = f", broker as of {result.broker_as_of:%Y-%m-%d %H:%M} UTC" if result.broker_as_of else ""
     print_line(f"Account {result.account_id}: {files}{as_of}", style="bold")
@@ -128,7 +128,7 @@ def _print_result(
         print_line()
         print_findings(found)
     print_line()
-    for note in theirs.notes:
+    for note in broker.notes:
         print_line(f"Note: {note}.", style="yellow")
     if result.not_compared:
         print_line(f"Not compared: {', '.join(result.not_compared)}.", style="yellow")

@@ -188,13 +188,13 @@ class Reconciler:
 def _conclude_apart(
     request: RunRequest,
     answer: BrokerAnswer,
-    ours: LocalSnapshot | ReadError,
+    local: LocalSnapshot | ReadError,
     resolver: SymbolResolver | None,
     fills: _FillLooks,
 ) -> RecordedRun:
     """Conclude one run; what its data make our own code raise ends this run and no other."""
     try:
-        return _conclude(request, answer, ours, resolver, fills)
+        return _conclude(request, answer, local, resolver, fills)
     except Exception as error:
         logger.exception("account %r cannot be compared", request.account_id)
         why = unexpected_error("the account cannot be compared", error, request.account_id)
@@ -211,15 +211,15 @@ def _without_data(run: RecordedRun, error: Exception) -> RecordedRun:
 def _conclude(
     request: RunRequest,
     answer: BrokerAnswer,
-    ours: LocalSnapshot | ReadError,
+    local: LocalSnapshot | ReadError,
     resolver: SymbolResolver | None,
     fills: _FillLooks,
 ) -> RecordedRun:
-    theirs, plan = answer.snapshot, answer.plan
+    broker, plan = answer.snapshot, answer.plan
     symbol_context = (
         None if resolver is None else SymbolContext(resolver=resolver, brokers=(plan.connection, plan.broker))
     )
-    sides = align_symbols(answer.start, ours, theirs, symbol_context)
+    sides = align_symbols(answer.start, local, broker, symbol_context)
     result = conclude_aligned(request, plan.config, answer.start, sides)
     facts, holdings = NO_CAUSE_INPUTS, frozenset[str]()
     if result.discrepancies and not isinstance(sides.local, ReadError) and not isinstance(sides.broker, ReadError):

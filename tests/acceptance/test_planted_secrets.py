@@ -232,7 +232,7 @@ def test_no_planted_secret_is_in_any_log_message_result_row_or_repr(
         ids = register(site, urls, per_login, tmp_path)
         worker = processes.worker(site.settings, concurrency=1 if per_login < 10 else 2)  # each child loads two SDKs
         beat = processes.beat(site.settings, wait=False)
-        site.parts.due_queue.ask([RunRequest(account_id=name, context={"trigger": "on_demand"}) for name in ids])
+        site.parts.due_queue.enqueue([RunRequest(account_id=name, context={"trigger": "on_demand"}) for name in ids])
         wait_for(lambda: len(site.runs_by_account()) == len(ids), 240, "each account has a run")
         wait_for(lambda: redis_client.xlen("reconciliation:events") > 0, 30, "events are told")
         beat.terminate()

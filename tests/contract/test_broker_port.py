@@ -101,14 +101,14 @@ async def test_the_same_book_on_our_side_is_clean(case: BrokerCase, situation: S
     book = case.book(situation)
     with case.serve(book) as broker:
         snapshot = await read(case, broker)
-    ours = LocalSnapshot(
+    local = LocalSnapshot(
         account_id=case.account_id,
         positions=[LocalPosition(row.symbol, row.quantity, row.avg_cost, row.asset_type) for row in book.rows],
         cash=book.cash,
         equity=book.equity,
     )
 
-    comparison = Comparator(ReconciliationConfig(case.account_id)).compare(ours, snapshot)
+    comparison = Comparator(ReconciliationConfig(case.account_id)).compare(local, snapshot)
 
     assert comparison.discrepancies == []
     assert comparison.positions_checked == len({row.symbol for row in book.rows})

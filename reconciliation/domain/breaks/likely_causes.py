@@ -130,18 +130,18 @@ def plain_name(symbol: str) -> str:
 def _fold_names(findings: dict[BreakKey, Finding], facts: CauseInputs) -> dict[BreakKey, Finding]:
     """Make one finding of a holding that each side has under a name of its own; it keeps our name."""
     folded = dict(findings)
-    theirs = [found for key, found in findings.items() if key.type is DiscrepancyType.MISSING_LOCAL]
-    for key, ours in findings.items():
+    broker = [found for key, found in findings.items() if key.type is DiscrepancyType.MISSING_LOCAL]
+    for key, local in findings.items():
         if key.type is not DiscrepancyType.MISSING_BROKER:
             continue
         twin = next(
-            (other for other in theirs if other.key in folded and _same_instrument(key, other.key, facts)), None
+            (other for other in broker if other.key in folded and _same_instrument(key, other.key, facts)), None
         )
         if twin is None:
             continue
         del folded[twin.key]
-        amounts = Amounts(local_value=ours.amounts.local_value, broker_value=twin.amounts.broker_value)
-        folded[key] = replace(ours, amounts=amounts, hints=(_other_name(twin.key.symbol or ""),))
+        amounts = Amounts(local_value=local.amounts.local_value, broker_value=twin.amounts.broker_value)
+        folded[key] = replace(local, amounts=amounts, hints=(_other_name(twin.key.symbol or ""),))
     return folded
 
 
@@ -149,14 +149,14 @@ def _other_name(symbol: str) -> tuple[str, str]:
     return ("other_name", f"the broker holds this as {symbol!r}: map the symbol")
 
 
-def _same_instrument(ours: BreakKey, theirs: BreakKey, facts: CauseInputs) -> bool:
-    if ours.symbol is None or theirs.symbol is None or ours.asset_type is None or theirs.asset_type is None:
+def _same_instrument(local: BreakKey, broker: BreakKey, facts: CauseInputs) -> bool:
+    if local.symbol is None or broker.symbol is None or local.asset_type is None or broker.asset_type is None:
         return False
-    mine = facts.identifiers.get(("local", (ours.symbol, ours.asset_type)), {})
-    other = facts.identifiers.get(("broker", (theirs.symbol, theirs.asset_type)), {})
+    mine = facts.identifiers.get(("local", (local.symbol, local.asset_type)), {})
+    other = facts.identifiers.get(("broker", (broker.symbol, broker.asset_type)), {})
     if any(mine[name] == other.get(name) for name in mine):
         return True
-    return ours.asset_type is theirs.asset_type and plain_name(ours.symbol) == plain_name(theirs.symbol)
+    return local.asset_type is broker.asset_type and plain_name(local.symbol) == plain_name(broker.symbol)
 
 
 def _fill_in_flight(found: Finding, context: _CauseContext) -> str | None:

@@ -36,9 +36,11 @@ def comparable_balances(local: LocalSnapshot, account: BrokerAccount) -> Balance
     Raises:
         UnusableFigureError: a figure is not a finite number.
     """
-    ours, theirs = _split(local.cash_by_currency, "local"), _split(account.cash_by_currency, "broker")
-    shared = {currency: (ours[currency], theirs[currency]) for currency in sorted(ours.keys() & theirs.keys())}
-    lonely = _one_sided(ours, theirs) if shared else []
+    local_side, broker = _split(local.cash_by_currency, "local"), _split(account.cash_by_currency, "broker")
+    shared = {
+        currency: (local_side[currency], broker[currency]) for currency in sorted(local_side.keys() & broker.keys())
+    }
+    lonely = _one_sided(local_side, broker) if shared else []
     against = _currency_conflict(local.currency, account.currency)
     cash, equity = (
         balance_pair(local.cash, account.cash, "cash"),
@@ -58,12 +60,12 @@ def comparable_balances(local: LocalSnapshot, account: BrokerAccount) -> Balance
     )
 
 
-def _one_sided(ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]) -> list[str]:
+def _one_sided(local: Mapping[str, Decimal], broker: Mapping[str, Decimal]) -> list[str]:
     """Return the currencies that one side has alone, residues aside."""
     return [
         name
-        for name in sorted(ours.keys() ^ theirs.keys())
-        if abs(ours.get(name, Decimal(0)) + theirs.get(name, Decimal(0))) >= RESIDUE
+        for name in sorted(local.keys() ^ broker.keys())
+        if abs(local.get(name, Decimal(0)) + broker.get(name, Decimal(0))) >= RESIDUE
     ]
 
 
@@ -74,13 +76,13 @@ def _split(amounts: Mapping[str, Decimal], side: str) -> dict[str, Decimal]:
         raise UnusableFigureError(side, str(error)) from None
 
 
-def balance_pair(ours: Decimal | None, theirs: Decimal | None, name: str) -> Pair | None:
+def balance_pair(local_side: Decimal | None, broker_side: Decimal | None, name: str) -> Pair | None:
     """Return both sides of a figure; None where a side does not say.
 
     Raises:
         UnusableFigureError: it is not a finite number.
     """
-    local, broker = _figure(ours, "local", name), _figure(theirs, "broker", name)
+    local, broker = _figure(local_side, "local", name), _figure(broker_side, "broker", name)
     return None if local is None or broker is None else (local, broker)
 
 
@@ -91,8 +93,8 @@ def _figure(value: Decimal | None, side: str, name: str) -> Decimal | None:
         raise UnusableFigureError(side, str(error)) from None
 
 
-def _currency_conflict(ours: str | None, theirs: str | None) -> str:
+def _currency_conflict(local: str | None, broker: str | None) -> str:
     """Return the words for two currencies that differ; nothing where they agree or one is not known."""
-    if not ours or not theirs or ours.strip().upper() == theirs.strip().upper():
+    if not local or not broker or local.strip().upper() == broker.strip().upper():
         return ""
-    return f": {ours.strip().upper()} against {theirs.strip().upper()}"
+    return f": {local.strip().upper()} against {broker.strip().upper()}"

@@ -76,13 +76,13 @@ class Comparator:
         Raises:
             UnusableFigureError: a figure of either side is not a finite number.
         """
-        ours, theirs = _index(local.positions, "local"), _index(broker.positions, "broker")
-        differing, checked = _differing(ours, theirs)
+        local_side, broker_side = _index(local.positions, "local"), _index(broker.positions, "broker")
+        differing, checked = _differing(local_side, broker_side)
         figures = comparable_balances(local, broker.account)
         return Comparison(
             discrepancies=self._judge(differing) + self._judge_balances(figures),
             positions_checked=checked,
-            not_compared=figures.not_compared + _costs_not_compared(ours, theirs),
+            not_compared=figures.not_compared + _costs_not_compared(local_side, broker_side),
         )
 
     def compare_positions(self, local: Iterable[PositionLike], broker: Iterable[BrokerPosition]) -> list[Discrepancy]:
@@ -119,16 +119,16 @@ class Comparator:
             findings.append(self._finding(DiscrepancyType.EQUITY_MISMATCH, None, *figures.equity))
         return findings
 
-    def _cash_differs(self, ours: Decimal, theirs: Decimal) -> bool:
-        return EXACT.abs(EXACT.subtract(ours, theirs)) > self._config.cash_tolerance
+    def _cash_differs(self, local: Decimal, broker: Decimal) -> bool:
+        return EXACT.abs(EXACT.subtract(local, broker)) > self._config.cash_tolerance
 
     def _judge(self, differing: list[_Pair]) -> list[Discrepancy]:
         if not differing:
             return []
         tolerances = ToleranceTable(self._config.account_id, self._config.tolerances)
         findings: list[Discrepancy] = []
-        for key, ours, theirs in differing:
-            local, broker = _holding(key, ours, "local"), _holding(key, theirs, "broker")
+        for key, local_side, broker_side in differing:
+            local, broker = _holding(key, local_side, "local"), _holding(key, broker_side, "broker")
             if local and broker:
                 findings.extend(self._mismatches(key, local, broker, tolerances))
             elif local:
@@ -180,23 +180,23 @@ def _index(rows: Iterable[PositionLike | BrokerPosition], side: str) -> dict[Key
     return {key: _add_up(holdings) for key, holdings in lots.items()}
 
 
-def _differing(ours: Mapping[Key, _Row], theirs: Mapping[Key, _Row]) -> tuple[list[_Pair], int]:
+def _differing(local: Mapping[Key, _Row], broker: Mapping[Key, _Row]) -> tuple[list[_Pair], int]:
     """Return the keys whose rows are not plainly equal, with both rows, and how many keys are not flat."""
     try:
-        return _walk(ours, theirs)
+        return _walk(local, broker)
     except InvalidOperation:  # a signalling NaN refuses even to be compared; find whose it is
-        for side, rows in (("local", ours), ("broker", theirs)):
+        for side, rows in (("local", local), ("broker", broker)):
             for key, row in rows.items():
                 _holding(key, row, side)
         raise
 
 
-def _walk(ours: Mapping[Key, _Row], theirs: Mapping[Key, _Row]) -> tuple[list[_Pair], int]:
+def _walk(local_side: Mapping[Key, _Row], broker_side: Mapping[Key, _Row]) -> tuple[list[_Pair], int]:
     """Walk both sides once. This loop is all the work for rows that agree, so it does no more than it must."""
     differing: list[_Pair] = []
-    checked = len(ours)
-    for key, local in ours.items():
-        broker = theirs.get(key)
+    checked = len(local_side)
+    for key, local in local_side.items():
+        broker = broker_side.get(key)
         if broker is not None and local.quantity == broker.quantity and local.avg_cost == broker.avg_cost:
             if not local.quantity:
                 checked -= 1
@@ -204,9 +204,9 @@ def _walk(ours: Mapping[Key, _Row], theirs: Mapping[Key, _Row]) -> tuple[list[_P
             differing.append((key, local, broker))
             if not (local.quantity or (broker is not None and broker.quantity)):
                 checked -= 1
-    for key in theirs.keys() - ours.keys():
-        differing.append((key, None, theirs[key]))
-        checked += bool(theirs[key].quantity)
+    for key in broker_side.keys() - local_side.keys():
+        differing.append((key, None, broker_side[key]))
+        checked += bool(broker_side[key].quantity)
     return differing, checked
 
 
@@ -227,10 +227,10 @@ def _add_up(holdings: list[_Holding]) -> _Holding:
     return _Holding(*add_up([(holding.quantity, holding.avg_cost) for holding in holdings]))
 
 
-def _costs_not_compared(ours: Mapping[Key, _Row], theirs: Mapping[Key, _Row]) -> tuple[str, ...]:
+def _costs_not_compared(local: Mapping[Key, _Row], broker: Mapping[Key, _Row]) -> tuple[str, ...]:
     words = (
         f"cost {key[0]}"
-        for key, row in ours.items()
-        if key in theirs and row.quantity and (row.avg_cost is None or theirs[key].avg_cost is None)
+        for key, row in local.items()
+        if key in broker and row.quantity and (row.avg_cost is None or broker[key].avg_cost is None)
     )
     return tuple(sorted(words))

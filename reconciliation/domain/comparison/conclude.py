@@ -122,10 +122,10 @@ def _joined(findings: Iterable[Discrepancy], unresolved: Mapping[Key, str]) -> I
         yield from findings
         return
     names: dict[tuple[str | None, AssetType | None], str] = dict(unresolved.items())
-    theirs = {(symbol, asset_type) for (_, asset_type), symbol in unresolved.items()}
+    broker = {(symbol, asset_type) for (_, asset_type), symbol in unresolved.items()}
     for found in findings:
         key = (found.symbol, found.asset_type)
-        if found.type is DiscrepancyType.MISSING_LOCAL and key in theirs:
+        if found.type is DiscrepancyType.MISSING_LOCAL and key in broker:
             continue
         if found.type is DiscrepancyType.MISSING_BROKER and key in names:
             yield replace(found, other_symbol=names[key])

@@ -111,9 +111,13 @@ class SymbolResolver:
             brokers: the names under which mappings speak of this broker.
             day: of the broker's figures.
         """
-        ours, theirs = _keys(local), _keys(broker)
+        local_side, broker_side = _keys(local), _keys(broker)
         sized = _split_by_multiplier(local, broker)
-        if ours == theirs and (sized is broker or theirs == _keys(sized)) and not self._has_to_rename(theirs):
+        if (
+            local_side == broker_side
+            and (sized is broker or broker_side == _keys(sized))
+            and not self._has_to_rename(broker_side)
+        ):
             return AlignedRows(local=local, broker=sized)
         names = _Names(local)
         mapped: set[Key] = set()
@@ -146,8 +150,8 @@ def _split_by_multiplier(local: Sequence[PositionLike], broker: Sequence[BrokerP
     return [
         replace(row, symbol=f"{row.symbol} x{row.multiplier.normalize():f}")
         if row.multiplier is not None
-        and (ours := sizes.get((common_form(row.symbol, row.asset_type), row.asset_type)))
-        and row.multiplier not in ours
+        and (local_side := sizes.get((common_form(row.symbol, row.asset_type), row.asset_type)))
+        and row.multiplier not in local_side
         else row
         for row in broker
     ]
@@ -208,9 +212,9 @@ def _probable_matches(
     local: Sequence[PositionLike], broker: Sequence[BrokerPosition], mapped: set[Key]
 ) -> dict[Key, str]:
     """Pair what only we have with what only the broker has, where both are most likely one holding."""
-    ours, theirs = _totals(local), _totals(broker)
-    only_ours = _by_quantity(rows for key, rows in ours.items() if key not in theirs)
-    only_theirs = _by_quantity(rows for key, rows in theirs.items() if key not in ours and key not in mapped)
+    local_side, broker_side = _totals(local), _totals(broker)
+    only_ours = _by_quantity(rows for key, rows in local_side.items() if key not in broker_side)
+    only_theirs = _by_quantity(rows for key, rows in broker_side.items() if key not in local_side and key not in mapped)
     twins: dict[Key, str] = {}
     for amount in only_ours.keys() & only_theirs.keys():
         left, right = only_ours[amount], only_theirs[amount]
@@ -243,26 +247,26 @@ def _by_quantity(
     return groups
 
 
-def _is_alike(ours: list[PositionLike], theirs: list[PositionLike]) -> bool:
+def _is_alike(local: list[PositionLike], broker: list[PositionLike]) -> bool:
     """Say whether two holdings of one quantity may be one: by cost, or by name where cost says nothing."""
-    if _contradict(ours, theirs):
+    if _contradict(local, broker):
         return False
-    costs = [row.avg_cost for row in (*ours, *theirs)]
+    costs = [row.avg_cost for row in (*local, *broker)]
     known = [Decimal(cost) for cost in costs if cost is not None]
     if len(known) < len(costs):
         return True
     spread, largest = max(known) - min(known), max(abs(cost) for cost in known)
-    return spread <= _SAME_COST * largest or _is_like(ours[0].symbol, theirs[0].symbol)
+    return spread <= _SAME_COST * largest or _is_like(local[0].symbol, broker[0].symbol)
 
 
-def _is_like(ours: str, theirs: str) -> bool:
-    return SequenceMatcher(None, ours, theirs).ratio() >= _SAME_NAME
+def _is_like(local: str, broker: str) -> bool:
+    return SequenceMatcher(None, local, broker).ratio() >= _SAME_NAME
 
 
-def _contradict(ours: list[PositionLike], theirs: list[PositionLike]) -> bool:
+def _contradict(local: list[PositionLike], broker: list[PositionLike]) -> bool:
     """Say whether both sides name a strong identifier of one kind, and not the same."""
-    for left in ours:
-        for right in theirs:
+    for left in local:
+        for right in broker:
             mine, other = dict(_identifiers(left)), dict(_identifiers(right))
             if any(mine[name] != other[name] for name in mine.keys() & other.keys()):
                 return True

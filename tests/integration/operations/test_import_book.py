@@ -78,8 +78,8 @@ def test_what_the_tables_give_is_what_the_files_gave(engine: Engine, tmp_path: P
 
     assert isinstance(stored, LocalSnapshot)
     fields = ("symbol", "quantity", "avg_cost", "asset_type", "currency", "multiplier", "identifiers")
-    for ours, theirs in zip(sorted(stored.positions), given.positions, strict=True):
-        assert [getattr(ours, name) for name in fields] == [getattr(theirs, name) for name in fields]
+    for local, broker in zip(sorted(stored.positions), given.positions, strict=True):
+        assert [getattr(local, name) for name in fields] == [getattr(broker, name) for name in fields]
     assert (stored.cash_by_currency, stored.equity, stored.currency) == (
         given.cash_by_currency,
         given.equity,

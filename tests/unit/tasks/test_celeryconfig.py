@@ -44,9 +44,9 @@ def test_pipelined_publishing_stays_on(conf):
 
 def test_every_task_of_ours_has_a_public_name_and_a_queue_that_exists(conf):
     app.loader.import_default_modules()
-    ours = {name for name in app.tasks if not name.startswith(("celery.", "pytest_celery."))}
-    assert ours
-    for name in ours:
+    local = {name for name in app.tasks if not name.startswith(("celery.", "pytest_celery."))}
+    assert local
+    for name in local:
         assert name.startswith("reconciliation."), name
         assert conf.task_routes[name]["queue"] in QUEUES
 
@@ -61,6 +61,6 @@ def test_every_setting_is_one_that_celery_knows():
 
     # The Redis backend reads this one, but Celery's own list lacks it.
     known = {*DEFAULTS, *SETTING_KEYS, "redis_backend_health_check_interval"}
-    ours = {name for name in vars(celeryconfig) if name.islower() and not name.startswith("_")}
+    local = {name for name in vars(celeryconfig) if name.islower() and not name.startswith("_")}
     modules = {"ssl", "load_settings"}
-    assert ours - modules <= known
+    assert local - modules <= known

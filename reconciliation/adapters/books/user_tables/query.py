@@ -155,22 +155,22 @@ class SourceQuery:
         columns = self._reflected(connection)
         for name in source.columns:
             self._check_column(f"columns.{name}", source.column(name), columns)
-        for theirs in source.order_by:
-            self._check_column("order_by", theirs, columns)
+        for broker in source.order_by:
+            self._check_column("order_by", broker, columns)
         schema, _, name = (source.table or "").rpartition(".")
         rows = table(name, schema=schema or None)
         statement: Select[*tuple[Any, ...]] = select(
-            *[column(source.column(ours)) for ours in source.columns]
+            *[column(source.column(local)) for local in source.columns]
         ).select_from(rows)
         account_type = "text"
         if "account_id" in source.columns:
-            theirs = source.column("account_id")
-            account_type = source.account_type or _account_type(columns[theirs])
-            statement = statement.where(column(theirs, _TYPES[account_type]).in_(_asked(account_type)))
+            broker = source.column("account_id")
+            account_type = source.account_type or _account_type(columns[broker])
+            statement = statement.where(column(broker, _TYPES[account_type]).in_(_asked(account_type)))
         if source.where:
             statement = statement.where(text(f"({source.where})"))
         if source.order_by:
-            statement = statement.order_by(*(column(theirs) for theirs in source.order_by))
+            statement = statement.order_by(*(column(broker) for broker in source.order_by))
         statement = statement.limit(bindparam("row_limit", type_=BigInteger()))
         return _Statement(executable=statement, names=tuple(source.columns), account_type=account_type)
 
@@ -184,11 +184,11 @@ class SourceQuery:
             hint = _hint(name, tables)
             raise BadData(f"local book, {self.part}: there is no table {self.source.table!r}; {hint}") from None
 
-    def _check_column(self, option: str, theirs: str, columns: Mapping[str, Any]) -> None:
-        if theirs not in columns:
+    def _check_column(self, option: str, broker: str, columns: Mapping[str, Any]) -> None:
+        if broker not in columns:
             raise BadData(
-                f"local book, {self.part}.{option}: the table {self.source.table!r} has no column {theirs!r}; "
-                f"{_hint(theirs, list(columns))}"
+                f"local book, {self.part}.{option}: the table {self.source.table!r} has no column {broker!r}; "
+                f"{_hint(broker, list(columns))}"
             )
 
 
@@ -201,10 +201,10 @@ def _hint(wrong: str, names: list[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(sorted(names)) or 'none'}"
 
 
-def _account_type(theirs: Any) -> str:
-    if isinstance(theirs, Uuid):
+def _account_type(broker: Any) -> str:
+    if isinstance(broker, Uuid):
         return "uuid"
-    return "integer" if isinstance(theirs, (Integer, Numeric)) else "text"
+    return "integer" if isinstance(broker, (Integer, Numeric)) else "text"
 
 
 def _native(account_id: str, account_type: str) -> Any:

@@ -90,8 +90,8 @@ class OwnRow:
         return number if scale is None else EXACT.multiply(number, scale)
 
     def fault(self, name: str, why: str) -> InvalidInputError:
-        theirs = self.column(name)
-        column = f"column {name!r}" if theirs == name else f"column {theirs!r} ({name})"
+        broker = self.column(name)
+        column = f"column {name!r}" if broker == name else f"column {broker!r} ({name})"
         return InvalidInputError(f"{column}: {why}")
 
     def column(self, name: str) -> str:

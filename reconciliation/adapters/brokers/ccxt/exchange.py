@@ -102,9 +102,9 @@ class CcxtExchange:
             return rate_limited(f"{self._who} was asked too often", self._adapter.last_headers)
         if self._adapter.last_status == FORBIDDEN:
             return refusal(FORBIDDEN, {}, self._who)
-        for kind, ours, text in KINDS:
+        for kind, local, text in KINDS:
             if isinstance(error, kind):
-                return ours(f"{self._who} {text} ({type(error).__name__})")
+                return local(f"{self._who} {text} ({type(error).__name__})")
         return None
 
     def close(self) -> None:

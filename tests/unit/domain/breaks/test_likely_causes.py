@@ -81,14 +81,14 @@ def test_a_split_is_a_clean_ratio_with_the_inverse_cost(
     assert hints(finding(local=local, broker=broker), cost) == expected
 
 
-@pytest.mark.parametrize("theirs", ["BRK B", "BRK/B", "BRK-B", "brk.b"])
-def test_one_instrument_under_two_names_is_one_finding(theirs: str) -> None:
-    found = the_only(finding("BRK.B", "7", None, kind=MISSING_BROKER), finding(theirs, None, "7", kind=MISSING_LOCAL))
+@pytest.mark.parametrize("broker", ["BRK B", "BRK/B", "BRK-B", "brk.b"])
+def test_one_instrument_under_two_names_is_one_finding(broker: str) -> None:
+    found = the_only(finding("BRK.B", "7", None, kind=MISSING_BROKER), finding(broker, None, "7", kind=MISSING_LOCAL))
     assert found.key.symbol == "BRK.B"
     assert found.key.type is MISSING_BROKER
     assert found.severity is DiscrepancySeverity.CRITICAL
     assert (found.amounts.difference, found.hints[0][0]) == (Decimal(0), "other_name")
-    assert repr(theirs) in found.hints[0][1]
+    assert repr(broker) in found.hints[0][1]
 
 
 def test_a_finding_that_was_joined_before_keeps_the_other_name() -> None:
@@ -173,10 +173,10 @@ def test_the_context_of_a_post_fill_run_says_which_fill_may_be_in_flight() -> No
 
 def test_multipliers_and_identifiers_come_from_both_sides() -> None:
     future = AssetType.FUTURE
-    ours = LocalPosition("ES", Decimal(1), None, future, multiplier=Decimal(50), identifiers={"conid": "1"})
-    theirs = BrokerPosition("ESZ6", Decimal(50), None, None, future, identifiers={"conid": "1"})
-    broker = BrokerSnapshot(account=BrokerAccount("A", None, None, None, None), positions=[theirs])
-    facts = cause_inputs_of(LocalSnapshot(account_id="A", positions=[ours]), broker, {})
+    local = LocalPosition("ES", Decimal(1), None, future, multiplier=Decimal(50), identifiers={"conid": "1"})
+    broker_side = BrokerPosition("ESZ6", Decimal(50), None, None, future, identifiers={"conid": "1"})
+    broker = BrokerSnapshot(account=BrokerAccount("A", None, None, None, None), positions=[broker_side])
+    facts = cause_inputs_of(LocalSnapshot(account_id="A", positions=[local]), broker, {})
     assert facts.multipliers == {("ES", future): Decimal(50)}
     assert set(facts.identifiers) == {("local", ("ES", future)), ("broker", ("ESZ6", future))}
 

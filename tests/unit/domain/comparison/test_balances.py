@@ -10,10 +10,10 @@ from reconciliation.errors import UnusableFigureError
 
 
 def compare(local: dict[str, Any], broker: dict[str, Any]) -> Comparison:
-    ours = LocalSnapshot(account_id="A", positions=[], **local)
+    local_side = LocalSnapshot(account_id="A", positions=[], **local)
     figures = {"cash": None, "buying_power": None, "total_equity": None, "margin_used": None} | broker
-    theirs = BrokerSnapshot(account=BrokerAccount("A", **figures), positions=[])
-    return Comparator(ReconciliationConfig("A")).compare(ours, theirs)
+    broker_side = BrokerSnapshot(account=BrokerAccount("A", **figures), positions=[])
+    return Comparator(ReconciliationConfig("A")).compare(local_side, broker_side)
 
 
 def split(**amounts: Any) -> dict[str, Any]:
@@ -39,9 +39,9 @@ def test_a_total_that_its_currencies_tell_is_not_told_again() -> None:
 
 
 def test_a_currency_of_one_side_is_not_compared_but_the_totals_are() -> None:
-    ours, theirs = split(USD=100) | {"cash": Decimal(100)}, split(USD=100, EUR=50) | {"cash": Decimal(155)}
-    assert found(compare(ours, theirs)) == [(CASH, None, 100, 155)]
-    assert compare(ours, theirs).not_compared == ("cash EUR", "equity")
+    local, broker = split(USD=100) | {"cash": Decimal(100)}, split(USD=100, EUR=50) | {"cash": Decimal(155)}
+    assert found(compare(local, broker)) == [(CASH, None, 100, 155)]
+    assert compare(local, broker).not_compared == ("cash EUR", "equity")
 
 
 def test_no_currency_in_common_leaves_the_totals() -> None:
@@ -62,18 +62,18 @@ def test_the_tolerance_holds_for_each_currency_inclusively() -> None:
 
 
 def test_totals_in_different_currencies_are_not_compared_and_said_so() -> None:
-    ours = {"cash": Decimal(1), "equity": Decimal(1), "currency": "USD"}
-    theirs = {"cash": Decimal(9), "total_equity": Decimal(9), "currency": "EUR"}
-    comparison = compare(ours, theirs)
+    local = {"cash": Decimal(1), "equity": Decimal(1), "currency": "USD"}
+    broker = {"cash": Decimal(9), "total_equity": Decimal(9), "currency": "EUR"}
+    comparison = compare(local, broker)
     assert comparison.discrepancies == []
     assert comparison.not_compared == ("cash: USD against EUR", "equity: USD against EUR")
 
 
 @pytest.mark.parametrize("currency", ["USD", "usd ", None])
 def test_totals_in_one_currency_or_an_unknown_one_are_compared(currency: str | None) -> None:
-    ours = {"cash": Decimal(1), "equity": Decimal(1), "currency": "USD"}
-    theirs = {"cash": Decimal(9), "total_equity": Decimal(9), "currency": currency}
-    assert [kind for kind, *_ in found(compare(ours, theirs))] == [CASH, EQUITY]
+    local = {"cash": Decimal(1), "equity": Decimal(1), "currency": "USD"}
+    broker = {"cash": Decimal(9), "total_equity": Decimal(9), "currency": currency}
+    assert [kind for kind, *_ in found(compare(local, broker))] == [CASH, EQUITY]
 
 
 @pytest.mark.parametrize("side", ["local", "broker"])

@@ -25,11 +25,11 @@ def comparator(**changes: object) -> Comparator:
     return Comparator(ReconciliationConfig("A", **changes), now=lambda: NOON)  # type: ignore[arg-type]
 
 
-def ours(symbol: str, quantity: object, cost: object = "10", kind: AssetType = AssetType.STOCK) -> LocalPosition:
+def local_row(symbol: str, quantity: object, cost: object = "10", kind: AssetType = AssetType.STOCK) -> LocalPosition:
     return LocalPosition(symbol, quantity, cost, kind)  # type: ignore[arg-type]
 
 
-def theirs(symbol: str, quantity: object, cost: object = "10", kind: AssetType = AssetType.STOCK) -> BrokerPosition:
+def broker_row(symbol: str, quantity: object, cost: object = "10", kind: AssetType = AssetType.STOCK) -> BrokerPosition:
     return BrokerPosition(symbol, quantity, cost, None, kind)  # type: ignore[arg-type]
 
 
@@ -42,7 +42,7 @@ def kinds(found: list) -> list[str]:
 
 
 def test_a_missing_side_is_none_and_a_present_side_its_quantity() -> None:
-    missing_broker, missing_local = comparator().compare_positions([ours("AAPL", 5)], [theirs("MSFT", -3)])
+    missing_broker, missing_local = comparator().compare_positions([local_row("AAPL", 5)], [broker_row("MSFT", -3)])
     assert (missing_broker.type, missing_broker.local_value, missing_broker.broker_value) == (
         DiscrepancyType.MISSING_BROKER,
         Decimal(5),
@@ -59,42 +59,42 @@ def test_a_missing_side_is_none_and_a_present_side_its_quantity() -> None:
 
 
 def test_quantity_and_cost_are_both_reported() -> None:
-    found = comparator().compare_positions([ours("AAPL", 5, "10")], [theirs("AAPL", 6, "11")])
+    found = comparator().compare_positions([local_row("AAPL", 5, "10")], [broker_row("AAPL", 6, "11")])
     assert kinds(found) == ["AAPL cost_mismatch", "AAPL quantity_mismatch"]
     assert (found[0].local_value, found[0].broker_value) == (Decimal(10), Decimal(11))
     assert found[0].severity is DiscrepancySeverity.INFO
 
 
 def test_lots_are_added_up_with_weighted_cost() -> None:
-    lots = [ours("AAPL", 10, "100"), ours("AAPL", 30, "200")]
-    assert comparator().compare_positions(lots, [theirs("AAPL", 40, "175")]) == []
+    lots = [local_row("AAPL", 10, "100"), local_row("AAPL", 30, "200")]
+    assert comparator().compare_positions(lots, [broker_row("AAPL", 40, "175")]) == []
 
 
 def test_lots_that_add_up_to_zero_are_flat() -> None:
-    assert comparator().compare_positions([ours("AAPL", 10), ours("AAPL", -10)], []) == []
-    assert comparator().compare_positions([ours("AAPL", 0)], []) == []
+    assert comparator().compare_positions([local_row("AAPL", 10), local_row("AAPL", -10)], []) == []
+    assert comparator().compare_positions([local_row("AAPL", 0)], []) == []
 
 
 def test_one_symbol_in_two_asset_types_is_two_positions() -> None:
-    found = comparator().compare_positions([ours("BTC", 1)], [theirs("BTC", 1, "10", AssetType.CRYPTO)])
+    found = comparator().compare_positions([local_row("BTC", 1)], [broker_row("BTC", 1, "10", AssetType.CRYPTO)])
     assert kinds(found) == ["BTC missing_local", "BTC missing_broker"]
 
 
 def test_an_unknown_cost_is_not_compared_and_not_zero() -> None:
-    assert comparator().compare_positions([ours("AAPL", 5, "10")], [theirs("AAPL", 5, None)]) == []
-    assert comparator().compare_positions([ours("AAPL", 5, "0")], [theirs("AAPL", 5, None)]) == []
+    assert comparator().compare_positions([local_row("AAPL", 5, "10")], [broker_row("AAPL", 5, None)]) == []
+    assert comparator().compare_positions([local_row("AAPL", 5, "0")], [broker_row("AAPL", 5, None)]) == []
 
 
 def test_a_lot_of_unknown_cost_makes_the_cost_unknown() -> None:
-    lots = [ours("AAPL", 5, "10"), ours("AAPL", 5, None)]
-    assert comparator().compare_positions(lots, [theirs("AAPL", 10, "99")]) == []
+    lots = [local_row("AAPL", 5, "10"), local_row("AAPL", 5, None)]
+    assert comparator().compare_positions(lots, [broker_row("AAPL", 10, "99")]) == []
 
 
 @pytest.mark.parametrize(
     ("broker_cost", "differs"), [("10000", False), ("9999", False), ("10001", False), ("10001.01", True), ("0", True)]
 )
 def test_the_default_cost_tolerance_is_one_basis_point_inclusive(broker_cost: str, differs: bool) -> None:
-    found = comparator().compare_positions([ours("X", 1, "10000")], [theirs("X", 1, broker_cost)])
+    found = comparator().compare_positions([local_row("X", 1, "10000")], [broker_row("X", 1, broker_cost)])
     assert bool(found) is differs
 
 
@@ -104,15 +104,15 @@ def test_the_most_specific_tolerance_wins() -> None:
 
     rules = (rule(0, symbol="AAPL"), rule(3, asset_type="stock"), rule(9, account_id="A"), rule(99, account_id="B"))
     compare = comparator(tolerances=rules).compare_positions
-    assert len(compare([ours("AAPL", 1)], [theirs("AAPL", 2)])) == 1
-    assert compare([ours("MSFT", 1)], [theirs("MSFT", 4)]) == []
-    assert len(compare([ours("MSFT", 1)], [theirs("MSFT", 5)])) == 1
-    assert compare([ours("BTC", 1, None, AssetType.CRYPTO)], [theirs("BTC", 10, None, AssetType.CRYPTO)]) == []
+    assert len(compare([local_row("AAPL", 1)], [broker_row("AAPL", 2)])) == 1
+    assert compare([local_row("MSFT", 1)], [broker_row("MSFT", 4)]) == []
+    assert len(compare([local_row("MSFT", 1)], [broker_row("MSFT", 5)])) == 1
+    assert compare([local_row("BTC", 1, None, AssetType.CRYPTO)], [broker_row("BTC", 10, None, AssetType.CRYPTO)]) == []
 
 
 def test_of_equally_specific_rules_the_last_wins() -> None:
     narrow, wide = (ToleranceRule(measure="quantity", tolerance=Tolerance(absolute=Decimal(n))) for n in (0, 5))
-    rows = [ours("X", 1)], [theirs("X", 6)]
+    rows = [local_row("X", 1)], [broker_row("X", 6)]
     assert comparator(tolerances=(narrow, wide)).compare_positions(*rows) == []
     assert len(comparator(tolerances=(wide, narrow)).compare_positions(*rows)) == 1
 
@@ -120,8 +120,8 @@ def test_of_equally_specific_rules_the_last_wins() -> None:
 def test_half_a_unit_of_precision_is_rounding() -> None:
     unit = ToleranceRule(measure="quantity", tolerance=Tolerance(unit=Decimal("0.001")))
     compare = comparator(tolerances=(unit,)).compare_positions
-    assert compare([ours("X", "1.2345")], [theirs("X", "1.234")]) == []
-    assert len(compare([ours("X", "1.23451")], [theirs("X", "1.234")])) == 1
+    assert compare([local_row("X", "1.2345")], [broker_row("X", "1.234")]) == []
+    assert len(compare([local_row("X", "1.23451")], [broker_row("X", "1.234")])) == 1
 
 
 @pytest.mark.parametrize(("broker_cash", "differs"), [("101.00", False), ("99", False), ("101.01", True)])
@@ -148,8 +148,8 @@ def test_equity_is_in_percent_of_the_absolute_local_equity(local: str, broker: s
 
 
 def test_what_a_side_does_not_say_is_named_as_not_compared() -> None:
-    local = LocalSnapshot(account_id="A", positions=[ours("AAPL", 1, None), ours("MSFT", 1)], cash=Decimal(5))
-    broker = BrokerSnapshot(account=account(equity="7"), positions=[theirs("AAPL", 1), theirs("MSFT", 1)])
+    local = LocalSnapshot(account_id="A", positions=[local_row("AAPL", 1, None), local_row("MSFT", 1)], cash=Decimal(5))
+    broker = BrokerSnapshot(account=account(equity="7"), positions=[broker_row("AAPL", 1), broker_row("MSFT", 1)])
     comparison = comparator().compare(local, broker)
     assert comparison.not_compared == ("cash", "equity", "cost AAPL")
     assert comparison.discrepancies == []
@@ -189,8 +189,8 @@ def test_a_row_that_cannot_be_compared_is_refused_by_name(row: object, says: str
     with pytest.raises(InvalidInputError, match=says):
         comparator().compare_positions([row], [])  # type: ignore[list-item]
     with pytest.raises(InvalidInputError, match=says):
-        comparator().compare_positions([row], [theirs("AAPL", 1, "2")])  # type: ignore[list-item]
+        comparator().compare_positions([row], [broker_row("AAPL", 1, "2")])  # type: ignore[list-item]
 
 
 def test_a_float_of_the_local_book_enters_by_its_text() -> None:
-    assert comparator().compare_positions([Row(quantity=0.1)], [theirs("AAPL", "0.1")]) == []  # type: ignore[list-item]
+    assert comparator().compare_positions([Row(quantity=0.1)], [broker_row("AAPL", "0.1")]) == []  # type: ignore[list-item]

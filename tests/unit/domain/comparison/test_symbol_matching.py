@@ -24,11 +24,13 @@ from reconciliation.errors import InvalidInputError
 STOCK, OPTION, CRYPTO = AssetType.STOCK, AssetType.OPTION, AssetType.CRYPTO
 
 
-def ours(symbol: str, quantity: int = 10, kind: AssetType = STOCK, cost: Any = 100, **more: Any) -> LocalPosition:
+def local_row(symbol: str, quantity: int = 10, kind: AssetType = STOCK, cost: Any = 100, **more: Any) -> LocalPosition:
     return LocalPosition(symbol, Decimal(quantity), cost, kind, **more)
 
 
-def theirs(symbol: str, quantity: int = 10, kind: AssetType = STOCK, cost: Any = 100, **more: Any) -> BrokerPosition:
+def broker_row(
+    symbol: str, quantity: int = 10, kind: AssetType = STOCK, cost: Any = 100, **more: Any
+) -> BrokerPosition:
     return BrokerPosition(symbol, Decimal(quantity), cost, None, kind, **more)
 
 
@@ -53,7 +55,7 @@ def found(result: ReconciliationResult) -> list[tuple[DiscrepancyType, str | Non
 @pytest.mark.parametrize("symbol", ["BRK.B", "BRK B", "BRK-B", "BRK/B", " brk.b "])
 def test_a_share_class_is_one_however_it_is_written(symbol: str) -> None:
     assert common_form(symbol, STOCK) == "BRK.B"
-    assert found(compare([ours("BRK-B")], [theirs(symbol)])) == []
+    assert found(compare([local_row("BRK-B")], [broker_row(symbol)])) == []
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ def test_an_option_is_one_however_it_is_written(symbol: str) -> None:
 def test_an_adjusted_option_stays_apart() -> None:
     assert common_form("AAPL1 260116C00202500", OPTION) == "AAPL1260116C00202500"
     adjusted, plain = "AAPL1 260116C00202500", "AAPL  260116C00202500"
-    result = compare([ours(plain, 10, OPTION, 5)], [theirs(adjusted, 7, OPTION, 5)])
+    result = compare([local_row(plain, 10, OPTION, 5)], [broker_row(adjusted, 7, OPTION, 5)])
     assert [kind for kind, _, _ in found(result)] == [DiscrepancyType.MISSING_BROKER, DiscrepancyType.MISSING_LOCAL]
 
 
@@ -103,14 +105,14 @@ def test_a_form_is_stable_whatever_the_symbol(symbol: str, kind: AssetType) -> N
 
 
 def test_a_finding_has_the_name_of_our_book() -> None:
-    result = compare([ours("BRK-B", 10)], [theirs("BRK B", 7)])
+    result = compare([local_row("BRK-B", 10)], [broker_row("BRK B", 7)])
     assert found(result) == [(DiscrepancyType.QUANTITY_MISMATCH, "BRK-B", None)]
     assert result.positions_checked == 1
 
 
 def test_several_spellings_on_one_side_are_added_up() -> None:
-    assert found(compare([ours("BRK.B", 10)], [theirs("BRK B", 4), theirs("BRK.B", 6)])) == []
-    assert found(compare([ours("BRK.B", 4), ours("BRK-B", 6)], [theirs("BRK B", 10)])) == []
+    assert found(compare([local_row("BRK.B", 10)], [broker_row("BRK B", 4), broker_row("BRK.B", 6)])) == []
+    assert found(compare([local_row("BRK.B", 4), local_row("BRK-B", 6)], [broker_row("BRK B", 10)])) == []
 
 
 def test_the_mapping_table_comes_first_and_keeps_to_its_days() -> None:
@@ -119,7 +121,7 @@ def test_the_mapping_table_comes_first_and_keeps_to_its_days() -> None:
     )
     on = datetime(2022, 6, 8, tzinfo=UTC)
     after = datetime(2022, 6, 9, tzinfo=UTC)
-    books: Any = ([ours("META", 10, cost=1)], [theirs("FB", 10, cost=500)])
+    books: Any = ([local_row("META", 10, cost=1)], [broker_row("FB", 10, cost=500)])
     assert found(compare(*books, mapping, as_of=on)) == [(DiscrepancyType.COST_MISMATCH, "META", None)]
     assert len(found(compare(*books, mapping, as_of=after))) == 2
 
@@ -141,7 +143,7 @@ def test_of_mappings_the_narrower_one_wins() -> None:
 
 def test_a_mapped_symbol_that_we_do_not_hold_is_missing_under_our_name() -> None:
     mapping = SymbolMapping(broker="*", broker_symbol="X", local_symbol="OURS")
-    result = compare([ours("OTHER", 10)], [theirs("X", 10)], mapping)
+    result = compare([local_row("OTHER", 10)], [broker_row("X", 10)], mapping)
     assert found(result) == [
         (DiscrepancyType.MISSING_LOCAL, "OURS", None),
         (DiscrepancyType.MISSING_BROKER, "OTHER", None),
@@ -164,8 +166,8 @@ def test_a_mapped_symbol_that_we_do_not_hold_is_missing_under_our_name() -> None
 )
 def test_equal_strong_identifiers_are_one_instrument(mine: Any, other: Any, same: bool) -> None:
     result = compare(
-        [ours("OURS", 10, cost=1, identifiers=mine, currency="USD")],
-        [theirs("THEIRS", 10, cost=1, identifiers=other, currency="USD")],
+        [local_row("OURS", 10, cost=1, identifiers=mine, currency="USD")],
+        [broker_row("THEIRS", 10, cost=1, identifiers=other, currency="USD")],
     )
     assert found(result) == ([] if same else found(result))
     assert len(result.discrepancies) == (0 if same else 2)
@@ -173,15 +175,18 @@ def test_equal_strong_identifiers_are_one_instrument(mine: Any, other: Any, same
 
 def test_an_isin_speaks_only_with_its_currency_and_never_for_a_derivative() -> None:
     isin = {"isin": "US1"}
-    local, broker = ours("A", 1, cost=1, identifiers=isin, currency="USD"), theirs("B", 2, cost=1, identifiers=isin)
+    local, broker = (
+        local_row("A", 1, cost=1, identifiers=isin, currency="USD"),
+        broker_row("B", 2, cost=1, identifiers=isin),
+    )
     assert len(found(compare([local], [broker]))) == 2
-    call = ours("X260116C00001000", 1, OPTION, 1, identifiers=isin, currency="USD")
-    put = theirs("X260116P00001000", 2, OPTION, 1, identifiers=isin, currency="USD")
+    call = local_row("X260116C00001000", 1, OPTION, 1, identifiers=isin, currency="USD")
+    put = broker_row("X260116P00001000", 2, OPTION, 1, identifiers=isin, currency="USD")
     assert len(found(compare([call], [put]))) == 2
 
 
 def test_one_holding_under_two_unknown_names_is_one_finding() -> None:
-    result = compare([ours("SHOP.TO"), ours("AAPL")], [theirs("AAPL"), theirs("SHOPIFY CA")])
+    result = compare([local_row("SHOP.TO"), local_row("AAPL")], [broker_row("AAPL"), broker_row("SHOPIFY CA")])
     assert found(result) == [(DiscrepancyType.MISSING_BROKER, "SHOP.TO", "SHOPIFY CA")]
     [one] = result.discrepancies
     assert (one.local_value, one.broker_value) == (10, None)
@@ -190,11 +195,11 @@ def test_one_holding_under_two_unknown_names_is_one_finding() -> None:
 @pytest.mark.parametrize(
     ("local", "broker"),
     [
-        ([ours("FOO", 10)], [theirs("BAR", 9)]),  # not as many
-        ([ours("FOO", 10)], [theirs("BAR", -10)]),
-        ([ours("FOO", 10)], [theirs("BAR", 10, CRYPTO)]),
-        ([ours("AAPL", 10, cost=100)], [theirs("MSFT", 10, cost=400)]),  # neither cost nor name is alike
-        ([ours("FOO", 10, identifiers={"figi": "1"})], [theirs("BAR", 10, identifiers={"figi": "2"})]),
+        ([local_row("FOO", 10)], [broker_row("BAR", 9)]),  # not as many
+        ([local_row("FOO", 10)], [broker_row("BAR", -10)]),
+        ([local_row("FOO", 10)], [broker_row("BAR", 10, CRYPTO)]),
+        ([local_row("AAPL", 10, cost=100)], [broker_row("MSFT", 10, cost=400)]),  # neither cost nor name is alike
+        ([local_row("FOO", 10, identifiers={"figi": "1"})], [broker_row("BAR", 10, identifiers={"figi": "2"})]),
     ],
 )
 def test_two_holdings_that_differ_stay_two_findings(local: list[LocalPosition], broker: list[BrokerPosition]) -> None:
@@ -206,13 +211,13 @@ def test_two_holdings_that_differ_stay_two_findings(local: list[LocalPosition], 
 
 
 def test_no_guess_is_made_among_several() -> None:
-    result = compare([ours("FOO"), ours("BAZ")], [theirs("BAR"), theirs("QUX")])
+    result = compare([local_row("FOO"), local_row("BAZ")], [broker_row("BAR"), broker_row("QUX")])
     assert len(result.discrepancies) == 4
 
 
 def test_many_holdings_of_one_quantity_cost_no_time() -> None:
-    local = [ours(f"L{number}") for number in range(3000)]
-    broker = [theirs(f"B{number}") for number in range(3000)]
+    local = [local_row(f"L{number}") for number in range(3000)]
+    broker = [broker_row(f"B{number}") for number in range(3000)]
     assert len(compare(local, broker).discrepancies) == 6000
 
 
@@ -220,7 +225,7 @@ def test_a_row_that_cannot_be_read_makes_the_run_incomplete_as_without_names() -
     class Broken:
         symbol, quantity, avg_cost, asset_type = "X", "many", None, STOCK
 
-    result = compare([Broken()], [theirs("Y")])  # type: ignore[list-item]
+    result = compare([Broken()], [broker_row("Y")])  # type: ignore[list-item]
     assert result.error is not None
     assert "position 'X'" in result.error.message
 
@@ -238,9 +243,9 @@ def test_a_mapping_that_cannot_be_is_refused() -> None:
 @given(st.lists(st.sampled_from(["AAPL", "BRK.B", "BRK-B", "BTC/USD", "MSFT"]), max_size=6), st.data())
 def test_a_book_and_its_respelled_copy_are_clean(symbols: list[str], data: st.DataObject) -> None:
     spellings = {"BRK.B": ["BRK B", "BRK/B", "BRK-B", "BRK.B"]}
-    local = [ours(symbol, number + 1) for number, symbol in enumerate(symbols)]
+    local = [local_row(symbol, number + 1) for number, symbol in enumerate(symbols)]
     broker = [
-        theirs(data.draw(st.sampled_from(spellings.get(symbol.replace("-", "."), [symbol]))), number + 1)
+        broker_row(data.draw(st.sampled_from(spellings.get(symbol.replace("-", "."), [symbol]))), number + 1)
         for number, symbol in enumerate(symbols)
     ]
     assert found(compare(local, broker)) == []
@@ -248,9 +253,9 @@ def test_a_book_and_its_respelled_copy_are_clean(symbols: list[str], data: st.Da
 
 def test_a_contract_of_another_size_is_another_contract() -> None:
     call, padded = "AAPL260116C00200000", "AAPL  260116C00200000"
-    ten = theirs(padded, 10, OPTION, 5, multiplier=10)
-    hundred = ours(call, 10, OPTION, 5, multiplier=100)
+    ten = broker_row(padded, 10, OPTION, 5, multiplier=10)
+    hundred = local_row(call, 10, OPTION, 5, multiplier=100)
     assert found(compare([hundred], [ten])) == [(DiscrepancyType.MISSING_BROKER, call, f"{padded} x10")]
-    assert found(compare([hundred], [theirs(padded, 10, OPTION, 5, multiplier=Decimal("100.0"))])) == []
-    assert found(compare([hundred], [theirs(padded, 10, OPTION, 5)])) == []
-    assert found(compare([ours("AAPL", multiplier=1)], [theirs("AAPL", multiplier=100)])) == []
+    assert found(compare([hundred], [broker_row(padded, 10, OPTION, 5, multiplier=Decimal("100.0"))])) == []
+    assert found(compare([hundred], [broker_row(padded, 10, OPTION, 5)])) == []
+    assert found(compare([local_row("AAPL", multiplier=1)], [broker_row("AAPL", multiplier=100)])) == []

@@ -140,17 +140,18 @@ def _columns(source: StatementSource, mapping: CsvMapping, names: Sequence[str],
         BadData: a column that is needed is missing, or stands there twice.
     """
     places: dict[str, int] = {}
-    for ours, theirs in mapping.columns.items():
-        count = names.count(theirs)
+    for local, broker in mapping.columns.items():
+        count = names.count(broker)
         if count > 1:
-            raise source.bad(f"the header has {theirs!r} {count} times", line)
+            raise source.bad(f"the header has {broker!r} {count} times", line)
         if count:
-            places[ours] = names.index(theirs)
+            places[local] = names.index(broker)
         elif mapping.columns_are_required or (
-            ours in {"account", "symbol", "quantity"} and ours not in mapping.constants
+            local in {"account", "symbol", "quantity"} and local not in mapping.constants
         ):
             raise source.bad(
-                f"the header has no {theirs!r} (for {ours}); it has: {', '.join(names)}. Name the columns in a mapping",
+                f"the header has no {broker!r} (for {local}); it has: {', '.join(names)}. "
+                "Name the columns in a mapping",
                 line,
             )
     return places

@@ -31,16 +31,16 @@ class TheirDatabase:
 
 
 @pytest.fixture
-def theirs(empty_database_url: str) -> TheirDatabase:
+def broker(empty_database_url: str) -> TheirDatabase:
     return TheirDatabase(empty_database_url)
 
 
 @pytest.fixture
-def make_book(theirs: TheirDatabase) -> Iterator[Make]:
+def make_book(broker: TheirDatabase) -> Iterator[Make]:
     books: list[UserTablesBook] = []
 
     def make(mode: Mode = "table", **options: Any) -> UserTablesBook:
-        book = UserTablesBook.of(mode, options, theirs.url)
+        book = UserTablesBook.of(mode, options, broker.url)
         books.append(book)
         return book
 

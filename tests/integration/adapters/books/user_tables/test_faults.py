@@ -14,8 +14,8 @@ COLUMNS = {"account_id": "acct", "symbol": "ticker", "quantity": "qty"}
 
 
 @pytest.fixture(autouse=True)
-def table(theirs: TheirDatabase) -> None:
-    theirs.run(
+def table(broker: TheirDatabase) -> None:
+    broker.run(
         "CREATE TABLE holdings (acct VARCHAR(9), ticker VARCHAR(9), qty VARCHAR(40), side VARCHAR(9), kind VARCHAR(5))",
         "INSERT INTO holdings VALUES ('A', 'AAPL', '1', 'buy', 'stock'), ('B', 'MSFT', '2', 'sell', 'stock')",
     )
@@ -97,9 +97,9 @@ def test_a_query_that_does_not_give_what_is_needed_says_what(make_book: Make, qu
     ],
 )
 def test_a_quantity_that_is_none_fails_its_account_and_no_other(
-    theirs: TheirDatabase, make_book: Make, quantity: str, complaint: str
+    broker: TheirDatabase, make_book: Make, quantity: str, complaint: str
 ) -> None:
-    theirs.run(f"INSERT INTO holdings VALUES ('A', 'X', {quantity}, 'buy', 'stock')")  # noqa: S608
+    broker.run(f"INSERT INTO holdings VALUES ('A', 'X', {quantity}, 'buy', 'stock')")  # noqa: S608
     answers = make_book("table", **mapped()).read(["A", "B"])
 
     assert isinstance(answers["A"], BadData)
@@ -124,15 +124,15 @@ def test_a_quantity_that_is_none_fails_its_account_and_no_other(
     ],
 )
 def test_a_value_that_means_nothing_is_named(
-    theirs: TheirDatabase, make_book: Make, row: str, options: dict[str, Any], complaint: str
+    broker: TheirDatabase, make_book: Make, row: str, options: dict[str, Any], complaint: str
 ) -> None:
-    theirs.run("DELETE FROM holdings", f"INSERT INTO holdings VALUES ({row})")  # noqa: S608
+    broker.run("DELETE FROM holdings", f"INSERT INTO holdings VALUES ({row})")  # noqa: S608
     with pytest.raises(BadData, match=complaint):
         raise BadData(fault(make_book("table", **options)))
 
 
-def test_an_account_without_rows_is_unknown_unless_something_knows_it(theirs: TheirDatabase, make_book: Make) -> None:
-    theirs.run("CREATE TABLE clients (name VARCHAR(9))", "INSERT INTO clients VALUES ('C')")
+def test_an_account_without_rows_is_unknown_unless_something_knows_it(broker: TheirDatabase, make_book: Make) -> None:
+    broker.run("CREATE TABLE clients (name VARCHAR(9))", "INSERT INTO clients VALUES ('C')")
     accounts = {"table": "clients", "columns": {"account_id": "name"}}
 
     assert "there is no row, which does not say flat" in fault(make_book("table", **mapped()), "C")
@@ -153,14 +153,14 @@ def test_an_account_without_rows_is_unknown_unless_something_knows_it(theirs: Th
     ],
 )
 def test_a_query_that_writes_is_refused_by_the_database_itself(
-    theirs: TheirDatabase, make_book: Make, query: str
+    broker: TheirDatabase, make_book: Make, query: str
 ) -> None:
     with pytest.raises(BadData, match=r"read-?only|a query is wrong"):
         make_book("query", **asked(query, constants={"asset_type": "stock", "account_id": "A"})).read(["A"])
-    assert theirs.scalar("SELECT COUNT(*) FROM holdings WHERE qty <> '0'") == 2
+    assert broker.scalar("SELECT COUNT(*) FROM holdings WHERE qty <> '0'") == 2
 
 
-def test_a_second_statement_is_not_run(theirs: TheirDatabase, make_book: Make) -> None:
+def test_a_second_statement_is_not_run(broker: TheirDatabase, make_book: Make) -> None:
     query = (
         "SELECT ticker AS symbol, qty AS quantity FROM holdings WHERE acct = :account_id; COMMIT; DELETE FROM holdings"
     )
@@ -168,13 +168,13 @@ def test_a_second_statement_is_not_run(theirs: TheirDatabase, make_book: Make) -
         make_book("query", **asked(query)).read(["A"])
     with pytest.raises(ReadError):
         make_book("table", **mapped(where="1 = 1); COMMIT; DELETE FROM holdings; SELECT (1")).read(["A"])
-    assert theirs.scalar("SELECT COUNT(*) FROM holdings") == 2
+    assert broker.scalar("SELECT COUNT(*) FROM holdings") == 2
 
 
-def test_a_query_that_takes_too_long_is_stopped(theirs: TheirDatabase, make_book: Make) -> None:
+def test_a_query_that_takes_too_long_is_stopped(broker: TheirDatabase, make_book: Make) -> None:
     endless = (
         "SELECT CAST(pg_sleep(60) AS VARCHAR) AS symbol, 1 AS quantity WHERE 'A' = :account_id"
-        if theirs.kind == "postgresql"
+        if broker.kind == "postgresql"
         else "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
         "SELECT 'x' AS symbol, SUM(i) AS quantity FROM n WHERE 'A' = :account_id"
     )
@@ -182,25 +182,25 @@ def test_a_query_that_takes_too_long_is_stopped(theirs: TheirDatabase, make_book
         make_book("query", **asked(endless), statement_timeout_seconds=0.3).read(["A"])
 
 
-def test_more_rows_than_the_cap_fail_their_account_and_no_other(theirs: TheirDatabase, make_book: Make) -> None:
-    theirs.run(*["INSERT INTO holdings VALUES ('A', 'X', '1', 'buy', 'stock')"] * 3)
+def test_more_rows_than_the_cap_fail_their_account_and_no_other(broker: TheirDatabase, make_book: Make) -> None:
+    broker.run(*["INSERT INTO holdings VALUES ('A', 'X', '1', 'buy', 'stock')"] * 3)
     answers = make_book("table", **mapped(), max_rows_per_account=3).read(["A", "B"])
 
     assert "more than max_rows_per_account (3) rows" in str(answers["A"])
     assert isinstance(answers["B"], LocalSnapshot)
 
 
-def test_positions_and_balances_are_of_one_moment(theirs: TheirDatabase, make_book: Make) -> None:
-    theirs.run("CREATE TABLE cash (acct VARCHAR(9), cash INTEGER)", "INSERT INTO cash VALUES ('A', 1)")
-    if theirs.kind == "sqlite":
-        theirs.run("PRAGMA journal_mode = WAL")  # else the writer would wait for the reader
+def test_positions_and_balances_are_of_one_moment(broker: TheirDatabase, make_book: Make) -> None:
+    broker.run("CREATE TABLE cash (acct VARCHAR(9), cash INTEGER)", "INSERT INTO cash VALUES ('A', 1)")
+    if broker.kind == "sqlite":
+        broker.run("PRAGMA journal_mode = WAL")  # else the writer would wait for the reader
     book = make_book("table", **mapped(), balances={"table": "cash", "columns": {"account_id": "acct", "cash": "cash"}})
     reads: list[str] = []
 
     def write_after_the_positions(*arguments: Any) -> None:
         if "FROM holdings" in arguments[2]:
             reads.append(arguments[2])
-            theirs.run("UPDATE cash SET cash = 2", "UPDATE holdings SET qty = '2'")
+            broker.run("UPDATE cash SET cash = 2", "UPDATE holdings SET qty = '2'")
 
     event.listen(book._database._engine, "after_cursor_execute", write_after_the_positions)
     before = book.read(["A"])["A"]

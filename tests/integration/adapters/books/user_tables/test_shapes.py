@@ -26,8 +26,8 @@ def held(book: UserTablesBook, account_id: str = "A") -> list[tuple[str, str, De
     return sorted((row.symbol, row.asset_type.value, row.quantity, row.avg_cost) for row in answer.positions)
 
 
-def test_signed_rows(theirs: TheirDatabase, make_book: Make) -> None:
-    theirs.run(
+def test_signed_rows(broker: TheirDatabase, make_book: Make) -> None:
+    broker.run(
         "CREATE TABLE positions (acct VARCHAR(20), ticker VARCHAR(20), qty NUMERIC(20, 8), px NUMERIC(20, 8))",
         "INSERT INTO positions VALUES ('A', 'AAPL', -10.5, 190.12345678), ('A', 'MSFT', 3, NULL), ('B', 'TSLA', 1, 1)",
         "CREATE TABLE accounts (acct VARCHAR(20), cash NUMERIC(20, 2), nav NUMERIC(20, 2))",
@@ -46,8 +46,8 @@ def test_signed_rows(theirs: TheirDatabase, make_book: Make) -> None:
     assert (list(answers["C"].positions), answers["C"].cash) == ([], 5)
 
 
-def test_unsigned_rows_with_a_side_column(theirs: TheirDatabase, make_book: Make) -> None:
-    theirs.run(
+def test_unsigned_rows_with_a_side_column(broker: TheirDatabase, make_book: Make) -> None:
+    broker.run(
         "CREATE TABLE open_trades (id INTEGER, account INTEGER, symbol VARCHAR(20), kind VARCHAR(9), "
         "direction VARCHAR(9), size VARCHAR(30), entry VARCHAR(30), status VARCHAR(9))",
         "INSERT INTO open_trades VALUES (1, 7, 'AAPL', 'EQ', 'Buy', '10', '100', 'OPEN'), "
@@ -63,8 +63,8 @@ def test_unsigned_rows_with_a_side_column(theirs: TheirDatabase, make_book: Make
     ]
 
 
-def test_scaled_integers_by_a_query(theirs: TheirDatabase, make_book: Make) -> None:
-    theirs.run(
+def test_scaled_integers_by_a_query(broker: TheirDatabase, make_book: Make) -> None:
+    broker.run(
         "CREATE TABLE ledger (account VARCHAR(20), pair VARCHAR(20), qty_e8 BIGINT, cost_e2 BIGINT)",
         "INSERT INTO ledger VALUES ('A', 'BTC/USD', 12345678, 6000050), ('A', 'ETH/USD', -1, NULL)",
         "CREATE TABLE wallet (account VARCHAR(20), ccy VARCHAR(5), cents BIGINT)",
@@ -82,8 +82,8 @@ def test_scaled_integers_by_a_query(theirs: TheirDatabase, make_book: Make) -> N
     assert answer.cash_by_currency == {"USD": Decimal("123.45"), "EUR": Decimal("-0.05")}
 
 
-def test_fills_to_be_added_up(theirs: TheirDatabase, make_book: Make) -> None:
-    theirs.run(
+def test_fills_to_be_added_up(broker: TheirDatabase, make_book: Make) -> None:
+    broker.run(
         "CREATE TABLE fills (n INTEGER, account VARCHAR(20), symbol VARCHAR(20), side VARCHAR(4), "
         "qty DOUBLE PRECISION, price DOUBLE PRECISION)",
         "INSERT INTO fills VALUES (4, 'A', 'AAPL', 'sell', 5, 150), (1, 'A', 'AAPL', 'buy', 10, 100), "
@@ -98,9 +98,9 @@ def test_fills_to_be_added_up(theirs: TheirDatabase, make_book: Make) -> None:
     ]
 
 
-def test_values_within_json_and_an_account_that_is_a_constant(theirs: TheirDatabase, make_book: Make) -> None:
-    kind = "JSONB" if theirs.kind == "postgresql" else "TEXT"
-    theirs.run(
+def test_values_within_json_and_an_account_that_is_a_constant(broker: TheirDatabase, make_book: Make) -> None:
+    kind = "JSONB" if broker.kind == "postgresql" else "TEXT"
+    broker.run(
         f"CREATE TABLE docs (body {kind})",
         """INSERT INTO docs VALUES ('{"sym": "AAPL", "pos": {"qty"\\: 0.12345678901234567890}, "px"\\: "1.5"}')""",
     )
@@ -115,8 +115,8 @@ def test_values_within_json_and_an_account_that_is_a_constant(theirs: TheirDatab
     assert held(book) == [("AAPL", "stock", Decimal("0.12345678901234567890"), Decimal("1.5"))]
 
 
-def test_identifiers_multiplier_and_currency_come_along(theirs: TheirDatabase, make_book: Make) -> None:
-    theirs.run(
+def test_identifiers_multiplier_and_currency_come_along(broker: TheirDatabase, make_book: Make) -> None:
+    broker.run(
         "CREATE TABLE p (account_id VARCHAR(9), symbol VARCHAR(30), quantity INTEGER, isin VARCHAR(12), conid INTEGER)",
         "INSERT INTO p VALUES ('A', 'AAPL  260116C00200000', 1, 'US0378331005', 265598)",
     )
@@ -135,15 +135,15 @@ def test_identifiers_multiplier_and_currency_come_along(theirs: TheirDatabase, m
     assert row[4:] == ("USD", 100, {"isin": "US0378331005", "conid": "265598"})
 
 
-def test_a_schema_and_an_account_that_is_a_uuid(theirs: TheirDatabase, make_book: Make) -> None:
-    if theirs.kind == "sqlite":
-        theirs.run("CREATE TABLE p (id VARCHAR(36), s VARCHAR(9), q INTEGER)")
+def test_a_schema_and_an_account_that_is_a_uuid(broker: TheirDatabase, make_book: Make) -> None:
+    if broker.kind == "sqlite":
+        broker.run("CREATE TABLE p (id VARCHAR(36), s VARCHAR(9), q INTEGER)")
         table = "main.p"
     else:
-        theirs.run("CREATE SCHEMA trading", "CREATE TABLE trading.p (id UUID, s VARCHAR(9), q INTEGER)")
+        broker.run("CREATE SCHEMA trading", "CREATE TABLE trading.p (id UUID, s VARCHAR(9), q INTEGER)")
         table = "trading.p"
     account = "6f1ed002-ab5e-4d0a-b2c9-0b7d1a2c3d4e"
-    theirs.run(f"INSERT INTO {table} VALUES ('{account}', 'X', 1)")  # noqa: S608 - both are ours
+    broker.run(f"INSERT INTO {table} VALUES ('{account}', 'X', 1)")  # noqa: S608 - both are ours
     book = make_book(
         positions={
             "table": table,
