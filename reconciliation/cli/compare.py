@@ -131,7 +131,7 @@ def _print_result(
     for note in broker.notes:
         print_line(f"Note: {note}.", style="yellow")
     if result.not_compared:
-        print_line(f"Not compared: {', '.join(result.not_compared)}.", style="yellow")
+        print_line(f"Not compared: {', '.join(map(str, result.not_compared))}.", style="yellow")
     if result.error is not None:
         print_line(f"incomplete, nothing was compared: {result.error.message}", style="bold yellow")
         return

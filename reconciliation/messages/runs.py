@@ -24,7 +24,7 @@ def result_payload(result: ReconciliationResult) -> dict[str, Any]:
         "positions_checked": result.positions_checked,
         "duration_ms": result.duration_ms,
         "context": result.context,
-        "not_compared": list(result.not_compared),
+        "not_compared": [str(item) for item in result.not_compared],
         "error": None if error is None else {"kind": error.kind, "side": error.side, "message": error.message},
     }
 

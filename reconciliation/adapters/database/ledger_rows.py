@@ -39,7 +39,7 @@ def run_row(run: RecordedRun, not_applied: str | None) -> dict[str, Any]:
         "positions_checked": result.positions_checked,
         "discrepancy_count": len(result.discrepancies),
         "duration_ms": result.duration_ms,
-        "not_compared": list(result.not_compared),
+        "not_compared": [str(item) for item in result.not_compared],
         "error_kind": None if error is None else error.kind,
         "error_side": None if error is None else error.side,
         "error_message": None if error is None else _message(error.message),

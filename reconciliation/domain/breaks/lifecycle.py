@@ -3,7 +3,7 @@
 A run proposes at most one event for each break; a flood withdraws proposals; what is left is applied and kept.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -12,7 +12,13 @@ from reconciliation.domain.breaks.fill_evidence import FillActivity, FillEvidenc
 from reconciliation.domain.breaks.likely_causes import NO_CAUSE_INPUTS, STICKY_CAUSES, CauseInputs, Finding, explain
 from reconciliation.domain.breaks.policy import BreakPolicy, is_higher
 from reconciliation.domain.breaks.states import BreakEventKind, BreakState
-from reconciliation.domain.model.models import DiscrepancySeverity, DiscrepancyType, ReconciliationResult, Trigger
+from reconciliation.domain.model.models import (
+    DISCREPANCY_TRAITS,
+    DiscrepancySeverity,
+    NotCompared,
+    ReconciliationResult,
+    Trigger,
+)
 
 _OPENING = frozenset({BreakEventKind.OPENED, BreakEventKind.REOPENED})
 #: A run that shows a flood may say these of no break: what it read may be another account's book.
@@ -76,7 +82,8 @@ def advance(
     findings = explain(result, facts.hints)
     facts = replace(facts, holdings=facts.holdings - _second_names(result, findings))
     # What was not compared this time is as it was: no figure is not a right figure.
-    cases = {case.key: case for case in known if case.key in findings or _was_compared(case.key, result)}
+    skipped = frozenset(result.not_compared)
+    cases = {case.key: case for case in known if case.key in findings or _was_compared(case.key, skipped)}
     keys = sorted(cases.keys() | findings.keys(), key=lambda key: key.order)
     steps = [_propose(cases.get(key) or Break(key=key), findings.get(key), result, policy, facts) for key in keys]
     flood_size = _flood_size(steps, policy, facts)
@@ -91,17 +98,10 @@ def _second_names(result: ReconciliationResult, findings: Mapping[BreakKey, Find
     return {name for name in names if name is not None}
 
 
-def _was_compared(key: BreakKey, result: ReconciliationResult) -> bool:
-    measure = {
-        DiscrepancyType.CASH_MISMATCH: "cash",
-        DiscrepancyType.EQUITY_MISMATCH: "equity",
-        DiscrepancyType.COST_MISMATCH: "cost",
-    }.get(key.type)
-    if measure is None:
-        return True
-    # "cash" and "equity: USD against EUR" speak of the account, "cash EUR" and "cost AAPL" of one of its figures.
-    words = {word.partition(":")[0] for word in result.not_compared}
-    return measure not in words and f"{measure} {key.symbol or key.currency}" not in words
+def _was_compared(key: BreakKey, skipped: Collection[NotCompared]) -> bool:
+    measure = DISCREPANCY_TRAITS[key.type].measure
+    of_this = NotCompared(measure=measure, symbol=key.symbol, asset_type=key.asset_type, currency=key.currency)
+    return of_this not in skipped and NotCompared(measure=measure) not in skipped
 
 
 def read_time(result: ReconciliationResult) -> datetime:

@@ -6,16 +6,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from reconciliation.domain.breaks.break_ import Amounts, Break, BreakKey
-from reconciliation.domain.model.models import DiscrepancySeverity, DiscrepancyType
+from reconciliation.domain.model.models import DISCREPANCY_TRAITS, DiscrepancySeverity, DiscrepancyType
 from reconciliation.domain.model.values import EXACT, exact_decimal
 from reconciliation.errors import InvalidInputError
 
 _RANK = {severity: rank for rank, severity in enumerate(DiscrepancySeverity)}
-
-#: A difference of whole positions does not drift by itself: any move of it is news. Money drifts with the market.
-_EXACT_TYPES = frozenset(
-    {DiscrepancyType.MISSING_LOCAL, DiscrepancyType.MISSING_BROKER, DiscrepancyType.QUANTITY_MISMATCH}
-)
 
 
 def highest(severities: Iterable[DiscrepancySeverity]) -> DiscrepancySeverity:
@@ -90,7 +85,7 @@ class BreakPolicy:
         moved = EXACT.abs(EXACT.subtract(now.difference, published.difference))
         if limit is not None:
             return moved > limit
-        if key.type in _EXACT_TYPES:
+        if DISCREPANCY_TRAITS[key.type].is_exact:
             return moved != 0
         allowed = EXACT.multiply(self.material_change_pct, EXACT.abs(published.difference))
         return EXACT.multiply(moved, Decimal(100)) > allowed

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from reconciliation.domain.model.models import Measure, NotCompared
 from reconciliation.domain.model.snapshots import BrokerAccount, LocalSnapshot
 from reconciliation.domain.model.values import exact_decimal, optional_decimal
 from reconciliation.errors import InvalidInputError, UnusableFigureError
@@ -26,8 +27,7 @@ class Balances:
     #: Cash as one figure; None where the currencies tell all of it, or a side has none.
     cash: Pair | None
     equity: Pair | None
-    #: What cannot, as words: `cash`, `cash EUR`, `equity: USD against EUR`.
-    not_compared: tuple[str, ...]
+    not_compared: tuple[NotCompared, ...]
 
 
 def comparable_balances(local: LocalSnapshot, account: BrokerAccount) -> Balances:
@@ -46,17 +46,17 @@ def comparable_balances(local: LocalSnapshot, account: BrokerAccount) -> Balance
         balance_pair(local.cash, account.cash, "cash"),
         balance_pair(local.equity, account.total_equity, "equity"),
     )
-    words = [f"cash {currency}" for currency in lonely]
+    skipped = [NotCompared(measure=Measure.CASH, currency=currency) for currency in lonely]
     if not shared and (cash is None or against):
-        words.append(f"cash{against}")
+        skipped.append(NotCompared(measure=Measure.CASH, reason=against))
     if equity is None or against:
-        words.append(f"equity{against}")
+        skipped.append(NotCompared(measure=Measure.EQUITY, reason=against))
     told_by_currency = shared and not lonely
     return Balances(
         cash_by_currency=shared,
         cash=None if told_by_currency or against else cash,
         equity=None if against else equity,
-        not_compared=tuple(words),
+        not_compared=tuple(skipped),
     )
 
 
@@ -93,8 +93,8 @@ def _figure(value: Decimal | None, side: str, name: str) -> Decimal | None:
         raise UnusableFigureError(side, str(error)) from None
 
 
-def _currency_conflict(local: str | None, broker: str | None) -> str:
-    """Return the words for two currencies that differ; nothing where they agree or one is not known."""
+def _currency_conflict(local: str | None, broker: str | None) -> str | None:
+    """Return the words for two currencies that differ; None where they agree or one is not known."""
     if not local or not broker or local.strip().upper() == broker.strip().upper():
-        return ""
-    return f": {local.strip().upper()} against {broker.strip().upper()}"
+        return None
+    return f"{local.strip().upper()} against {broker.strip().upper()}"

@@ -13,10 +13,12 @@ from decimal import Decimal, InvalidOperation
 from reconciliation.domain.comparison.balances import Balances, balance_pair, comparable_balances
 from reconciliation.domain.comparison.lots import add_up
 from reconciliation.domain.model.models import (
-    DEFAULT_SEVERITY_MAP,
+    DISCREPANCY_TRAITS,
     AssetType,
     Discrepancy,
     DiscrepancyType,
+    Measure,
+    NotCompared,
     ReconciliationConfig,
 )
 from reconciliation.domain.model.snapshots import (
@@ -53,7 +55,7 @@ class Comparison:
 
     discrepancies: list[Discrepancy]
     positions_checked: int
-    not_compared: tuple[str, ...]
+    not_compared: tuple[NotCompared, ...]
 
 
 class Comparator:
@@ -154,7 +156,7 @@ class Comparator:
         symbol, asset_type = (None, None) if key is None else (key[0], AssetType(key[1]))
         return Discrepancy(
             type=kind,
-            severity=DEFAULT_SEVERITY_MAP[kind],
+            severity=DISCREPANCY_TRAITS[kind].severity,
             symbol=symbol,
             local_value=local,
             broker_value=broker,
@@ -227,10 +229,10 @@ def _add_up(holdings: list[_Holding]) -> _Holding:
     return _Holding(*add_up([(holding.quantity, holding.avg_cost) for holding in holdings]))
 
 
-def _costs_not_compared(local: Mapping[Key, _Row], broker: Mapping[Key, _Row]) -> tuple[str, ...]:
-    words = (
-        f"cost {key[0]}"
+def _costs_not_compared(local: Mapping[Key, _Row], broker: Mapping[Key, _Row]) -> tuple[NotCompared, ...]:
+    keys = sorted(
+        key
         for key, row in local.items()
         if key in broker and row.quantity and (row.avg_cost is None or broker[key].avg_cost is None)
     )
-    return tuple(sorted(words))
+    return tuple(NotCompared(measure=Measure.COST, symbol=symbol, asset_type=asset_type) for symbol, asset_type in keys)

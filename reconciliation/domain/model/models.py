@@ -49,14 +49,67 @@ class DiscrepancySeverity(str, Enum):
     CRITICAL = "critical"
 
 
-DEFAULT_SEVERITY_MAP: Mapping[DiscrepancyType, DiscrepancySeverity] = {
-    DiscrepancyType.MISSING_LOCAL: DiscrepancySeverity.CRITICAL,
-    DiscrepancyType.MISSING_BROKER: DiscrepancySeverity.CRITICAL,
-    DiscrepancyType.QUANTITY_MISMATCH: DiscrepancySeverity.CRITICAL,
-    DiscrepancyType.COST_MISMATCH: DiscrepancySeverity.INFO,
-    DiscrepancyType.CASH_MISMATCH: DiscrepancySeverity.WARNING,
-    DiscrepancyType.EQUITY_MISMATCH: DiscrepancySeverity.WARNING,
+class Measure(str, Enum):
+    """What is compared."""
+
+    QUANTITY = "quantity"
+    COST = "cost"
+    CASH = "cash"
+    EQUITY = "equity"
+
+
+class Level(str, Enum):
+    """Whether a discrepancy is of one holding or of the whole account."""
+
+    POSITION = "position"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscrepancyTraits:
+    """What the rules need to know of a type of discrepancy."""
+
+    severity: DiscrepancySeverity
+    level: Level
+    measure: Measure
+    #: A difference of whole positions does not drift by itself: any move of it is news. Money drifts with the market.
+    is_exact: bool
+
+
+#: The one table of discrepancy types: a new type is a row here, and the comparator's code that finds it.
+DISCREPANCY_TRAITS: Mapping[DiscrepancyType, DiscrepancyTraits] = {
+    kind: DiscrepancyTraits(severity=severity, level=level, measure=measure, is_exact=measure is Measure.QUANTITY)
+    for kind, severity, level, measure in (
+        (DiscrepancyType.MISSING_LOCAL, DiscrepancySeverity.CRITICAL, Level.POSITION, Measure.QUANTITY),
+        (DiscrepancyType.MISSING_BROKER, DiscrepancySeverity.CRITICAL, Level.POSITION, Measure.QUANTITY),
+        (DiscrepancyType.QUANTITY_MISMATCH, DiscrepancySeverity.CRITICAL, Level.POSITION, Measure.QUANTITY),
+        (DiscrepancyType.COST_MISMATCH, DiscrepancySeverity.INFO, Level.POSITION, Measure.COST),
+        (DiscrepancyType.CASH_MISMATCH, DiscrepancySeverity.WARNING, Level.ACCOUNT, Measure.CASH),
+        (DiscrepancyType.EQUITY_MISMATCH, DiscrepancySeverity.WARNING, Level.ACCOUNT, Measure.EQUITY),
+    )
 }
+
+DEFAULT_SEVERITY_MAP: Mapping[DiscrepancyType, DiscrepancySeverity] = {
+    kind: traits.severity for kind, traits in DISCREPANCY_TRAITS.items()
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotCompared:
+    """What one run could not compare: a measure of one holding, of one currency, or (neither named) of the account."""
+
+    measure: Measure
+    symbol: str | None = None
+    asset_type: AssetType | None = None
+    currency: str | None = None
+    #: Why, for people. It does not change what was not compared.
+    reason: str | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        """Return it as people and JSON see it: `cash`, `cash EUR`, `cost AAPL`, `equity: USD against EUR`."""
+        subject = self.symbol or self.currency
+        words = self.measure.value if subject is None else f"{self.measure.value} {subject}"
+        return words if self.reason is None else f"{words}: {self.reason}"
 
 
 class Trigger(str, Enum):
@@ -203,8 +256,8 @@ class ReconciliationResult:
     run_id: UUID = field(default_factory=uuid4)
     #: Why the run is incomplete; None for a complete run.
     error: RunError | None = None
-    #: What could not be compared, as words: "cash", "cash EUR", "equity: USD against EUR", "cost AAPL".
-    not_compared: tuple[str, ...] = ()
+    #: What could not be compared, although both sides were read.
+    not_compared: tuple[NotCompared, ...] = ()
     #: When each side's figures were true, as far as the side says; else when they were asked for.
     local_as_of: datetime | None = None
     broker_as_of: datetime | None = None

@@ -50,7 +50,7 @@ async def test_accounts_are_reconciled_together_and_each_fails_by_itself(
     bootstrap.close()
 
     assert [one.type.value for one in found.discrepancies] == ["quantity_mismatch"]
-    assert found.not_compared == ("cost AAPL",)
+    assert [str(item) for item in found.not_compared] == ["cost AAPL"]
     assert failed.outcome is Outcome.INCOMPLETE
     heard = []
     wait_for(lambda: heard.append(listener.get_message(timeout=1)) or len([one for one in heard if one]) == 2)

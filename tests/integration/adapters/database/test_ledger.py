@@ -12,7 +12,7 @@ from reconciliation.adapters.database.ledger_rows import break_of, break_row, ch
 from reconciliation.adapters.database.tables.ledger import BreakEventRow, BreakRow
 from reconciliation.domain.breaks.break_ import Sightings, replay
 from reconciliation.domain.breaks.policy import BreakPolicy
-from reconciliation.domain.model.models import AssetType, DiscrepancyType, ReconciliationConfig
+from reconciliation.domain.model.models import AssetType, DiscrepancyType, Measure, NotCompared, ReconciliationConfig
 from reconciliation.domain.model.runs import Fence
 from reconciliation.ports.run_ledger import Confirmation
 from tests.builders.ledger import after, failed_run, fills, finding, run
@@ -44,7 +44,7 @@ def test_a_break_over_a_hundred_runs_is_told_once_and_so_is_every_turn_of_it(boo
 
 def test_every_run_is_recorded_with_what_it_rested_on(book: Book) -> None:
     config = ReconciliationConfig("A", cash_tolerance=Decimal("2.50"))
-    result = run(0, finding(), not_compared=("cash",), broker_as_of=after(-30))
+    result = run(0, finding(), not_compared=(NotCompared(measure=Measure.CASH),), broker_as_of=after(-30))
     result.context["asked"] = uuid4()
     book.ledger.record([])
     book.record(result, config=config)

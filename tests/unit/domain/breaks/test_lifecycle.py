@@ -9,7 +9,7 @@ from reconciliation.domain.breaks.fill_evidence import NO_EVIDENCE
 from reconciliation.domain.breaks.likely_causes import CauseInputs
 from reconciliation.domain.breaks.policy import BreakPolicy, SeverityRule
 from reconciliation.domain.breaks.states import BreakEventKind, BreakState
-from reconciliation.domain.model.models import AssetType, DiscrepancySeverity, DiscrepancyType
+from reconciliation.domain.model.models import AssetType, DiscrepancySeverity, DiscrepancyType, Measure, NotCompared
 from reconciliation.errors import InvalidInputError
 from tests.builders.ledger import Life, after, failed_run, fills, finding, kinds, run
 
@@ -272,18 +272,40 @@ def test_a_rule_or_action_that_cannot_work_is_refused() -> None:
             BreakAction(**{"kind": kind, "actor": "ann", "at": after(0), **values})
 
 
+def skipped(measure: Measure, **subject: Any) -> NotCompared:
+    return NotCompared(measure=measure, **subject)
+
+
+AAPL = {"symbol": "AAPL", "asset_type": AssetType.STOCK}
+OTHERS = (
+    skipped(Measure.COST, symbol="MSFT", asset_type=AssetType.STOCK),
+    skipped(Measure.COST, symbol="AAPL", asset_type=AssetType.OPTION),
+    skipped(Measure.CASH, currency="EUR"),
+)
+
+
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("found", "not_compared"),
     [
-        (finding(None, kind=CASH), ("cash", "equity")),
-        (finding(None, kind=CASH), ("cash: USD against EUR",)),
-        (finding(None, kind=DiscrepancyType.EQUITY_MISMATCH), ("equity",)),
-        (finding(kind=DiscrepancyType.COST_MISMATCH), ("cost AAPL",)),
+        (finding(None, kind=CASH), (skipped(Measure.CASH), skipped(Measure.EQUITY))),
+        (finding(None, kind=CASH), (skipped(Measure.CASH, reason="USD against EUR"),)),
+        (finding(None, kind=DiscrepancyType.EQUITY_MISMATCH), (skipped(Measure.EQUITY),)),
+        (finding(kind=DiscrepancyType.COST_MISMATCH), (skipped(Measure.COST, **AAPL),)),
     ],
 )
-def test_what_was_not_compared_is_not_resolved(found: object, words: tuple[str, ...]) -> None:
+def test_what_was_not_compared_is_not_resolved(found: object, not_compared: tuple[NotCompared, ...]) -> None:
     life = opened(found)
-    life.run(run(10, not_compared=words))
+    life.run(run(10, not_compared=not_compared))
     assert life.kinds() == ["suspected", "opened"]
-    life.run(run(15, not_compared=("cost MSFT", "cash EUR")))
+    life.run(run(15, not_compared=OTHERS))
     assert life.kinds() == ["suspected", "opened", "resolved"]
+
+
+def test_what_was_not_compared_is_said_in_the_same_words_as_ever() -> None:
+    items = (
+        skipped(Measure.CASH),
+        skipped(Measure.CASH, currency="EUR"),
+        skipped(Measure.COST, **AAPL),
+        skipped(Measure.EQUITY, reason="USD against EUR"),
+    )
+    assert [str(item) for item in items] == ["cash", "cash EUR", "cost AAPL", "equity: USD against EUR"]

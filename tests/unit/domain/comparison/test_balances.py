@@ -24,13 +24,17 @@ def found(comparison: Comparison) -> list[tuple[DiscrepancyType, str | None, Dec
     return [(one.type, one.currency, one.local_value, one.broker_value) for one in comparison.discrepancies]
 
 
+def words(comparison: Comparison) -> tuple[str, ...]:
+    return tuple(str(item) for item in comparison.not_compared)
+
+
 CASH, EQUITY = DiscrepancyType.CASH_MISMATCH, DiscrepancyType.EQUITY_MISMATCH
 
 
 def test_cash_is_compared_by_currency_where_both_sides_split_it() -> None:
     comparison = compare(split(USD=100, EUR=50), split(USD=90, EUR="50.5"))
     assert found(comparison) == [(CASH, "USD", 100, 90)]
-    assert comparison.not_compared == ("equity",)
+    assert words(comparison) == ("equity",)
 
 
 def test_a_total_that_its_currencies_tell_is_not_told_again() -> None:
@@ -41,19 +45,19 @@ def test_a_total_that_its_currencies_tell_is_not_told_again() -> None:
 def test_a_currency_of_one_side_is_not_compared_but_the_totals_are() -> None:
     local, broker = split(USD=100) | {"cash": Decimal(100)}, split(USD=100, EUR=50) | {"cash": Decimal(155)}
     assert found(compare(local, broker)) == [(CASH, None, 100, 155)]
-    assert compare(local, broker).not_compared == ("cash EUR", "equity")
+    assert words(compare(local, broker)) == ("cash EUR", "equity")
 
 
 def test_no_currency_in_common_leaves_the_totals() -> None:
     assert found(compare({"cash": Decimal(1)}, split(USD=5) | {"cash": Decimal(5)})) == [(CASH, None, 1, 5)]
-    assert compare(split(USD=1), split(EUR=1)).not_compared == ("cash", "equity")
+    assert words(compare(split(USD=1), split(EUR=1))) == ("cash", "equity")
 
 
 @pytest.mark.parametrize("residue", ["-0.00005", "0.004", "0"])
 def test_a_residue_of_one_side_is_nothing(residue: str) -> None:
     comparison = compare(split(USD=100), split(USD=100, EUR=residue))
     assert comparison.discrepancies == []
-    assert comparison.not_compared == ("equity",)
+    assert words(comparison) == ("equity",)
 
 
 def test_the_tolerance_holds_for_each_currency_inclusively() -> None:
@@ -66,7 +70,7 @@ def test_totals_in_different_currencies_are_not_compared_and_said_so() -> None:
     broker = {"cash": Decimal(9), "total_equity": Decimal(9), "currency": "EUR"}
     comparison = compare(local, broker)
     assert comparison.discrepancies == []
-    assert comparison.not_compared == ("cash: USD against EUR", "equity: USD against EUR")
+    assert words(comparison) == ("cash: USD against EUR", "equity: USD against EUR")
 
 
 @pytest.mark.parametrize("currency", ["USD", "usd ", None])

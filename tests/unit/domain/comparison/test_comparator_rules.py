@@ -151,7 +151,7 @@ def test_what_a_side_does_not_say_is_named_as_not_compared() -> None:
     local = LocalSnapshot(account_id="A", positions=[local_row("AAPL", 1, None), local_row("MSFT", 1)], cash=Decimal(5))
     broker = BrokerSnapshot(account=account(equity="7"), positions=[broker_row("AAPL", 1), broker_row("MSFT", 1)])
     comparison = comparator().compare(local, broker)
-    assert comparison.not_compared == ("cash", "equity", "cost AAPL")
+    assert [str(item) for item in comparison.not_compared] == ["cash", "equity", "cost AAPL"]
     assert comparison.discrepancies == []
     assert comparison.positions_checked == 2
 
