@@ -14,8 +14,8 @@ from sqlalchemy import Engine
 from reconciliation.adapters.brokers.host.connections import LOOK_AGAIN_SECONDS, OpenConnections
 from reconciliation.adapters.brokers.host.rate_limited import RateLimiter
 from reconciliation.adapters.database.connections import ConnectionStore
-from reconciliation.adapters.database.recorded_runs import SqlRecordedRuns
 from reconciliation.adapters.database.registry import Registry
+from reconciliation.adapters.database.runs import SqlRecordedRuns
 from reconciliation.adapters.redis.account_mirror import AccountMirror
 from reconciliation.adapters.redis.circuit_breaker import RedisCircuitBreaker
 from reconciliation.adapters.redis.client import connect_async

@@ -12,9 +12,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from reconciliation.adapters.database.bulk_rows import insert_missing_rows, insert_rows, update_rows
+from reconciliation.adapters.database.bulk_rows import insert_missing_rows, insert_rows, is_among, update_rows
 from reconciliation.adapters.database.ledger_rows import health_of, health_row
-from reconciliation.adapters.database.membership import is_among
 from reconciliation.adapters.database.tables.ledger import AccountHealthRow, OutboxRow
 from reconciliation.domain.breaks.account_health import AccountEvent, AccountHealth
 from reconciliation.domain.breaks.break_ import Break, BreakChange

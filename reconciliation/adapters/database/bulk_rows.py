@@ -1,4 +1,4 @@
-"""Writing many rows in one statement, whichever database it is.
+"""Writing many rows in one statement, and reading the rows of many keys, whichever database it is.
 
 PostgreSQL gets the rows as one JSON document and takes it apart itself: one statement to parse and to plan, for about
 half of what binding every value costs the client. SQLite binds within the process, row by row.
@@ -7,18 +7,36 @@ The rows of a call have the same columns, by their names, and no key twice. Valu
 columns' own types.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Dialect, Table, Text, bindparam, cast, column, func, insert, select, update
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    ColumnElement,
+    Connection,
+    Dialect,
+    String,
+    Table,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeDecorator
 
-from reconciliation.adapters.database.json_text import to_json
+from reconciliation.adapters.database.engine import to_json
 
 Rows = Sequence[Mapping[str, Any]]
 _Names = tuple[str, ...]
@@ -59,6 +77,16 @@ def update_rows(connection: Connection, row_class: type[DeclarativeBase], rows: 
     else:
         prefixed = [{f"{_NEW}{name}": value for name, value in row.items()} for row in rows]
         connection.execute(_update(table, names), prefixed)
+
+
+def is_among(column: Any, values: Iterable[Any], connection: Connection) -> ColumnElement[bool]:
+    """Return the condition that a column of text or ids has one of these values."""
+    wanted = list(values)
+    if connection.dialect.name == "postgresql":
+        # One array instead of a placeholder per value: made once, prepared once, and a third cheaper to send.
+        kind = Uuid() if isinstance(column.type, Uuid) else String()
+        return column == any_(bindparam(None, wanted, type_=ARRAY(kind)))  # type: ignore[no-any-return]
+    return column.in_(wanted)  # type: ignore[no-any-return]
 
 
 def _execute(connection: Connection, build: Callable[..., Any], table: Table, rows: Rows) -> None:

@@ -1,6 +1,10 @@
 """The way to our own database: engines with limits, transactions that read or write, errors as sentences."""
 
+import json
+import random
 import re
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,7 +15,6 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import NullPool
 
-from reconciliation.adapters.database.json_text import to_json
 from reconciliation.errors import ConfigurationError, StorageError
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -20,6 +23,8 @@ LOCK_TIMEOUT_SECONDS = 10
 #: A worker that hangs inside a transaction loses it, and its locks, after this.
 IDLE_TRANSACTION_TIMEOUT_SECONDS = 60
 POOL_TIMEOUT_SECONDS = 10
+#: Between two tries to set WAL on a new file that other processes open, too.
+_WAL_RETRY_SECONDS = (0.002, 0.02)
 #: A connection older than this is replaced, so that a failed-over address is left.
 POOL_RECYCLE_SECONDS = 1800
 
@@ -31,6 +36,9 @@ _SESSION = {
     # A plan that is kept is of the day when it was made: one for an empty table reads a full one from end to end.
     "plan_cache_mode": "force_custom_plan",
 }
+
+#: How JSON is written into the database. A run's context is the caller's, and may hold a UUID or a time, as text then.
+to_json = json.JSONEncoder(default=str).encode
 
 #: Execution option of a transaction that only reads: SQLite then takes no write lock.
 _READS = "reconciliation_reads"
@@ -155,11 +163,26 @@ def _set_up_sqlite(dbapi_connection: Any, _record: Any) -> None:
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
     try:
-        cursor.execute("PRAGMA journal_mode = WAL")  # readers see one moment, and don't wait for the writer
+        _change_to_wal(cursor)  # readers see one moment, and don't wait for the writer
         cursor.execute("PRAGMA synchronous = NORMAL")  # safe in WAL against a crash of the process
         cursor.execute("PRAGMA foreign_keys = ON")
     finally:
         cursor.close()
+
+
+def _change_to_wal(cursor: Any) -> None:
+    """Set WAL, and wait for the lock as a statement would: for this change SQLite itself does not wait."""
+    deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            # The low byte of an extended code is its family.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(*_WAL_RETRY_SECONDS))  # noqa: S311 - jitter
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

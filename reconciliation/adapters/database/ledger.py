@@ -12,10 +12,9 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, delete, select
 
 from reconciliation.adapters.database.account_lock import LockedAccount, lock_accounts, save_accounts
-from reconciliation.adapters.database.bulk_rows import insert_rows, upsert_rows
+from reconciliation.adapters.database.bulk_rows import insert_rows, is_among, upsert_rows
 from reconciliation.adapters.database.engine import write_transaction
 from reconciliation.adapters.database.ledger_rows import break_of, break_row, change_row, discrepancy_row, run_row
-from reconciliation.adapters.database.membership import is_among
 from reconciliation.adapters.database.tables.ledger import BreakEventRow, BreakRow, DiscrepancyRow, RunRow
 from reconciliation.domain.breaks.account_health import Condition, after_run, why_not_applied
 from reconciliation.domain.breaks.break_ import Break, BreakChange, BreakKey

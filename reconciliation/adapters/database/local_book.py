@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, String, select, type_coerce
 
+from reconciliation.adapters.database.bulk_rows import is_among
 from reconciliation.adapters.database.engine import read_transaction
-from reconciliation.adapters.database.membership import is_among
 from reconciliation.adapters.database.tables.local_book import Account, Position
 from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.snapshots import BookRow, LocalSnapshot

@@ -13,9 +13,8 @@ from typing import Any
 from sqlalchemy import Connection as DbConnection
 from sqlalchemy import Engine, delete, func, select, update
 
-from reconciliation.adapters.database.bulk_rows import insert_rows, update_rows
+from reconciliation.adapters.database.bulk_rows import insert_rows, is_among, update_rows
 from reconciliation.adapters.database.engine import read_transaction, write_transaction
-from reconciliation.adapters.database.membership import is_among
 from reconciliation.adapters.database.tables.registry import (
     AccountLabelRow,
     AccountRow,

@@ -1,13 +1,15 @@
-"""Recorded runs, to look at."""
+"""Recorded runs: to look at, and to ask before an attempt is repeated whose first one may have been recorded."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Engine, select
 
 from reconciliation.adapters.database.breaks import id_range
+from reconciliation.adapters.database.bulk_rows import is_among
 from reconciliation.adapters.database.engine import read_transaction
 from reconciliation.adapters.database.tables.ledger import DiscrepancyRow, RunRow
 from reconciliation.domain.model.models import Outcome, Trigger
@@ -69,3 +71,20 @@ class SqlRuns:
             run = dict(rows[0])
             findings = select(_FINDINGS).where(_FINDINGS.c.run_id == run["run_id"]).order_by(_FINDINGS.c.id)
             return run, [dict(row) for row in connection.execute(findings).mappings()]
+
+
+class SqlRecordedRuns:
+    """Implements `reconciliation.ports.run_ledger.RecordedRuns`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def recorded(self, run_ids: Sequence[UUID]) -> set[UUID]:
+        """Return those that were recorded as complete; an incomplete one is worth another attempt.
+
+        Raises:
+            StorageError: the database cannot be reached.
+        """
+        complete = RunRow.outcome != Outcome.INCOMPLETE.value
+        with read_transaction(self._engine) as db:
+            return set(db.scalars(select(RunRow.run_id).where(is_among(RunRow.run_id, run_ids, db), complete)))

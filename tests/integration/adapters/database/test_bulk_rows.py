@@ -13,9 +13,14 @@ from sqlalchemy import Engine, delete, func, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from reconciliation.adapters.database import bulk_rows
-from reconciliation.adapters.database.bulk_rows import insert_missing_rows, insert_rows, update_rows, upsert_rows
+from reconciliation.adapters.database.bulk_rows import (
+    insert_missing_rows,
+    insert_rows,
+    is_among,
+    update_rows,
+    upsert_rows,
+)
 from reconciliation.adapters.database.engine import build_engine, read_transaction, write_transaction
-from reconciliation.adapters.database.membership import is_among
 from reconciliation.adapters.database.tables.ledger import DiscrepancyRow, RunRow
 from reconciliation.adapters.database.tables.local_book import Account, Position
 from reconciliation.domain.model.models import AssetType
