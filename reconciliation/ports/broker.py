@@ -17,20 +17,34 @@ from reconciliation.errors import InvalidInputError, ReadError
 class BrokerQuery(Protocol):
     """The least that a broker adapter must do."""
 
-    async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]:
-        """Return every holding, or raise `ReadError`. An empty sequence is a sure "flat"."""
+    async def get_positions(self, account_id: str) -> list[BrokerPosition]:
+        """Return every holding, or raise `ReadError`. An empty list says for certain that the account is flat."""
         ...
 
     async def get_account(self, account_id: str) -> BrokerAccount:
-        """Return the account's figures, or raise `ReadError`."""
+        """Return the account's balances, or raise `ReadError`."""
         ...
 
 
 class SnapshotBroker(ABC):
     """A broker that answers for many accounts at once, each in one consistent piece (statements, paper).
 
-    Subclass it beside `BrokerQuery`; it is found by type, never by probing for a method.
+    It is a `BrokerQuery` by its one method, and found by type, never by probing for a method.
     """
+
+    async def get_positions(self, account_id: str) -> list[BrokerPosition]:
+        """Return every holding of the account's snapshot."""
+        return list((await self._snapshot(account_id)).positions)
+
+    async def get_account(self, account_id: str) -> BrokerAccount:
+        """Return the balances of the account's snapshot."""
+        return (await self._snapshot(account_id)).account
+
+    async def _snapshot(self, account_id: str) -> BrokerSnapshot:
+        answer = (await self.get_snapshots([account_id]))[account_id]
+        if isinstance(answer, ReadError):
+            raise answer
+        return answer
 
     @abstractmethod
     async def get_snapshots(self, account_ids: Sequence[str]) -> Mapping[str, BrokerSnapshot | ReadError]:

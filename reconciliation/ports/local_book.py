@@ -21,8 +21,24 @@ class PositionProvider(Protocol):
 class LocalBook(ABC):
     """A local book that answers for many accounts in one consistent read.
 
-    Subclass it beside `PositionProvider`; it is found by type, never by probing for a method.
+    It is a `PositionProvider` by its one method, and found by type, never by probing for a method.
     """
+
+    async def get_positions(self, account_id: str) -> list[PositionLike]:
+        """Return the positions of the account's snapshot."""
+        return list((await self._snapshot(account_id)).positions)
+
+    async def get_cash(self, account_id: str) -> Decimal | None:
+        return (await self._snapshot(account_id)).cash
+
+    async def get_equity(self, account_id: str) -> Decimal | None:
+        return (await self._snapshot(account_id)).equity
+
+    async def _snapshot(self, account_id: str) -> LocalSnapshot:
+        answer = (await self.get_snapshots([account_id]))[account_id]
+        if isinstance(answer, ReadError):
+            raise answer
+        return answer
 
     @abstractmethod
     async def get_snapshots(self, account_ids: Sequence[str]) -> Mapping[str, LocalSnapshot | ReadError]:

@@ -167,7 +167,7 @@ async def test_both_ways_to_ask_give_the_same_answer(case: BrokerCase) -> None:
         account = await broker.get_account(case.account_id)
         snapshot = await read(case, broker)
 
-    assert list(positions) == list(snapshot.positions)
+    assert positions == list(snapshot.positions)  # a list: callers compare and extend it
     assert account == snapshot.account
 
 

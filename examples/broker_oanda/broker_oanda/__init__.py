@@ -6,27 +6,30 @@ Secret: `token`.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import httpx
 
 from broker_oanda.answers import read_account, read_open_count, read_positions
-from reconciliation.adapters.brokers.sdk.credentials import Credentials
-from reconciliation.adapters.brokers.sdk.http_status import refusal
-from reconciliation.adapters.brokers.sdk.json_records import decode_json
-from reconciliation.adapters.brokers.sdk.limit_options import read_limits, read_timeout
-from reconciliation.adapters.brokers.sdk.options import BrokerOptions
 from reconciliation.broker import (
     BrokerAccount,
     BrokerLimits,
+    BrokerOptions,
     BrokerPosition,
     ClosableBroker,
+    Credentials,
+    Incomplete,
     MeteredBroker,
+    ReadError,
     RequestPermits,
+    Unavailable,
+    decode_json,
+    read_limits,
+    read_timeout,
+    refusal,
 )
-from reconciliation.errors import Incomplete, ReadError, Unavailable
 
 Answer = TypeVar("Answer")
 
@@ -51,7 +54,7 @@ def open_oanda(options: Mapping[str, Any], secrets: Mapping[str, str]) -> "Oanda
 
 
 class OandaBroker(ClosableBroker, MeteredBroker):
-    """Positions and figures of OANDA accounts, named by their v20 account id."""
+    """Positions and balances of OANDA accounts, named by their v20 account id."""
 
     def __init__(
         self, *, base_url: str, credentials: Credentials, timeout_seconds: float, limits: BrokerLimits
@@ -72,13 +75,13 @@ class OandaBroker(ClosableBroker, MeteredBroker):
     def take_permits_from(self, permits: RequestPermits) -> None:
         self._permits = permits
 
-    async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]:
+    async def get_positions(self, account_id: str) -> list[BrokerPosition]:
         if account_id not in self._proven:
             # The list of positions does not say whose it is; the summary does.
             await self.get_account(account_id)
         positions = await self._read(account_id, "openPositions", read_positions)
         if not positions:
-            # "Nothing held" is the dearest mistake there is: ask a second witness.
+            # A wrong "flat" is the costliest mistake: cross-check it with a second request.
             count = await self._read(account_id, "summary", read_open_count)
             if count:
                 raise Incomplete(
@@ -101,7 +104,7 @@ class OandaBroker(ClosableBroker, MeteredBroker):
         failure: ReadError
         try:
             client = self._connected()
-            # The permit first: waiting for it is no fault of the broker's, and not part of the time-out.
+            # The permit comes first: the wait for it does not count as time of the broker.
             async with self._permits.permit() if self._permits else nullcontext():
                 async with asyncio.timeout(self._timeout_seconds):
                     return read(await _ask(client, f"/v3/accounts/{account_id}/{what}"), account_id)
@@ -130,7 +133,7 @@ class OandaBroker(ClosableBroker, MeteredBroker):
         return self._client
 
     def _cleaned(self, error: ReadError, account_id: str) -> ReadError:
-        """Blot out what a server may have quoted, and let go of all that led here."""
+        """Redact what a server may have quoted, and keep no reference to the request."""
         error.args = (self._credentials.hide(str(error)),)
         error.account_id = account_id
         error.__cause__ = error.__context__ = None

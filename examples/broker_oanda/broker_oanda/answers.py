@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from reconciliation.adapters.brokers.sdk.json_records import Record
-from reconciliation.broker import BrokerAccount, BrokerPosition
-from reconciliation.errors import BadData
-from reconciliation.models import AssetType
+from reconciliation.broker import AssetType, BadData, BrokerAccount, BrokerPosition, Record
 
 _CODES = "AUD CAD CHF CNH CZK DKK EUR GBP HKD HUF JPY MXN NOK NZD PLN SEK SGD THB TRY USD ZAR"
 CURRENCIES = frozenset(_CODES.split())
@@ -23,7 +20,7 @@ def read_positions(raw: Any, account_id: str) -> list[BrokerPosition]:
 
 
 def read_account(raw: Any, account_id: str) -> BrokerAccount:
-    """Return the figures of the summary, or raise BadData if they are of another account."""
+    """Return the balances of the summary, or raise BadData if they are of another account."""
     account = _account(raw, account_id)
     cash, currency = account.number("balance"), account.text("currency")
     return BrokerAccount(

@@ -8,14 +8,13 @@ A balances file with several rows for an account, each in its own currency, give
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from os import PathLike
 from pathlib import Path
 
 from reconciliation.adapters.books.balances import BalanceRow, join_figures
 from reconciliation.adapters.books.csv_table import CsvRow, read_rows
 from reconciliation.domain.model.models import AssetType
-from reconciliation.domain.model.snapshots import LocalPosition, LocalSnapshot, PositionLike
+from reconciliation.domain.model.snapshots import LocalPosition, LocalSnapshot
 from reconciliation.errors import BadData, InvalidInputError, ReadError
 from reconciliation.ports.local_book import LocalBook, PositionProvider
 
@@ -46,15 +45,6 @@ class CsvBook(LocalBook, PositionProvider):
             raise BadData(str(error)) from error
         return {account_id: book.get(account_id) or self._unknown(account_id) for account_id in account_ids}
 
-    async def get_positions(self, account_id: str) -> Sequence[PositionLike]:
-        return (await self._one(account_id)).positions
-
-    async def get_cash(self, account_id: str) -> Decimal | None:
-        return (await self._one(account_id)).cash
-
-    async def get_equity(self, account_id: str) -> Decimal | None:
-        return (await self._one(account_id)).equity
-
     def read(self) -> dict[str, LocalSnapshot]:
         """Return the whole book by account, in the calling thread.
 
@@ -62,12 +52,6 @@ class CsvBook(LocalBook, PositionProvider):
             InvalidInputError: a file is not as it should be; the message names file, line and column.
         """
         return read_book(self._positions_path, self._balances_path)
-
-    async def _one(self, account_id: str) -> LocalSnapshot:
-        answer = (await self.get_snapshots([account_id]))[account_id]
-        if isinstance(answer, ReadError):
-            raise answer
-        return answer
 
     def _unknown(self, account_id: str) -> BadData:
         files = " and ".join(str(path) for path in (self._positions_path, self._balances_path) if path)

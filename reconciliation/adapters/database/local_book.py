@@ -3,7 +3,6 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, Engine, String, select, type_coerce
@@ -55,15 +54,6 @@ class SqlBook(LocalBook, PositionProvider):
         """
         return await asyncio.to_thread(self.read, account_ids)
 
-    async def get_positions(self, account_id: str) -> Sequence[BookRow]:
-        return (await self._one(account_id)).positions  # type: ignore[return-value]  # _snapshot put BookRows there
-
-    async def get_cash(self, account_id: str) -> Decimal | None:
-        return (await self._one(account_id)).cash
-
-    async def get_equity(self, account_id: str) -> Decimal | None:
-        return (await self._one(account_id)).equity
-
     def read(self, account_ids: Sequence[str]) -> dict[str, LocalSnapshot | ReadError]:
         """Return what `get_snapshots` does, in the calling thread."""
         answers: dict[str, LocalSnapshot | ReadError] = {}
@@ -80,12 +70,6 @@ class SqlBook(LocalBook, PositionProvider):
                     account_id=account_id,
                 )
         return answers
-
-    async def _one(self, account_id: str) -> LocalSnapshot:
-        answer = (await self.get_snapshots([account_id]))[account_id]
-        if isinstance(answer, ReadError):
-            raise answer
-        return answer
 
 
 def _read_chunk(connection: Connection, account_ids: Sequence[str]) -> Iterator[tuple[str, LocalSnapshot | ReadError]]:

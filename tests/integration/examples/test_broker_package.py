@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 
+import reconciliation.broker.transport
 from tests.brokers.oanda_server import ACCOUNT, PACKAGE, SECRETS, OandaWire
 from tests.contract.samples import load_sample
 from tests.support.places import ROOT
@@ -101,3 +102,17 @@ def test_every_piece_of_code_on_the_page_stands_in_the_package():
     assert len(pieces) >= 4
     for name, code in pieces:
         assert code.strip() in (ROOT / name).read_text(encoding="utf-8"), f"{PAGE.name} and {name} differ: {code[:60]}"
+
+
+def test_the_package_and_the_page_import_public_names_only():
+    texts = [PAGE.read_text(encoding="utf-8"), *(file.read_text(encoding="utf-8") for file in PACKAGE.rglob("*.py"))]
+    imported = {
+        module for text in texts for module in re.findall(r"^from (reconciliation\S*) import", text, re.MULTILINE)
+    }
+    assert imported == {"reconciliation.broker"}
+
+
+def test_the_page_lists_every_public_name():
+    page = PAGE.read_text(encoding="utf-8")
+    names = [*reconciliation.broker.__all__, *reconciliation.broker.transport.__all__]
+    assert not [name for name in names if f"`{name}`" not in page]

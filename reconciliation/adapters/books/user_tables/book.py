@@ -86,15 +86,6 @@ class UserTablesBook(LocalBook, PositionProvider):
         """
         return await asyncio.to_thread(self.read, account_ids)
 
-    async def get_positions(self, account_id: str) -> Sequence[BookRow]:
-        return (await self._one(account_id)).positions  # type: ignore[return-value]  # `read` put BookRows there
-
-    async def get_cash(self, account_id: str) -> Decimal | None:
-        return (await self._one(account_id)).cash
-
-    async def get_equity(self, account_id: str) -> Decimal | None:
-        return (await self._one(account_id)).equity
-
     def read(self, account_ids: Sequence[str]) -> dict[str, LocalSnapshot | ReadError]:
         """Return what `get_snapshots` does, in the calling thread."""
         with self._database.snapshot() as connection:
@@ -182,12 +173,6 @@ class UserTablesBook(LocalBook, PositionProvider):
         except InvalidInputError as error:
             return _bad("balances", account_id, str(error))
         return replace(snapshot, positions=add_up(rows) if self._options.positions.fills else rows)
-
-    async def _one(self, account_id: str) -> LocalSnapshot:
-        answer = (await self.get_snapshots([account_id]))[account_id]
-        if isinstance(answer, ReadError):
-            raise answer
-        return answer
 
 
 def pairs(values: Mapping[str, Any]) -> str:

@@ -5,16 +5,14 @@ Options: `api` ("trading", the default, or "broker"), `paper` (default true), `t
 Secrets: `api_key` and `secret_key`, or `oauth_token` (trading only).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from reconciliation.adapters.brokers.alpaca.answers import HeldValue, read_account, read_held_value, read_positions
-from reconciliation.adapters.brokers.sdk.credentials import Credentials
-from reconciliation.adapters.brokers.sdk.extras import require_extra
-from reconciliation.adapters.brokers.sdk.limit_options import read_limits, read_timeout
-from reconciliation.adapters.brokers.sdk.options import BrokerOptions
+from reconciliation.adapters.brokers.sdk.credentials import Credentials, require_extra
+from reconciliation.adapters.brokers.sdk.options import BrokerOptions, read_limits, read_timeout
 from reconciliation.adapters.brokers.sdk.sdk_threads import SdkThreads
 from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition
 from reconciliation.errors import ConfigurationError, Incomplete, ReadError
@@ -105,7 +103,7 @@ class AlpacaBroker(ClosableBroker, MeteredBroker):
     def take_permits_from(self, permits: RequestPermits) -> None:
         self._threads.take_permits_from(permits)
 
-    async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]:
+    async def get_positions(self, account_id: str) -> list[BrokerPosition]:
         await self._load(account_id)
         return await self._threads.ask(account_id, lambda: self._positions(account_id))
 
@@ -122,7 +120,7 @@ class AlpacaBroker(ClosableBroker, MeteredBroker):
         if self._client is None:
             await self._threads.load(account_id, self._connected)
 
-    def _positions(self, account_id: str) -> Sequence[BrokerPosition]:
+    def _positions(self, account_id: str) -> list[BrokerPosition]:
         """Read the rows. They don't name their account, and an empty list could be anyone's: the account vouches."""
         if account_id not in self._proven:
             self._account(account_id)

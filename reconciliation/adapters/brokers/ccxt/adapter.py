@@ -1,6 +1,6 @@
 """Any exchange that ccxt knows (extra `ccxt`): wallets, margin, swaps, futures. Options: docs/brokers/ccxt.md."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from reconciliation.adapters.brokers.ccxt.answers import (
@@ -59,7 +59,7 @@ class CcxtBroker(ClosableBroker, MeteredBroker):
     def take_permits_from(self, permits: RequestPermits) -> None:
         self._threads.take_permits_from(permits)
 
-    async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]:
+    async def get_positions(self, account_id: str) -> list[BrokerPosition]:
         params = self._params_of(account_id)
         await self._load(account_id)
         return await self._threads.ask(account_id, lambda: self._positions(account_id, params))
@@ -84,7 +84,7 @@ class CcxtBroker(ClosableBroker, MeteredBroker):
             )
         return self._options.accounts[account_id]
 
-    def _positions(self, account_id: str, params: Mapping[str, Any]) -> Sequence[BrokerPosition]:
+    def _positions(self, account_id: str, params: Mapping[str, Any]) -> list[BrokerPosition]:
         held: list[BrokerPosition] = []
         if self._options.holds != DERIVATIVES:
             held += read_holdings(self._balance(params), self._options, f"balance of {account_id!r}")

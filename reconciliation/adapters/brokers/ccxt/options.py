@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from reconciliation.adapters.brokers.ccxt.facts import FACTS, UNKNOWN_EXCHANGE, ExchangeFacts, RowEvidence
-from reconciliation.adapters.brokers.sdk.extras import require_extra
-from reconciliation.adapters.brokers.sdk.limit_options import read_timeout
-from reconciliation.adapters.brokers.sdk.options import BrokerOptions
+from reconciliation.adapters.brokers.sdk.credentials import require_extra
+from reconciliation.adapters.brokers.sdk.options import BrokerOptions, read_timeout
 from reconciliation.errors import ConfigurationError
 from reconciliation.ports.broker import BrokerLimits
 

@@ -1,7 +1,7 @@
 """A broker under the limits of its login: every request waits for its permit, and has its own time limit."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
@@ -48,7 +48,7 @@ class UntimedPermits:
 class BrokerReads(Protocol):
     """The two questions of `BrokerQuery`."""
 
-    async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]: ...
+    async def get_positions(self, account_id: str) -> list[BrokerPosition]: ...
     async def get_account(self, account_id: str) -> BrokerAccount: ...
 
 
@@ -59,7 +59,7 @@ class TimedBroker:
         self._broker = broker
         self._timeout_seconds = timeout_seconds
 
-    async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]:
+    async def get_positions(self, account_id: str) -> list[BrokerPosition]:
         return await within(self._timeout_seconds, self._broker.get_positions(account_id), account_id)
 
     async def get_account(self, account_id: str) -> BrokerAccount:
@@ -80,7 +80,7 @@ class PermittedBroker:
         self._limiter = limiter
         self._charged_ahead = max(requests_per_account - 2, 0)
 
-    async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]:
+    async def get_positions(self, account_id: str) -> list[BrokerPosition]:
         for _ in range(self._charged_ahead):
             async with self._limiter.permit():
                 pass

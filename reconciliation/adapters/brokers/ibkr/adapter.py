@@ -15,7 +15,7 @@ from reconciliation.adapters.brokers.ibkr.gateway import (
 )
 from reconciliation.adapters.brokers.ibkr.rows import GatewayBook, snapshot_of
 from reconciliation.adapters.brokers.sdk.options import BrokerOptions
-from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition, BrokerSnapshot
+from reconciliation.domain.model.snapshots import BrokerSnapshot
 from reconciliation.errors import BadData, Incomplete, ReadError, Unavailable
 from reconciliation.ports.broker import BrokerLimits, BrokerQuery, ClosableBroker, LimitedBroker, SnapshotBroker
 
@@ -53,22 +53,10 @@ class IbkrBroker(SnapshotBroker, ClosableBroker, LimitedBroker):
         book = await session.read(asked if self._market_values else ()) if asked else None
         return {account_id: self._answer(account_id, known, book) for account_id in account_ids}
 
-    async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]:
-        return (await self._one(account_id)).positions
-
-    async def get_account(self, account_id: str) -> BrokerAccount:
-        return (await self._one(account_id)).account
-
     async def close(self) -> None:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
-
-    async def _one(self, account_id: str) -> BrokerSnapshot:
-        answer = (await self.get_snapshots([account_id]))[account_id]
-        if isinstance(answer, ReadError):
-            raise answer
-        return answer
 
     def _answer(self, account_id: str, known: set[str], book: GatewayBook | None) -> BrokerSnapshot | ReadError:
         if book is None or account_id not in known:

@@ -100,22 +100,10 @@ class PaperBroker(SnapshotBroker):
         visible_at = self._clock() + self.fill_delay
         self._book(account_id).pending.append((visible_at, fill, asset_type, Decimal(multiplier)))
 
-    async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]:
-        return (await self._snapshot(account_id)).positions
-
-    async def get_account(self, account_id: str) -> BrokerAccount:
-        return (await self._snapshot(account_id)).account
-
     async def get_snapshots(self, account_ids: Sequence[str]) -> Mapping[str, BrokerSnapshot | ReadError]:
         if self.answer_delay:
             await asyncio.sleep(self.answer_delay)
         return {account_id: self._read(account_id) for account_id in account_ids}
-
-    async def _snapshot(self, account_id: str) -> BrokerSnapshot:
-        answer = (await self.get_snapshots([account_id]))[account_id]
-        if isinstance(answer, ReadError):
-            raise answer
-        return answer
 
     def _read(self, account_id: str) -> BrokerSnapshot | ReadError:
         if account_id in self._errors:
@@ -144,12 +132,6 @@ class PaperFileBroker(SnapshotBroker):
     def __init__(self, file: PaperFile, *, answer_delay: float = 0.0) -> None:
         self._file = file
         self._answer_delay = answer_delay
-
-    async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]:
-        return await (await self._current()).get_positions(account_id)
-
-    async def get_account(self, account_id: str) -> BrokerAccount:
-        return await (await self._current()).get_account(account_id)
 
     async def get_snapshots(self, account_ids: Sequence[str]) -> Mapping[str, BrokerSnapshot | ReadError]:
         return await (await self._current()).get_snapshots(account_ids)

@@ -1,6 +1,7 @@
-"""The secrets of one connection: handed to the SDK, and kept out of everything that people read."""
+"""What an SDK needs before it can be used: its package, and secrets that are kept out of everything people read."""
 
 from collections.abc import Collection, Mapping
+from importlib.util import find_spec
 
 from reconciliation.errors import ConfigurationError
 from reconciliation.support.redaction import MIN_HIDDEN_CHARACTERS
@@ -35,7 +36,7 @@ class Credentials:
             raise ConfigurationError(f"broker {self._broker!r} needs the secret {', '.join(map(repr, missing))}")
 
     def hide(self, text: str) -> str:
-        """Return `text` with every secret blotted out: a server's answer may quote what it was sent."""
+        """Return `text` with every secret redacted: a server's answer may quote what it was sent."""
         # The longest first: one secret may be the beginning of another.
         for value in sorted(self._secrets.values(), key=len, reverse=True):
             if len(value) >= MIN_HIDDEN_CHARACTERS:
@@ -44,3 +45,12 @@ class Credentials:
 
     def __repr__(self) -> str:
         return f"Credentials({', '.join(sorted(self._secrets))})"
+
+
+def require_extra(extra: str, package: str) -> None:
+    """Raise ConfigurationError unless the package of that extra is installed. The package is not loaded."""
+    if find_spec(package) is None:
+        raise ConfigurationError(
+            f"broker {extra!r} needs the package {package!r}, which is not installed: "
+            f"pip install 'reconciliation-workers[{extra}]'"
+        )

@@ -1,4 +1,4 @@
-"""Options of a broker as someone wrote them: read by name and kind, and nothing left over unread."""
+"""Options of a broker: each is read by name and kind, and an unknown one is an error."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -7,12 +7,17 @@ from typing import Any
 
 from reconciliation.domain.model.values import exact_decimal
 from reconciliation.errors import ConfigurationError, InvalidInputError
+from reconciliation.ports.broker import BrokerLimits
+
+DEFAULT_TIMEOUT_SECONDS = Decimal(10)
+MAX_TIMEOUT_SECONDS = 120
+MAX_CONCURRENCY = 64
 
 
 class BrokerOptions:
     """The options of one broker. Every reader raises ConfigurationError naming broker and option.
 
-    Call `check_all_read` last: an option that nobody asked for is a typing error, never ignored.
+    Call `check_all_read` last: an option that was never read is a typing error, and is refused.
     """
 
     def __init__(self, broker: str, options: Mapping[str, Any]) -> None:
@@ -91,3 +96,28 @@ class BrokerOptions:
         if default is None:
             raise ConfigurationError(f"broker {self._broker!r} needs the option {name!r}")
         return default
+
+
+def read_timeout(options: BrokerOptions) -> float:
+    """Return `timeout_seconds`: for one request, from connecting to the last byte."""
+    seconds = options.number("timeout_seconds", DEFAULT_TIMEOUT_SECONDS)
+    if not 0 < seconds <= MAX_TIMEOUT_SECONDS:
+        raise options.wrong("timeout_seconds", f"a number above 0, at most {MAX_TIMEOUT_SECONDS}")
+    return float(seconds)
+
+
+def read_limits(options: BrokerOptions, documented: BrokerLimits) -> BrokerLimits:
+    """Return the documented limits, or what the operator has agreed with the broker instead."""
+    rate = documented.requests_per_second
+    if options.has("requests_per_second"):
+        rate = float(options.number("requests_per_second"))
+        if not rate > 0:
+            raise options.wrong("requests_per_second", "a number above 0")
+    concurrency = options.number("concurrency", documented.concurrency)
+    if concurrency not in range(1, MAX_CONCURRENCY + 1):
+        raise options.wrong("concurrency", f"a whole number from 1 to {MAX_CONCURRENCY}")
+    return BrokerLimits(
+        requests_per_second=rate,
+        concurrency=int(concurrency),
+        requests_per_account=documented.requests_per_account,
+    )

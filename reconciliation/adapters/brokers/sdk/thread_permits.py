@@ -53,7 +53,7 @@ class ThreadPermits:
 
     def __init__(self) -> None:
         self._permits: RequestPermits | None = None
-        self._line = _Line()
+        self._queue = _ThreadQueue()
 
     def take_from(self, permits: RequestPermits) -> None:
         """Take a permit for each request from now on."""
@@ -62,11 +62,11 @@ class ThreadPermits:
     @contextmanager
     def queueing(self, limits: Sequence[PausableTimeout]) -> Iterator[None]:
         """Let limits of a question that has no thread yet stand still, too, while a thread waits for a permit."""
-        self._line.join(limits)
+        self._queue.join(limits)
         try:
             yield
         finally:
-            self._line.leave(limits)
+            self._queue.leave(limits)
 
     @contextmanager
     def permit(self) -> Iterator[None]:
@@ -114,13 +114,13 @@ class ThreadPermits:
             raise _given_up()
         question.waiting.add(task)
         try:
-            with paused(question.limits), self._line.waiting():
+            with paused(question.limits), self._queue.waiting():
                 await held.enter_async_context(permits.permit())
         finally:
             question.waiting.discard(task)
 
 
-class _Line:
+class _ThreadQueue:
     """The limits of questions that wait for a thread. In the event loop only."""
 
     def __init__(self) -> None:
@@ -131,33 +131,33 @@ class _Line:
     def join(self, limits: Sequence[PausableTimeout]) -> None:
         self._limits += limits
         if self._waits:
-            _stop(limits)
+            _pause(limits)
 
     def leave(self, limits: Sequence[PausableTimeout]) -> None:
         for limit in limits:
             self._limits.remove(limit)
         if self._waits:
-            _go_on(limits)
+            _resume(limits)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
         self._waits += 1
         if self._waits == 1:
-            _stop(self._limits)
+            _pause(self._limits)
         try:
             yield
         finally:
             self._waits -= 1
             if not self._waits:
-                _go_on(self._limits)
+                _resume(self._limits)
 
 
-def _stop(limits: Sequence[PausableTimeout]) -> None:
+def _pause(limits: Sequence[PausableTimeout]) -> None:
     for limit in limits:
-        limit.stop()
+        limit.pause()
 
 
-def _go_on(limits: Sequence[PausableTimeout]) -> None:
+def _resume(limits: Sequence[PausableTimeout]) -> None:
     for limit in limits:
         limit.resume()
 

@@ -41,8 +41,8 @@ class PausableTimeout:
     def is_over(self) -> bool:
         return self._timeout.expired()
 
-    def stop(self) -> None:
-        """Stand still until each `stop` has had its `resume`. In the event loop of the limit only."""
+    def pause(self) -> None:
+        """Stand still until each `pause` has had its `resume`. In the event loop of the limit only."""
         self._waits += 1
         ends_at = self._timeout.when()
         if self._waits == 1 and ends_at is not None and self._is_changeable():
@@ -73,7 +73,7 @@ def active_timeouts() -> tuple[PausableTimeout, ...]:
 def paused(limits: Sequence[PausableTimeout]) -> Iterator[None]:
     """Let time limits stand still during the block."""
     for limit in limits:
-        limit.stop()
+        limit.pause()
     try:
         yield
     finally:

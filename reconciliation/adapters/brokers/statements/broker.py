@@ -7,7 +7,7 @@ from threading import Lock
 from reconciliation.adapters.brokers.sdk.options import BrokerOptions
 from reconciliation.adapters.brokers.statements.source import DEFAULT_MAX_FILE_MEGABYTES, StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
-from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition, BrokerSnapshot
+from reconciliation.domain.model.snapshots import BrokerAccount, BrokerSnapshot
 from reconciliation.errors import BadData, ReadError, Unavailable
 from reconciliation.ports.broker import BrokerLimits, LimitedBroker, SnapshotBroker
 
@@ -36,10 +36,8 @@ class StatementBroker(SnapshotBroker, LimitedBroker):
     def limits(self) -> BrokerLimits:
         return BrokerLimits(requests_per_second=None, concurrency=4, requests_per_account=1)
 
-    async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]:
-        return self._snapshot(await self._current(), account_id).positions
-
     async def get_account(self, account_id: str) -> BrokerAccount:
+        # A file without positions may still state balances.
         return self._find(await self._current(), account_id).account
 
     async def get_snapshots(self, account_ids: Sequence[str]) -> Mapping[str, BrokerSnapshot | ReadError]:
@@ -47,7 +45,7 @@ class StatementBroker(SnapshotBroker, LimitedBroker):
         answers: dict[str, BrokerSnapshot | ReadError] = {}
         for account_id in account_ids:
             try:
-                answers[account_id] = self._snapshot(statements, account_id)
+                answers[account_id] = self._find(statements, account_id).snapshot(self._source)
             except ReadError as error:
                 answers[account_id] = error
         return answers
@@ -66,9 +64,6 @@ class StatementBroker(SnapshotBroker, LimitedBroker):
                 self._statements = {found.account_id: found for found in self._read_file(self._source)}
                 self._stamp = stamp
             return self._statements
-
-    def _snapshot(self, statements: Mapping[str, Statement], account_id: str) -> BrokerSnapshot:
-        return self._find(statements, account_id).snapshot(self._source)
 
     def _find(self, statements: Mapping[str, Statement], account_id: str) -> Statement:
         if account_id in statements:

@@ -7,7 +7,7 @@ import pytest
 
 from reconciliation.adapters.brokers.alpaca.adapter import open_alpaca
 from reconciliation.adapters.brokers.ccxt.adapter import open_ccxt
-from reconciliation.adapters.brokers.sdk.extras import require_extra
+from reconciliation.adapters.brokers.sdk.credentials import require_extra
 from reconciliation.errors import ConfigurationError
 
 ALPACA_SECRETS = {"api_key": "planted-key", "secret_key": "planted-secret"}

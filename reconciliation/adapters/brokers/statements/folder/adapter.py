@@ -17,7 +17,7 @@ from reconciliation.adapters.brokers.statements.folder.index import Candidate, F
 from reconciliation.adapters.brokers.statements.formats import FORMATS, read_statements, sniff_format
 from reconciliation.adapters.brokers.statements.source import DEFAULT_MAX_FILE_MEGABYTES, StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
-from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition, BrokerSnapshot
+from reconciliation.domain.model.snapshots import BrokerSnapshot
 from reconciliation.errors import BadData, Incomplete, ReadError, Unavailable
 from reconciliation.ports.broker import BrokerLimits, BrokerQuery, LimitedBroker, SnapshotBroker
 
@@ -48,21 +48,9 @@ class FolderBroker(SnapshotBroker, LimitedBroker):
     def limits(self) -> BrokerLimits:
         return BrokerLimits(requests_per_second=None, concurrency=4, requests_per_account=1)
 
-    async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]:
-        return (await self._one(account_id)).positions
-
-    async def get_account(self, account_id: str) -> BrokerAccount:
-        return (await self._one(account_id)).account
-
     async def get_snapshots(self, account_ids: Sequence[str]) -> Mapping[str, BrokerSnapshot | ReadError]:
         overview = await asyncio.to_thread(self._refresh)
         return {account_id: self._answer(overview, account_id) for account_id in account_ids}
-
-    async def _one(self, account_id: str) -> BrokerSnapshot:
-        answer = (await self.get_snapshots([account_id]))[account_id]
-        if isinstance(answer, ReadError):
-            raise answer
-        return answer
 
     def _refresh(self) -> Overview:
         with self._lock:

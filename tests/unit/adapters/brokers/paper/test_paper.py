@@ -29,7 +29,7 @@ async def test_an_account_that_was_never_set_has_the_documented_figures() -> Non
 
     assert (account.cash, account.total_equity) == (Decimal("100000.00"), Decimal("100000.00"))
     assert (account.buying_power, account.margin_used) == (Decimal("200000.00"), 0)
-    assert await PaperBroker().get_positions("A") == ()
+    assert await PaperBroker().get_positions("A") == []
 
 
 async def test_positions_and_figures_are_answered_as_they_were_set() -> None:
@@ -53,7 +53,7 @@ async def test_a_fill_shows_after_its_delay_and_not_before() -> None:
     broker.apply_fill("A", fill("buy", "10", "150"))
 
     clock.seconds = 2.9
-    assert await broker.get_positions("A") == ()
+    assert await broker.get_positions("A") == []
     clock.seconds = 3.0
     (position,) = await broker.get_positions("A")
     account = await broker.get_account("A")
@@ -88,7 +88,7 @@ async def test_a_position_that_is_sold_off_is_gone() -> None:
     broker.apply_fill("A", fill("buy", "10", "100"))
     broker.apply_fill("A", fill("sell", "10", "110"))
 
-    assert await broker.get_positions("A") == ()
+    assert await broker.get_positions("A") == []
     assert (await broker.get_account("A")).cash == 100100
 
 
