@@ -1,0 +1,72 @@
+"""The words of the house: names that were replaced stay away from code, pages and settings."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.places import ROOT
+
+FOLDERS = ("reconciliation", "tasks", "docs", "examples")
+FILES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "celeryconfig.py",
+    "docker-compose.yml",
+    ".env.example",
+    "pyproject.toml",
+)
+
+#: A name of the past (a regular expression, matched as a whole word) and the word that is used instead.
+FORMER_NAMES = {
+    "Sweeper": "SweepRunner",
+    "fill_sweep_limit": "fill_reclaim_limit",
+    "ConnectionPauses|Pauses": "CircuitBreaker",
+    "LocalGate": "LocalLimiter",
+    "_speak": "_exchange_loop",
+    "TimeLimit|standing_still|limits_around": "PausableTimeout, paused, active_timeouts",
+    "Question|Asker": "SdkCall, BrokerReads",
+    "Patience": "TimeBudget",
+    "unforeseen|of_account": "unexpected_error, entry_of",
+    "NamedAlike|named_alike|Naming|Aligned": "AlignedSides, align_symbols, SymbolContext",
+    "_twins|_lonely|_apart|_against": "probable_matches, one_sided, split_by_multiplier, currency_conflict",
+    "Standing|StandingRow": "AccountHealth",
+    "to_tell|tell_change|tell_now|untold|UNTOLD": "to_publish, queue_event, publish_now, INTERNAL_EVENTS",
+    "A_FILL|NOT_SEEN|HintFacts|_Scene|LASTING": "FillEvidence.POSSIBLE, NO_EVIDENCE, CauseInputs, STICKY_CAUSES",
+    "StartedRun|FillIntake": "RunClaim, FillRecorder",
+    "Caps": "in_flight_limits",
+    "account_figures|FigureRow": "balances, BalanceRow",
+    "hide_from_now_on": "register_secret",
+    "spoken_errors|spoken|own_parts": "error_boundary, as_click_error, open_parts",
+    "flood_over|runs_again|on_schedule_again": "flood_ended, runs_recovered, schedule_recovered",
+    "sweeps_waiting_max|run_crashes_max": "max_queued_sweeps, max_run_crashes",
+}
+
+
+def texts() -> Iterator[tuple[Path, str]]:
+    """Yield each file of the product that people read, with what stands in it."""
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in {".py", ".lua", ".md", ".toml"}:
+                yield path.relative_to(ROOT), path.read_text(encoding="utf-8")
+    for name in FILES:
+        yield Path(name), (ROOT / name).read_text(encoding="utf-8")
+
+
+def lines_with(pattern: str) -> list[str]:
+    """Return `file:line: text` for each line of the product that the pattern is in."""
+    wanted = re.compile(pattern)
+    return [
+        f"{path}:{number}: {line.strip()}"
+        for path, text in texts()
+        if wanted.search(text)
+        for number, line in enumerate(text.splitlines(), 1)
+        if wanted.search(line)
+    ]
+
+
+@pytest.mark.parametrize(("former", "better"), FORMER_NAMES.items(), ids=FORMER_NAMES)
+def test_no_former_name_is_left(former: str, better: str) -> None:
+    assert lines_with(rf"(?<!\w)(?:{former})(?!\w)") == [], f"the word is now {better}"
