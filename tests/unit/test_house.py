@@ -1,6 +1,7 @@
 """The words of the house: names that were replaced stay away from code, pages and settings."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,3 +71,15 @@ def lines_with(pattern: str) -> list[str]:
 @pytest.mark.parametrize(("former", "better"), FORMER_NAMES.items(), ids=FORMER_NAMES)
 def test_no_former_name_is_left(former: str, better: str) -> None:
     assert lines_with(rf"(?<!\w)(?:{former})(?!\w)") == [], f"the word is now {better}"
+
+
+def test_the_contributing_page_names_every_layer_in_its_order() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contract = settings["tool"]["importlinter"]["contracts"][0]
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \|", page.partition("## Tests")[0], re.MULTILINE)
+    (public,) = re.findall(r"^The modules (.*?) re-export", page, re.MULTILINE)
+    rows[0] = rows[0].replace("`tasks/`", public)
+    assert [set(re.findall(r"`(\w+)`", row)) for row in rows] == [
+        set(re.findall(r"\w+", layer)) for layer in contract["layers"]
+    ]
