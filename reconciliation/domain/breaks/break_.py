@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from reconciliation.domain.breaks.states import BreakEventKind, BreakState, next_state
+from reconciliation.domain.breaks.states import BREAK_EVENTS, BreakEventKind, BreakState, Effect, next_state
 from reconciliation.domain.model.models import AssetType, Discrepancy, DiscrepancySeverity, DiscrepancyType
 from reconciliation.domain.model.values import EXACT
 
@@ -159,10 +159,12 @@ def apply(case: Break, change: BreakChange) -> Break:
         BreakRefusedError: the break's state does not allow it.
     """
     state = next_state(case.state, change.kind, f"break {case.key}")
-    effects = _EFFECTS[change.kind](case, change)
+    values: dict[str, Any] = {"state": state, "changes": change.number}
+    for effect in BREAK_EVENTS[change.kind].effects:
+        values |= _APPLY[effect](case, change)
     if change.note is not None:
-        effects["note"] = change.note
-    return replace(case, state=state, changes=change.number, **effects)
+        values["note"] = change.note
+    return replace(case, **values)
 
 
 def replay(key: BreakKey, history: Iterable[BreakChange]) -> Break:
@@ -177,58 +179,23 @@ def replay(key: BreakKey, history: Iterable[BreakChange]) -> Break:
     return case
 
 
-def _published(case: Break, change: BreakChange) -> dict[str, Any]:
-    return {"severity": change.severity or case.severity, "published": change.amounts}
+def _begin(_case: Break, change: BreakChange) -> dict[str, Any]:
+    return {"first_seen_at": change.at, "opened_at": None, "resolved_at": None}
 
 
-def _suspected(case: Break, change: BreakChange) -> dict[str, Any]:
-    return {**_published(case, change), "first_seen_at": change.at, "opened_at": None, "resolved_at": None}
-
-
-def _opened(case: Break, change: BreakChange) -> dict[str, Any]:
+def _open(case: Break, change: BreakChange) -> dict[str, Any]:
     first_seen_at = case.first_seen_at if case.is_live else change.at
     times = {"first_seen_at": first_seen_at, "opened_at": change.at, "resolved_at": None}
-    return {**_published(case, change), **times, "open_count": case.open_count + 1}
+    return {**times, "open_count": case.open_count + 1}
 
 
-def _lapsed(case: Break, change: BreakChange) -> dict[str, Any]:
-    return {**_published(case, change), **_NO_TERM}
-
-
-def _ended(_case: Break, change: BreakChange) -> dict[str, Any]:
-    return {"resolved_at": change.at, **_NO_TERM}
-
-
-def _acknowledged(_case: Break, change: BreakChange) -> dict[str, Any]:
-    return {"published": change.amounts, "assignee": change.assignee, **_NO_TERM}
-
-
-def _assigned(_case: Break, change: BreakChange) -> dict[str, Any]:
-    return {"assignee": change.assignee}
-
-
-def _quieted(_case: Break, change: BreakChange) -> dict[str, Any]:
-    return {"published": change.amounts, "until": change.until, "change_limit": change.change_limit}
-
-
-def _noted(_case: Break, _change: BreakChange) -> dict[str, Any]:
-    return {}
-
-
-_NO_TERM: Mapping[str, None] = {"until": None, "change_limit": None}
-
-_EFFECTS: Mapping[BreakEventKind, Callable[[Break, BreakChange], dict[str, Any]]] = {
-    BreakEventKind.SUSPECTED: _suspected,
-    BreakEventKind.CLEARED: _ended,
-    BreakEventKind.OPENED: _opened,
-    BreakEventKind.REOPENED: _opened,
-    BreakEventKind.CHANGED: _published,
-    BreakEventKind.ESCALATED: _published,
-    BreakEventKind.LAPSED: _lapsed,
-    BreakEventKind.RESOLVED: _ended,
-    BreakEventKind.ACKNOWLEDGED: _acknowledged,
-    BreakEventKind.ASSIGNED: _assigned,
-    BreakEventKind.SNOOZED: _quieted,
-    BreakEventKind.ACCEPTED: _quieted,
-    BreakEventKind.NOTED: _noted,
+_APPLY: Mapping[Effect, Callable[[Break, BreakChange], dict[str, Any]]] = {
+    Effect.MEASURE: lambda _case, change: {"published": change.amounts},
+    Effect.RATE: lambda case, change: {"severity": change.severity or case.severity},
+    Effect.BEGIN: _begin,
+    Effect.OPEN: _open,
+    Effect.END: lambda _case, change: {"resolved_at": change.at},
+    Effect.ASSIGN: lambda _case, change: {"assignee": change.assignee},
+    Effect.SET_TERM: lambda _case, change: {"until": change.until, "change_limit": change.change_limit},
+    Effect.CLEAR_TERM: lambda _case, _change: {"until": None, "change_limit": None},
 }

@@ -1,9 +1,10 @@
-"""The states of a break and the one table of what may happen in each. Pure.
+"""The states of a break, and the one table of what may happen to it: by whom, with which effect, published or not.
 
-A key that was never seen counts as resolved: both begin with a sighting, so that "back again" needs no case of its own.
+Pure. A key that was never seen counts as resolved: both begin with a sighting, so that "back again" is no special case.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 
@@ -13,16 +14,16 @@ from reconciliation.errors import BreakRefusedError
 class BreakState(str, Enum):
     """Where a break stands."""
 
-    SUSPECTED = "suspected"  # seen, not yet confirmed: pages nobody
+    SUSPECTED = "suspected"  # seen, not yet confirmed: nothing is published
     OPEN = "open"
-    ACKNOWLEDGED = "acknowledged"  # somebody has it
+    ACKNOWLEDGED = "acknowledged"  # a person works on it
     SNOOZED = "snoozed"  # quiet until a time, or until the amount changes
     ACCEPTED = "accepted"  # known and tolerated, with a note, until it expires or the amount changes
     RESOLVED = "resolved"
 
 
 class BreakEventKind(str, Enum):
-    """What may happen to a break: the words of its history, and of the events that are told."""
+    """What may happen to a break: the words of its history and of the published events."""
 
     SUSPECTED = "suspected"  # a first sighting
     CLEARED = "cleared"  # a suspicion that the next complete run no longer showed
@@ -39,68 +40,100 @@ class BreakEventKind(str, Enum):
     NOTED = "noted"
 
 
-#: Kinds that are history only: told to nobody.
-INTERNAL_EVENTS = frozenset({BreakEventKind.SUSPECTED, BreakEventKind.CLEARED, BreakEventKind.NOTED})
+class Cause(Enum):
+    """Who may cause an event."""
 
-#: Kinds that a person may cause.
-MANUAL = frozenset(
+    RUN = "run"
+    PERSON = "person"
+
+
+class Effect(Enum):
+    """What an event changes in a break beside its state."""
+
+    MEASURE = "later changes are measured from the event's amounts"
+    RATE = "the severity becomes the event's"
+    BEGIN = "a new episode begins: its age counts from here"
+    OPEN = "it is open from here, and counted"
+    END = "the episode ends"
+    ASSIGN = "it belongs to the event's assignee"
+    SET_TERM = "it is quiet until the event's time, or until its amount moves by more than the event's limit"
+    CLEAR_TERM = "no such term holds any more"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRule:
+    """All that is to be known of a kind of event."""
+
+    #: State before -> state after. A state that is not in it refuses the event.
+    next: Mapping[BreakState, BreakState]
+    effects: tuple[Effect, ...] = ()
+    causes: frozenset[Cause] = frozenset({Cause.RUN})
+    #: False: history only.
+    is_published: bool = True
+
+
+_S, _E = BreakState, BreakEventKind
+#: The states of a break that was published and is not resolved.
+_WORKED = (_S.OPEN, _S.ACKNOWLEDGED, _S.SNOOZED, _S.ACCEPTED)
+_PERSON = frozenset({Cause.PERSON})
+_JUDGE = (Effect.MEASURE, Effect.RATE)
+
+
+def _to(state: BreakState, *before: BreakState) -> Mapping[BreakState, BreakState]:
+    return MappingProxyType(dict.fromkeys(before, state))
+
+
+def _stay(*states: BreakState) -> Mapping[BreakState, BreakState]:
+    return MappingProxyType({state: state for state in states})
+
+
+_OPENING = EventRule(next=_to(_S.OPEN, _S.RESOLVED, _S.SUSPECTED), effects=(*_JUDGE, Effect.OPEN))
+_MOVING = EventRule(next=_stay(_S.OPEN, _S.ACKNOWLEDGED), effects=_JUDGE)
+
+#: The one table of break events: a new kind is a word above, a row here, and the code that causes it.
+BREAK_EVENTS: Mapping[BreakEventKind, EventRule] = MappingProxyType(
     {
-        BreakEventKind.ACKNOWLEDGED,
-        BreakEventKind.ASSIGNED,
-        BreakEventKind.SNOOZED,
-        BreakEventKind.ACCEPTED,
-        BreakEventKind.RESOLVED,
-        BreakEventKind.NOTED,
+        _E.SUSPECTED: EventRule(
+            next=_to(_S.SUSPECTED, _S.RESOLVED), effects=(*_JUDGE, Effect.BEGIN), is_published=False
+        ),
+        _E.CLEARED: EventRule(
+            next=_to(_S.RESOLVED, _S.SUSPECTED), effects=(Effect.END, Effect.CLEAR_TERM), is_published=False
+        ),
+        _E.OPENED: _OPENING,
+        _E.REOPENED: _OPENING,
+        _E.CHANGED: _MOVING,
+        _E.ESCALATED: _MOVING,
+        _E.LAPSED: EventRule(next=_to(_S.OPEN, _S.SNOOZED, _S.ACCEPTED), effects=(*_JUDGE, Effect.CLEAR_TERM)),
+        _E.RESOLVED: EventRule(
+            next=_to(_S.RESOLVED, *_WORKED),
+            effects=(Effect.END, Effect.CLEAR_TERM),
+            causes=frozenset({Cause.RUN, Cause.PERSON}),
+        ),
+        _E.ACKNOWLEDGED: EventRule(
+            next=_to(_S.ACKNOWLEDGED, *_WORKED),
+            effects=(Effect.MEASURE, Effect.ASSIGN, Effect.CLEAR_TERM),
+            causes=_PERSON,
+        ),
+        _E.ASSIGNED: EventRule(next=_stay(_S.SUSPECTED, *_WORKED), effects=(Effect.ASSIGN,), causes=_PERSON),
+        _E.SNOOZED: EventRule(
+            next=_to(_S.SNOOZED, *_WORKED), effects=(Effect.MEASURE, Effect.SET_TERM), causes=_PERSON
+        ),
+        _E.ACCEPTED: EventRule(
+            next=_to(_S.ACCEPTED, *_WORKED), effects=(Effect.MEASURE, Effect.SET_TERM), causes=_PERSON
+        ),
+        _E.NOTED: EventRule(next=_stay(*BreakState), causes=_PERSON, is_published=False),
     }
 )
 
-_S, _E = BreakState, BreakEventKind
-
-_BY_HAND = {
-    _E.ACKNOWLEDGED: _S.ACKNOWLEDGED,
-    _E.SNOOZED: _S.SNOOZED,
-    _E.ACCEPTED: _S.ACCEPTED,
-    _E.RESOLVED: _S.RESOLVED,
-}
-
-
-def _staying(state: BreakState, *kinds: BreakEventKind) -> dict[BreakEventKind, BreakState]:
-    return dict.fromkeys(kinds, state)
-
-
+#: Kinds that are history only.
+INTERNAL_EVENTS = frozenset(kind for kind, rule in BREAK_EVENTS.items() if not rule.is_published)
+#: Kinds that a person may cause.
+MANUAL = frozenset(kind for kind, rule in BREAK_EVENTS.items() if Cause.PERSON in rule.causes)
 #: State -> event -> next state. What is not in it is refused.
 TRANSITIONS: Mapping[BreakState, Mapping[BreakEventKind, BreakState]] = MappingProxyType(
     {
-        _S.RESOLVED: {
-            _E.SUSPECTED: _S.SUSPECTED,
-            _E.OPENED: _S.OPEN,
-            _E.REOPENED: _S.OPEN,
-            **_staying(_S.RESOLVED, _E.NOTED),
-        },
-        _S.SUSPECTED: {
-            _E.OPENED: _S.OPEN,
-            _E.REOPENED: _S.OPEN,
-            _E.CLEARED: _S.RESOLVED,
-            **_staying(_S.SUSPECTED, _E.ASSIGNED, _E.NOTED),
-        },
-        _S.OPEN: {
-            **_BY_HAND,
-            **_staying(_S.OPEN, _E.CHANGED, _E.ESCALATED, _E.ASSIGNED, _E.NOTED),
-        },
-        _S.ACKNOWLEDGED: {
-            **_BY_HAND,
-            **_staying(_S.ACKNOWLEDGED, _E.CHANGED, _E.ESCALATED, _E.ASSIGNED, _E.NOTED),
-        },
-        _S.SNOOZED: {
-            **_BY_HAND,
-            _E.LAPSED: _S.OPEN,
-            **_staying(_S.SNOOZED, _E.ASSIGNED, _E.NOTED),
-        },
-        _S.ACCEPTED: {
-            **_BY_HAND,
-            _E.LAPSED: _S.OPEN,
-            **_staying(_S.ACCEPTED, _E.ASSIGNED, _E.NOTED),
-        },
+        state: MappingProxyType({kind: rule.next[state] for kind, rule in BREAK_EVENTS.items() if state in rule.next})
+        for state in BreakState
     }
 )
 
