@@ -27,6 +27,7 @@ sdk securities security sender server service session settings side source space
 state status step storage store strict style summary table task thread trading traits type unavailable unknown
 untimed unusable utc value verdict view waiting wanted watch window
 asked figure own
+announcement applied effect shared tally
 """
 
 
