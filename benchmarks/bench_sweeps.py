@@ -102,8 +102,7 @@ class _Site:
             return int(db.execute(select(func.count()).select_from(RunRow)).scalar_one())
 
     def unfinished(self) -> int:
-        settings = self.parts.settings
-        return read_status(self.parts.redis, prefix=settings.key_prefix, address=settings.redis_address).asked
+        return read_status(self.parts.space).requested
 
 
 def _with_site(
@@ -196,7 +195,7 @@ def _empty(site: _Site) -> float:
     message = TaskMessage(name="benchmarks.nothing", kwargs={}, queue=QUEUE, is_awaited=False)
     began = time.perf_counter()
     site.parts.task_sender.send_many([message] * EMPTY_TASKS)
-    _wait(lambda: not site.parts.task_sender.count_waiting(QUEUE), began)
+    _wait(lambda: not site.parts.task_sender.count_queued(QUEUE), began)
     return EMPTY_TASKS / (time.perf_counter() - began)
 
 

@@ -62,7 +62,7 @@ class ReconciliationTask(Task):  # type: ignore[misc]  # celery has no types
         wait_seconds = retry_wait_seconds(self.request.retries)
         logger.warning("try %s failed, again in %.1f s: %s", self.request.retries + 1, wait_seconds, error)
         try:
-            raise self.retry(exc=error, wake_up=wait_seconds)
+            raise self.retry(exc=error, countdown=wait_seconds)
         except Reject:
             # The next try could not be sent, for Redis is away. Celery would forget the task here; given back,
             # its message stays unacknowledged and comes again when Redis does.

@@ -22,11 +22,12 @@ from reconciliation.adapters.database.engine import build_engine
 from reconciliation.adapters.database.ledger import SqlLedger
 from reconciliation.adapters.database.local_book import SqlBook
 from reconciliation.adapters.database.missed_slots import SqlMissedSlots
+from reconciliation.adapters.database.outbox import SqlOutbox
 from reconciliation.adapters.database.symbols import StoredSymbols, SymbolStore
 from reconciliation.adapters.redis.channels import ChannelPublisher
-from reconciliation.adapters.redis.client import connect
+from reconciliation.adapters.redis.event_stream import RedisEventStream
 from reconciliation.adapters.redis.fill_window import FillWindows, WindowTimes
-from reconciliation.bootstrap.relay_events import OutboxRelay
+from reconciliation.adapters.redis.space import RedisSpace
 from reconciliation.bootstrap.schedule_parts import ScheduleParts
 from reconciliation.domain.breaks.policy import BreakPolicy, SeverityRule
 from reconciliation.errors import ConfigurationError
@@ -35,6 +36,7 @@ from reconciliation.settings import Settings
 from reconciliation.usecases.follow_up import RunFollowUp
 from reconciliation.usecases.reconcile import Reconciler
 from reconciliation.usecases.record_fills import FillRecorder
+from reconciliation.usecases.relay_events import EventRelay
 from reconciliation.usecases.run_after_fills import PostFillRuns
 
 if TYPE_CHECKING:
@@ -50,10 +52,14 @@ class Bootstrap(ScheduleParts):
         self._closing = ExitStack()
 
     @cached_property
+    def space(self) -> RedisSpace:
+        space = RedisSpace.of(self.settings)
+        self._closing.callback(space.client.close)
+        return space
+
+    @property
     def redis(self) -> redis.Redis:
-        client = connect(self.settings.redis_url.get_secret_value(), self.settings.redis_timeout_seconds)
-        self._closing.callback(client.close)
-        return client
+        return self.space.client
 
     @cached_property
     def engine(self) -> Engine:
@@ -98,14 +104,14 @@ class Bootstrap(ScheduleParts):
         return SqlLedger(self.engine, policy=self.break_policy, failed_runs_before_alert=after)
 
     @cached_property
-    def outbox_relay(self) -> OutboxRelay:
-        address, events = self.settings.redis_address, self.settings.event_stream_max_events
-        return OutboxRelay(self.engine, self.redis, address=address, stream_max_events=events)
+    def event_relay(self) -> EventRelay:
+        stream = RedisEventStream(self.space, max_events=self.settings.event_stream_max_events)
+        return EventRelay(SqlOutbox(self.engine), stream)
 
     @cached_property
     def run_follow_up(self) -> RunFollowUp:
         wanted = SqlWantedConfirmations(self.engine)
-        return RunFollowUp(relay=self.outbox_relay, queue=self.due_queue, wanted=wanted)
+        return RunFollowUp(relay=self.event_relay, queue=self.due_queue, wanted=wanted)
 
     @cached_property
     def missed_slots(self) -> SqlMissedSlots:
@@ -124,7 +130,7 @@ class Bootstrap(ScheduleParts):
             broker_reader=ConnectionReader(self.connections, self.circuit_breaker),
             ledger=self.ledger,
             follow_up=self.run_follow_up,
-            publisher=ChannelPublisher(self.redis, self.settings.redis_address),
+            publisher=ChannelPublisher(self.space),
             local_timeout_seconds=self.settings.read_timeout_seconds,
             fill_watch=self.fill_windows,
             symbols=StoredSymbols(SymbolStore(self.engine)),
@@ -157,7 +163,7 @@ class Bootstrap(ScheduleParts):
             backoff_ms=round(settings.post_fill_backoff_seconds * 1000),
             max_backoff_ms=round(settings.post_fill_max_backoff_seconds * 1000),
         )
-        return FillWindows(self.redis, address=settings.redis_address, key_prefix=settings.key_prefix, times=times)
+        return FillWindows(self.space, times=times)
 
     @cached_property
     def fill_recorder(self) -> FillRecorder:

@@ -7,8 +7,6 @@ from functools import cached_property
 from time import monotonic
 from typing import TYPE_CHECKING
 
-import redis
-from redis.asyncio import Redis as AsyncRedis
 from sqlalchemy import Engine
 
 from reconciliation.adapters.brokers.host.connections import LOOK_AGAIN_SECONDS, OpenConnections
@@ -18,9 +16,9 @@ from reconciliation.adapters.database.registry import Registry
 from reconciliation.adapters.database.runs import SqlRecordedRuns
 from reconciliation.adapters.redis.account_mirror import AccountMirror
 from reconciliation.adapters.redis.circuit_breaker import RedisCircuitBreaker
-from reconciliation.adapters.redis.client import connect_async
 from reconciliation.adapters.redis.due_queue import DueQueue
 from reconciliation.adapters.redis.rate_limiter import RedisRateLimiter
+from reconciliation.adapters.redis.space import AsyncRedisSpace, RedisSpace
 from reconciliation.domain.model.accounts import DEFAULT_CONNECTION, Connection
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.ports.broker import BrokerLimits
@@ -75,7 +73,7 @@ class ScheduleParts(ABC):
 
     @cached_property
     @abstractmethod
-    def redis(self) -> redis.Redis: ...
+    def space(self) -> RedisSpace: ...
     @cached_property
     @abstractmethod
     def engine(self) -> Engine: ...
@@ -88,7 +86,7 @@ class ScheduleParts(ABC):
 
     @cached_property
     def due_queue(self) -> DueQueue:
-        return DueQueue(self.redis, prefix=self.settings.key_prefix, address=self.settings.redis_address)
+        return DueQueue(self.space)
 
     @cached_property
     def default_config(self) -> ReconciliationConfig:
@@ -108,32 +106,23 @@ class ScheduleParts(ABC):
         return ConnectionDefinitions(self.connection_store, self.settings)
 
     @cached_property
-    def async_redis(self) -> AsyncRedis:
-        """A client of the process's event loop."""
-        return connect_async(self.settings.redis_url.get_secret_value(), self.settings.redis_timeout_seconds)
+    def async_space(self) -> AsyncRedisSpace:
+        """For the process's event loop."""
+        return AsyncRedisSpace.of(self.settings)
 
     @cached_property
     def connections(self) -> OpenConnections:
         return OpenConnections(self.connection_definitions, self._open_limiter)
 
     def _open_limiter(self, connection: str, limits: BrokerLimits) -> RateLimiter:
-        settings = self.settings
-        return RedisRateLimiter(
-            self.async_redis,
-            connection,
-            limits,
-            prefix=settings.key_prefix,
-            address=settings.redis_address,
-            lease_ms=settings.task_time_limit_seconds * 1000,
-        )
+        lease_ms = self.settings.task_time_limit_seconds * 1000
+        return RedisRateLimiter(self.async_space, connection, limits, lease_ms=lease_ms)
 
     @cached_property
     def circuit_breaker(self) -> RedisCircuitBreaker:
         settings = self.settings
         return RedisCircuitBreaker(
-            self.redis,
-            prefix=settings.key_prefix,
-            address=settings.redis_address,
+            self.space,
             failures_before_pause=settings.connection_failures_before_pause,
             pause_ms=round(settings.connection_pause_seconds * 1000),
             max_pause_ms=round(settings.connection_max_pause_seconds * 1000),
@@ -144,11 +133,9 @@ class ScheduleParts(ABC):
     def account_mirror(self) -> AccountMirror:
         settings = self.settings
         return AccountMirror(
-            self.redis,
+            self.space,
             self.due_queue,
             self.registry,
-            prefix=settings.key_prefix,
-            address=settings.redis_address,
             defaults=self.default_config,
             startup_runs_per_second=settings.startup_runs_per_second,
             recover_ms=settings.run_lease_seconds * 1000,
@@ -193,8 +180,8 @@ class ScheduleParts(ABC):
         """Close what holds asyncio resources. To be called in the event loop that used them, before `close`."""
         if "connections" in self.__dict__:
             await self.connections.aclose()
-        if "async_redis" in self.__dict__:
-            await self.async_redis.aclose()
+        if "async_space" in self.__dict__:
+            await self.async_space.client.aclose()
 
 
 def default_config(settings: Settings, account_id: str) -> ReconciliationConfig:

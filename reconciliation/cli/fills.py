@@ -116,8 +116,7 @@ def consume(
         signal.signal(number, lambda *_: stopping.set())
     with closing(Bootstrap(settings)) as parts:
         source = FillStream(
-            parts.redis,
-            address=settings.redis_address,
+            parts.space,
             stream=stream or settings.fill_stream,
             group=group,
             consumer=consumer or f"{socket.gethostname()}-{os.getpid()}",
@@ -139,9 +138,7 @@ def status(as_json: bool) -> None:
     """Show how many windows are open, overdue and leased, the oldest of them, and the counters."""
     settings = load_settings()
     with closing(Bootstrap(settings)) as parts:
-        found = read_fill_status(
-            parts.redis, parts.fill_windows, key_prefix=settings.key_prefix, address=settings.redis_address
-        )
+        found = read_fill_status(parts.space, parts.fill_windows)
     if as_json:
         print_json(found.as_json())
         return

@@ -27,7 +27,7 @@ def open_parts() -> Iterator[Bootstrap]:
 def publish_now(parts: Bootstrap, account_id: str) -> None:
     """Publish what a command committed; where Redis is away, a worker's relay does it later."""
     with suppress(CoordinationError):
-        parts.outbox_relay.publish_waiting([account_id])
+        parts.event_relay.publish_waiting([account_id])
 
 
 class Span(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click

@@ -59,7 +59,7 @@ def _through_worker(settings: Settings, request: RunRequest, timeout_seconds: fl
     parts, sender = Bootstrap(settings), TaskSender(settings)
     try:
         channels = (RESULT_CHANNEL, DISCREPANCY_CHANNEL)
-        with ChannelListener(parts.redis, settings.redis_address, channels) as listener:
+        with ChannelListener(parts.space, channels) as listener:
             # Noted first: the message is only a hint that brings a worker sooner.
             parts.due_queue.enqueue([request], delay_ms=MESSAGE_MS)
             return run_through_worker(sender, listener, request, timeout_seconds)

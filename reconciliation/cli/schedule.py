@@ -37,8 +37,7 @@ def schedule() -> None:
 def status(as_json: bool) -> None:
     """Show what is due, overdue and under way, for each connection."""
     with opened() as parts:
-        settings = parts.settings
-        found = read_status(parts.redis, prefix=settings.key_prefix, address=settings.redis_address)
+        found = read_status(parts.space)
         registered = parts.registry.count()
     if as_json:
         print_json(asdict(found) | {"registered": registered})
@@ -46,7 +45,7 @@ def status(as_json: bool) -> None:
     print_line(f"{found.accounts} of {registered} registered accounts are in the schedule")
     if not found.complete:
         print_line("the schedule is being filled: Redis does not know every account yet", style="yellow")
-    print_line(f"{found.runs_per_second:.1f} runs a second in the last minute, {found.asked} asked runs to be made")
+    print_line(f"{found.runs_per_second:.1f} runs a second in the last minute, {found.requested} requested runs wait")
     columns = ("connection", "waiting", "due", "overdue", "in_lease", "oldest_seconds")
     print_table(columns, ([asdict(each)[name] for name in columns] for each in found.connections))
 

@@ -1,18 +1,54 @@
 """What is published: results to the channels, committed events to the stream."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
 
 from reconciliation.domain.model.models import ReconciliationResult
 
 
 class ResultPublisher(Protocol):
-    """Tells the world; one pipeline a call. Blocking."""
+    """Publishes results on the channels, many in one go. Blocking."""
 
     def publish(self, results: Sequence[ReconciliationResult]) -> None: ...
 
 
-class EventRelay(Protocol):
-    """The outbox's relay."""
+@dataclass(frozen=True, kw_only=True)
+class WaitingEvent:
+    """One event that is committed and waits to be published."""
 
-    def publish_waiting(self, account_ids: Sequence[str] | None = None) -> int: ...
+    id: int
+    event_id: UUID
+    account_id: str
+    kind: str
+    payload: dict[str, Any]
+
+
+class Outbox(Protocol):
+    """Events that were committed together with the change that they tell of. Blocking."""
+
+    def waiting(
+        self, limit_events: int, account_ids: Sequence[str] | None = None
+    ) -> AbstractContextManager[Sequence[WaitingEvent]]:
+        """Hold the oldest events that no other relay holds, of each account without a gap.
+
+        They are removed at the end of the block; they stay where the block raises.
+
+        Raises:
+            StorageError: the database cannot be reached.
+        """
+        ...
+
+
+class EventStream(Protocol):
+    """Where committed events are published. Blocking."""
+
+    def publish(self, events: Sequence[WaitingEvent]) -> None:
+        """Publish them in this order; when it returns, all were taken.
+
+        Raises:
+            CoordinationError: some may have been taken.
+        """
+        ...

@@ -1,8 +1,9 @@
-"""The port to the due-queue: runs that are due are claimed, begun, and finished or given back, each under a lease."""
+"""The port to the queue of runs: enqueued, claimed when due, started, and completed or released, each under a lease."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 from reconciliation.domain.model.runs import RunRequest
 
@@ -14,7 +15,7 @@ class Claim:
     entry: str
     fence: int
     connection: str
-    #: How often a run of this entry began and never came to an end.
+    #: How many workers died in a run of this entry.
     crashes: int = 0
 
 
@@ -31,7 +32,15 @@ class ClaimedRun:
 
 
 class RunQueue(Protocol):
-    """What is due, who has it, until when. Blocking. Every call may raise CoordinationError; what was held lapses."""
+    """What is due, who has it, until when.
+
+    Entries are opaque here. A claimed or started entry is named with the fence that came with it; an outdated fence is
+    ignored. Blocking. Every method raises `CoordinationError` where Redis does not answer: leases end by themselves.
+    """
+
+    def enqueue(self, requests: Sequence[RunRequest], *, delay_ms: int = 0) -> int:
+        """Add requested runs, due after `delay_ms`; return how many are new. A known run id is not added again."""
+        ...
 
     def claim(
         self,
@@ -40,13 +49,26 @@ class RunQueue(Protocol):
         share: int,
         lease_ms: int,
         in_flight_limits: Mapping[str, int] | None = None,
-        default_in_flight_limit: int = ...,
-    ) -> list[Claim]: ...
+    ) -> list[Claim]:
+        """Claim due entries: at most `limit`, at most `share` of one connection, within its limit in flight."""
+        ...
 
-    def begin(self, claims: Iterable[tuple[str, int]], *, lease_ms: int) -> list[ClaimedRun]: ...
+    def claim_by_id(self, run_ids: Sequence[UUID], *, lease_ms: int) -> list[Claim]:
+        """Claim these requested runs if they wait, even before they are due."""
+        ...
 
-    def finish(self, runs: Iterable[tuple[str, int]]) -> int: ...
+    def start(self, claims: Iterable[tuple[str, int]], *, lease_ms: int) -> list[ClaimedRun]:
+        """Start the runs of these (entry, fence) pairs; leave out those that the caller holds no longer."""
+        ...
 
-    def release(self, runs: Iterable[tuple[str, int]], *, delay_ms: int = 0) -> int: ...
+    def complete(self, runs: Iterable[tuple[str, int]]) -> int:
+        """End these runs: an account waits for its next slot. Return how many the caller still held."""
+        ...
 
-    def requeue_lost(self, *, accounts: int) -> int: ...
+    def release(self, runs: Iterable[tuple[str, int]], *, delay_ms: int = 0) -> int:
+        """Put these back, due after `delay_ms`; return how many the caller still held."""
+        ...
+
+    def requeue_lost(self, *, accounts: int) -> int:
+        """Check about this many accounts, the next ones at each call; return how many were missing in the queue."""
+        ...

@@ -18,7 +18,7 @@ class SweepOrder:
 class SweepSender(Protocol):
     """Sends sweeps to the workers. Blocking."""
 
-    def count_waiting(self) -> int:
+    def count_queued(self) -> int:
         """Return how many sweeps no worker has taken yet."""
         ...
 

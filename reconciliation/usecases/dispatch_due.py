@@ -1,6 +1,6 @@
 """One tick of the schedule: bring the mirror up to date, claim what is due, send it to the workers as sweeps.
 
-Any number of ticks may run at once: what one has claimed, no other gets.
+Any number of ticks may run at once: an entry is claimed by one of them.
 """
 
 import logging
@@ -14,10 +14,10 @@ from reconciliation.ports.task_queue import SweepOrder, SweepSender
 
 logger = logging.getLogger(__name__)
 
-#: Entries in one claim: some ten milliseconds in which Redis serves nobody else.
+#: Entries in one claim: some ten milliseconds in which Redis serves no other client.
 CLAIM_LIMIT = 1000
-#: Accounts looked at in one tick for having fallen out of the queue.
-AUDIT_ACCOUNTS = 200
+#: Accounts that one tick checks for being in the queue.
+CHECKED_ACCOUNTS = 200
 
 
 class Dispatcher:
@@ -25,8 +25,8 @@ class Dispatcher:
 
     Args:
         sweep_size: accounts in one sweep, at most.
-        waiting_max: with so many sweeps waiting for workers, no more is claimed; what is due stays due.
-        lease_ms: if no worker begins with a sweep in this time, its accounts are due again and its message is stale.
+        max_queued_sweeps: with this many sweeps waiting for workers, no more is claimed; what is due stays due.
+        lease_ms: if no worker starts a sweep in this time, its accounts are due again and its message is stale.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Dispatcher:
     ) -> None:
         self._queue = queue
         self._mirror = mirror
-        self._caps = in_flight_limits
+        self._connections = in_flight_limits
         self._sender = sender
         self._sweep_size = sweep_size
         self._max_queued_sweeps = max_queued_sweeps
@@ -57,12 +57,12 @@ class Dispatcher:
         in_flight_limits: Mapping[str, int] = {}
         try:
             self._mirror.refresh()
-            in_flight_limits = self._caps.in_flight_limits()
+            in_flight_limits = self._connections.in_flight_limits()
         except StorageError as error:
-            # What Redis knows stays true enough: a schedule that goes on is better than none.
-            logger.warning("the schedule goes on with what it knew: %s", error)
-        self._queue.requeue_lost(accounts=AUDIT_ACCOUNTS)
-        room = self._max_queued_sweeps - self._sender.count_waiting()
+            # An older registry is better than no schedule.
+            logger.warning("the schedule goes on with the registry as Redis has it: %s", error)
+        self._queue.requeue_lost(accounts=CHECKED_ACCOUNTS)
+        room = self._max_queued_sweeps - self._sender.count_queued()
         dispatched = 0
         while room > 0:
             claims = self._queue.claim(
@@ -83,7 +83,7 @@ class Dispatcher:
         together: dict[str, list[Claim]] = defaultdict(list)
         for claim in claims:
             if claim.crashes:
-                # Whatever took a worker down is alone the next time, so that it takes no others with it.
+                # A run in which a worker died is alone the next time, so that no other run dies with it.
                 yield SweepOrder(connection=claim.connection, claims=[(claim.entry, claim.fence)])
             else:
                 together[claim.connection].append(claim)
@@ -96,6 +96,6 @@ class Dispatcher:
         try:
             self._sender.send(orders, expires_seconds=self._lease_ms / 1000)
         except CoordinationError:
-            # Those that were sent all the same find their claims void.
+            # Those that were sent all the same find their claims outdated.
             self._queue.release(claim for order in orders for claim in order.claims)
             raise

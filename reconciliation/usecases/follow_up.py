@@ -1,42 +1,34 @@
-"""What follows a commit: events are published, confirmation runs are asked for; and what a crash left is repaired."""
+"""After a commit: publish events and request confirmation runs; retry what a crash interrupted."""
 
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 from uuid import NAMESPACE_URL, uuid5
 
 from reconciliation.domain.model.models import Trigger
 from reconciliation.domain.model.runs import RunRequest, utc_now
 from reconciliation.errors import CoordinationError, StorageError
-from reconciliation.ports.publishing import EventRelay
 from reconciliation.ports.run_ledger import Confirmation, Recording, WantedConfirmations
+from reconciliation.ports.run_queue import RunQueue
+from reconciliation.usecases.relay_events import EventRelay
 
 logger = logging.getLogger(__name__)
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:reconciliation-workers:confirmation")
 
-#: A confirmation that is late by this was lost with its worker: it is asked for again, under the same run id.
+#: A confirmation that is late by this was lost with its worker: it is requested again, under the same run id.
 OVERDUE_SECONDS = 10.0
 REPAIRS_PER_CALL = 1000
 
 
-class AskedRuns(Protocol):
-    """The due-queue, as far as it is needed here."""
-
-    def enqueue(self, requests: Sequence[RunRequest], *, delay_ms: int = 0) -> int:
-        """Note runs, due after `delay_ms`; a run id that is noted already is not noted again."""
-        ...
-
-
 class RunFollowUp:
-    """Does what follows a commit, at once and again from beat."""
+    """Publishes and requests after a commit, at once and again from beat."""
 
     def __init__(
         self,
         *,
         relay: EventRelay,
-        queue: AskedRuns,
+        queue: RunQueue,
         wanted: WantedConfirmations,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -46,35 +38,35 @@ class RunFollowUp:
         self._now = now
 
     def follow_up(self, recording: Recording) -> None:
-        """Publish the waiting events and ask for confirmation runs. A Redis that is away is logged."""
+        """Publish the waiting events and request confirmation runs. A Redis that is away is logged."""
         try:
             if recording.to_publish:
                 self._relay.publish_waiting(recording.to_publish)
-            self._ask(recording.to_confirm)
+            self._request(recording.to_confirm)
         except (CoordinationError, StorageError) as error:
             logger.warning("events and confirmations wait for the relay: %s", error)
 
     def repair(self) -> int:
-        """Publish whatever waits, and ask again for confirmations that never came; return how many events went out.
+        """Publish what waits, and request confirmations that never came again; return how many events were published.
 
         Raises:
             CoordinationError: Redis cannot be reached.
             StorageError: the database cannot be reached.
         """
         published = self._relay.publish_waiting()
-        self._ask(self._wanted.overdue(self._now() - timedelta(seconds=OVERDUE_SECONDS), REPAIRS_PER_CALL))
+        self._request(self._wanted.overdue(self._now() - timedelta(seconds=OVERDUE_SECONDS), REPAIRS_PER_CALL))
         return published
 
-    def _ask(self, confirmations: Sequence[Confirmation]) -> None:
+    def _request(self, confirmations: Sequence[Confirmation]) -> None:
         if not confirmations:
             return
         wait = max(wanted.due_at for wanted in confirmations) - self._now()
         delay_ms = max(0, round(wait.total_seconds() * 1000))
-        self._queue.enqueue([_request(wanted) for wanted in confirmations], delay_ms=delay_ms)
+        self._queue.enqueue([_run_of(wanted) for wanted in confirmations], delay_ms=delay_ms)
 
 
-def _request(wanted: Confirmation) -> RunRequest:
-    # The same id whoever asks, and however often: one confirmation is one run.
+def _run_of(wanted: Confirmation) -> RunRequest:
+    # The same id for every request: one confirmation is one run.
     run_id = uuid5(_NAMESPACE, f"{wanted.account_id}/{wanted.due_at.isoformat()}")
     context = {"trigger": Trigger.CONFIRMATION.value, "in_a_row": wanted.in_a_row}
     return RunRequest(account_id=wanted.account_id, context=context, run_id=run_id)

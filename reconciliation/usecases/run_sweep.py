@@ -1,7 +1,7 @@
-"""One sweep: begin the runs of claimed entries, reconcile them together, finish them group by group.
+"""One sweep: start the runs of claimed entries, reconcile them together, complete them group by group.
 
-Whatever is not finished when a sweep ends, for whatever reason, is given back; what cannot even be given back comes
-again when its lease is over.
+What is not completed when a sweep ends, for any reason, is released; what cannot even be released comes again when its
+lease is over.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ class SweepRunner:
     """Makes the runs of claimed entries.
 
     Args:
-        lease_ms: for how long the runs are ours; longer than any sweep may take.
-        sweep_seconds: after this no further account is begun with.
-        crashes_max: an entry whose runs took so many workers down with them is set aside for its slot.
-        should_stop: says that this process was told to end: no further account is begun with.
+        lease_ms: how long the runs are held; longer than any sweep may take.
+        sweep_seconds: after this time no further account is started.
+        max_crashes: an entry in whose runs this many workers died is set aside for its slot.
+        should_stop: True when this process must end: no further account is started.
     """
 
     def __init__(
@@ -49,13 +49,13 @@ class SweepRunner:
         self._should_stop = should_stop
 
     async def sweep(self, claims: Iterable[tuple[str, int]]) -> dict[str, int]:
-        """Make the runs that are still ours to make; return how many ended how.
+        """Make the runs that are still held; return how many ended with which outcome.
 
         Raises:
             CoordinationError, StorageError: Redis or the database failed; unfinished entries come again.
         """
-        begun = await asyncio.to_thread(self._queue.begin, claims, lease_ms=self._lease_ms)
-        left = {run.request.run_id: run for run in begun}
+        started = await asyncio.to_thread(self._queue.start, claims, lease_ms=self._lease_ms)
+        left = {run.request.run_id: run for run in started}
         tally: Counter[str] = Counter()
         try:
             await self._set_aside(left, tally)
@@ -63,11 +63,11 @@ class SweepRunner:
             budget = TimeBudget(self._sweep_seconds, self._should_stop)
             requests = [run.request for run in left.values()]
             async for results in self._reconciler.reconcile_in_groups(requests, budget):
-                await self._finish([left.pop(result.run_id) for result in results])
+                await self._complete([left.pop(result.run_id) for result in results])
                 tally.update(result.outcome.value for result in results)
         finally:
             if left:
-                tally["given_back"] += len(left)
+                tally["released"] += len(left)
                 await self._release(list(left.values()))
         return dict(tally)
 
@@ -76,26 +76,26 @@ class SweepRunner:
         for run in poisonous:
             reason = f"the run was set aside after {run.crashes} workers died in it: look at this account's data"
             await self._reconciler.give_up([run.request], reason)
-            await self._finish([left.pop(run.request.run_id)])
+            await self._complete([left.pop(run.request.run_id)])
             tally["set_aside"] += 1
 
     async def _drop_recorded(self, left: dict[UUID, ClaimedRun], tally: Counter[str]) -> None:
-        """Finish what an earlier attempt had recorded before it could say so."""
+        """Complete runs that an earlier attempt had recorded before its worker died."""
         doubtful = [run.request.run_id for run in left.values() if run.attempt > 1]
         if not doubtful or self._recorded is None:
             return
         done = await asyncio.to_thread(self._recorded.recorded, doubtful)
-        await self._finish([left.pop(run_id) for run_id in doubtful if run_id in done])
+        await self._complete([left.pop(run_id) for run_id in doubtful if run_id in done])
         tally["recorded_before"] += len(done)
 
-    async def _finish(self, runs: Sequence[ClaimedRun]) -> None:
+    async def _complete(self, runs: Sequence[ClaimedRun]) -> None:
         if runs:
-            await asyncio.to_thread(self._queue.finish, [(run.entry, run.fence) for run in runs])
+            await asyncio.to_thread(self._queue.complete, [(run.entry, run.fence) for run in runs])
 
     async def _release(self, runs: Sequence[ClaimedRun]) -> None:
-        giving = asyncio.to_thread(self._queue.release, [(run.entry, run.fence) for run in runs])
+        releasing = asyncio.to_thread(self._queue.release, [(run.entry, run.fence) for run in runs])
         try:
-            # Shielded: a sweep that is cancelled at its time limit still gives back.
-            await asyncio.shield(asyncio.ensure_future(giving))
+            # Shielded: a sweep that is cancelled at its time limit still releases.
+            await asyncio.shield(asyncio.ensure_future(releasing))
         except CoordinationError as error:
             logger.warning("%s accounts come again when their lease is over: %s", len(runs), error)

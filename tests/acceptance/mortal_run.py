@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
-from reconciliation.adapters.database import ledger
+from reconciliation.adapters.database import ledger, outbox
+from reconciliation.adapters.redis.event_stream import RedisEventStream
 from reconciliation.bootstrap import Bootstrap
-from reconciliation.bootstrap import relay_events as relay
 from reconciliation.domain.model.runs import RunRequest
 from reconciliation.settings import Settings
 
@@ -46,7 +46,7 @@ def after(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def in_part(publish: Callable[..., Any]) -> Callable[..., Any]:
-    def wrapped(self: relay.OutboxRelay, events: Sequence[Any]) -> None:
+    def wrapped(self: RedisEventStream, events: Sequence[Any]) -> None:
         publish(self, events[: len(events) // 2 + 1])
         die()
 
@@ -60,9 +60,9 @@ def arm(step: str, parts: Bootstrap) -> None:
         STEPS[0]: (ledger.SqlLedger, "record", before),
         STEPS[1]: (ledger, "_write", after),
         STEPS[2]: (ledger.SqlLedger, "record", after),
-        STEPS[3]: (relay.OutboxRelay, "_publish", in_part),
-        STEPS[4]: (relay.OutboxRelay, "_publish", after),
-        STEPS[5]: (relay, "forget_events", after),
+        STEPS[3]: (RedisEventStream, "publish", in_part),
+        STEPS[4]: (RedisEventStream, "publish", after),
+        STEPS[5]: (outbox, "forget_events", after),
         STEPS[6]: (type(reconciler._publisher), "publish", before),
     }
     holder, name, way = places[step]

@@ -19,6 +19,7 @@ from reconciliation.settings import Settings
 from tests.acceptance import slow_broker
 from tests.support.ended import children_of, is_gone
 from tests.support.processes import Processes
+from tests.support.spaces import space_of
 from tests.support.waiting import wait_for
 
 RECONCILE = "reconciliation.reconcile_account"
@@ -55,7 +56,7 @@ def test_a_worker_killed_in_mid_run_leaves_nothing_behind_and_its_run_is_made_ag
     children = children_of(first.pid)
     with (
         connect(own_redis.url, 5) as client,
-        ChannelListener(client, own_redis.url, (RESULT_CHANNEL, DISCREPANCY_CHANNEL)) as listener,
+        ChannelListener(space_of(client), (RESULT_CHANNEL, DISCREPANCY_CHANNEL)) as listener,
         ThreadPoolExecutor(1) as waiter,
     ):
         waiting = waiter.submit(run_through_worker, sender, listener, request, 90)

@@ -20,6 +20,7 @@ from reconciliation.adapters.redis.fill_window import FillWindows, WindowTimes
 from reconciliation.client.report_fills import FillReporter
 from reconciliation.domain.model.accounts import RegisteredAccount
 from reconciliation.settings import Settings
+from tests.support.spaces import space_of
 from tests.support.waiting import wait_for
 
 PREFIX = "reconciliation:"
@@ -71,11 +72,11 @@ class FillLab:
         typed = {name: json.loads(str(value)) if "options" in name else value for name, value in self.settings.items()}
         self.reporter = self._closing.enter_context(FillReporter(Settings(**typed)))
         self.redis: redis.Redis = self._closing.enter_context(connect(redis_url, 2))
-        self.windows = FillWindows(self.redis, address=redis_url, key_prefix=PREFIX, times=WindowTimes())
+        self.windows = FillWindows(space_of(self.redis, PREFIX), times=WindowTimes())
         self.results = self._closing.enter_context(ResultListener(redis_url))
 
     def status(self) -> FillStatus:
-        return read_fill_status(self.redis, self.windows, key_prefix=PREFIX, address=str(self.settings["redis_url"]))
+        return read_fill_status(space_of(self.redis, PREFIX), self.windows)
 
     def __enter__(self) -> Self:
         return self

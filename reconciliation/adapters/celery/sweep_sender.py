@@ -15,13 +15,13 @@ class TaskSweepSender:
     def __init__(self, sender: TaskSender) -> None:
         self._sender = sender
 
-    def count_waiting(self) -> int:
+    def count_queued(self) -> int:
         """Return how many sweeps no worker has taken yet.
 
         Raises:
             CoordinationError: Redis cannot be reached.
         """
-        return self._sender.count_waiting(QUEUE)
+        return self._sender.count_queued(QUEUE)
 
     def send(self, orders: Sequence[SweepOrder], *, expires_seconds: float) -> None:
         """Send them in pipelines.

@@ -137,18 +137,6 @@ class TaskSender:
         except (OperationalError, redis.RedisError) as error:
             raise CoordinationError(f"Redis at {self._address} cannot be reached ({_reason(error)})") from error
 
-    def count_waiting(self, queue: str) -> int:
-        """Return how many messages of a queue no worker has taken yet.
-
-        Raises:
-            CoordinationError: Redis cannot be reached.
-        """
-        try:
-            with self._app.connection_or_acquire() as connection:
-                return int(connection.default_channel.queue_declare(queue).message_count)
-        except OperationalError as error:
-            raise CoordinationError(f"Redis at {self._address} cannot be reached ({_reason(error)})") from error
-
     def close(self) -> None:
         """Close every connection."""
         self._app.close()

@@ -4,27 +4,16 @@ Whoever holds an account's first event holds the account: on PostgreSQL any numb
 overtake each other; on SQLite the write lock lets one relay work at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection, Engine, delete, func, select
 
-from reconciliation.adapters.database.engine import read_transaction
+from reconciliation.adapters.database.engine import read_transaction, write_transaction
 from reconciliation.adapters.database.tables.ledger import OutboxRow
-
-
-@dataclass(frozen=True, kw_only=True)
-class WaitingEvent:
-    """One event that is to be published."""
-
-    id: int
-    event_id: UUID
-    account_id: str
-    kind: str
-    payload: dict[str, Any]
+from reconciliation.ports.publishing import WaitingEvent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +24,24 @@ class Backlog:
     oldest_at: datetime | None
 
 
+class SqlOutbox:
+    """Implements `reconciliation.ports.publishing.Outbox`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def waiting(self, limit_events: int, account_ids: Sequence[str] | None = None) -> Iterator[Sequence[WaitingEvent]]:
+        """Hold waiting events in a transaction, and remove them at its end."""
+        if not has_events(self._engine):
+            yield []
+            return
+        with write_transaction(self._engine) as connection:
+            events = take_events(connection, limit_events=limit_events, account_ids=account_ids)
+            yield events
+            forget_events(connection, events)
+
+
 def take_events(
     connection: Connection, *, limit_events: int, account_ids: Sequence[str] | None = None
 ) -> list[WaitingEvent]:
@@ -42,7 +49,7 @@ def take_events(
 
     Args:
         connection: of the transaction in which they are published and then forgotten.
-        limit_events: at most so many.
+        limit_events: the most that are returned.
         account_ids: of these accounts only; None: of all.
     """
     table = OutboxRow.__table__
@@ -74,6 +81,8 @@ def take_events(
 
 def forget_events(connection: Connection, events: Sequence[WaitingEvent]) -> None:
     """Remove events that were published."""
+    if not events:
+        return
     connection.execute(delete(OutboxRow).where(OutboxRow.id.in_([event.id for event in events])))
 
 

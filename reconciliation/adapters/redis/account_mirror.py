@@ -12,10 +12,8 @@ from itertools import chain, islice
 from typing import Any, Protocol
 from uuid import uuid4
 
-import redis
-
-from reconciliation.adapters.redis.client import explain
 from reconciliation.adapters.redis.due_queue import Change, DueQueue
+from reconciliation.adapters.redis.space import RedisSpace
 from reconciliation.domain.model.accounts import FILL_TIMES, RegisteredAccount, RegistryChanges, ScheduledAccount
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.domain.model.runs import utc_now
@@ -53,21 +51,19 @@ class AccountMirror:
 
     def __init__(
         self,
-        client: redis.Redis,
+        space: RedisSpace,
         queue: DueQueue,
         registry: RegistrySource,
         *,
-        prefix: str,
-        address: str,
         defaults: ReconciliationConfig,
         startup_runs_per_second: int,
         recover_ms: int,
     ) -> None:
-        self._client = client
+        self._space = space
+        self._client = space.client
+        self._prefix = space.prefix
         self._queue = queue
         self._registry = registry
-        self._prefix = prefix
-        self._address = address
         self._defaults = defaults
         self._startup_runs_per_second = startup_runs_per_second
         self._recover_ms = recover_ms
@@ -78,17 +74,13 @@ class AccountMirror:
         Raises:
             CoordinationError, StorageError: Redis or the database cannot be reached; the mirror stays as it is.
         """
-        try:
+        with self._space.explained():
             return self._refresh(now_ms)
-        except redis.RedisError as error:
-            raise explain(error, self._address) from error
 
     def is_complete(self) -> bool:
         """Say whether Redis knows every account: nothing is missing since data was lost."""
-        try:
+        with self._space.explained():
             return bool(self._client.hexists(self._prefix + "accounts", ""))
-        except redis.RedisError as error:
-            raise explain(error, self._address) from error
 
     def _refresh(self, now_ms: int | None) -> bool:
         mirrored = self._mirrored_revision()
@@ -109,7 +101,7 @@ class AccountMirror:
     def _fill(self, changes: RegistryChanges, now_ms: int | None, *, whole: bool) -> bool:
         """Apply many changes in parts, alone: the token tells the script that nobody else took over meanwhile."""
         token = uuid4().hex
-        if not self._client.set(self._prefix + "due:refill", token, nx=True, px=REFILL_LEASE_MS):
+        if not self._client.set(self._prefix + "due:rebuild", token, nx=True, px=REFILL_LEASE_MS):
             return False
         removed = list(changes.removed)
         if whole:

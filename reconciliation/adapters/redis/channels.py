@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 
-import redis
-
+from reconciliation.adapters.redis.space import RedisSpace
 from reconciliation.domain.model.models import ReconciliationResult
-from reconciliation.errors import CoordinationError
 from reconciliation.messages.runs import messages
 
 
 class ChannelPublisher:
     """Publishes runs on `reconciliation:result` and their findings on `reconciliation:discrepancy`."""
 
-    def __init__(self, client: redis.Redis, address: str) -> None:
-        self._client = client
-        self._address = address
+    def __init__(self, space: RedisSpace) -> None:
+        self._space = space
 
     def publish(self, results: Sequence[ReconciliationResult]) -> None:
         """Publish all runs in one round trip.
@@ -22,13 +19,9 @@ class ChannelPublisher:
         Raises:
             CoordinationError: Redis could not be reached; some of the messages may have gone out.
         """
-        pipeline = self._client.pipeline(transaction=False)
+        pipeline = self._space.client.pipeline(transaction=False)
         for result in results:
             for channel, payload in messages(result):
                 pipeline.publish(channel, payload)
-        try:
+        with self._space.explained():
             pipeline.execute()
-        except redis.RedisError as error:
-            raise CoordinationError(
-                f"results could not be published: Redis at {self._address} failed: {error}"
-            ) from error

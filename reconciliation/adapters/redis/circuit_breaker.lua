@@ -1,9 +1,9 @@
 -- Connections that failed again and again, and until when they are left alone.
 --
--- ARGV: operation, now in ms ("" is this server's clock), key of the connection's hash, then the operation's own.
+-- ARGV: operation, now in ms ("" is this server's clock), connection, then the operation's own. PREFIX stands in front.
 -- Hash: failures (since the last success), pauses (how often in a row), until_ms, cause, call (the last report's id).
 
-local key = ARGV[3]
+local key = PREFIX .. 'pause:' .. ARGV[3]
 local FORGET_MS = 86400000
 
 local function clock()

@@ -1,57 +1,49 @@
-"""Connections that fail again and again are left alone for a growing, bounded time; all workers know of it."""
+"""The circuit breaker of connections, shared by all workers: one that keeps failing is paused, for a bounded time."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import redis
-
-from reconciliation.adapters.redis.client import explain
+from reconciliation.adapters.redis.script import packaged
+from reconciliation.adapters.redis.space import RedisSpace
 from reconciliation.errors import RateLimited, ReadError, Unavailable
 
 #: A cause is for people; a server's whole error page is not.
 MAX_CAUSE_CHARACTERS = 200
 
-_SCRIPT = (Path(__file__).parent / "circuit_breaker.lua").read_text(encoding="utf-8")
-
 
 class RedisCircuitBreaker:
-    """Who is left alone, and until when.
+    """Which connections are paused, and until when.
 
     Args:
-        failures_before_pause: so many failures without a success between them start a pause.
+        failures_before_pause: this many failures without a success between them start a pause.
         pause_ms: the first pause; each further one in a row is twice as long.
-        pause_max_ms: the longest.
-        trial_ms: when a pause is over, one sweep tries first; so long the others wait for what it finds.
+        max_pause_ms: the longest.
+        probe_ms: when a pause is over, one sweep tries first; the others wait this long for its result.
     """
 
     def __init__(
         self,
-        client: redis.Redis,
+        space: RedisSpace,
         *,
-        prefix: str,
-        address: str,
         failures_before_pause: int = 5,
         pause_ms: int = 5_000,
         max_pause_ms: int = 300_000,
         probe_ms: int = 30_000,
     ) -> None:
         self.failures_before_pause = failures_before_pause
-        self._script = client.register_script(_SCRIPT)
-        self._prefix = prefix
-        self._address = address
+        self._script = space.script(packaged("circuit_breaker"))
         self._pause_ms = pause_ms
-        self._pause_max_ms = max_pause_ms
-        self._trial_ms = probe_ms
+        self._max_pause_ms = max_pause_ms
+        self._probe_ms = probe_ms
 
     def check(self, connection: str, *, now_ms: int | None = None) -> ReadError | None:
-        """Return why the connection is not to be asked now, or None.
+        """Return why the connection must not be used now, or None.
 
         Raises:
             CoordinationError: Redis cannot be reached.
         """
-        left_ms, cause = self._run("check", connection, now_ms, self._trial_ms)
+        left_ms, cause = self._run("check", connection, now_ms, self._probe_ms)
         if not left_ms:
             return None
         return Unavailable(
@@ -79,13 +71,10 @@ class RedisCircuitBreaker:
             cause,
             self.failures_before_pause,
             self._pause_ms,
-            self._pause_max_ms,
+            self._max_pause_ms,
             round(max(asked_to_wait, default=0) * 1000),
         )
 
     def _run(self, operation: str, connection: str, now_ms: int | None, *arguments: str | float) -> Any:
         now = "" if now_ms is None else now_ms
-        try:
-            return self._script(args=[operation, now, f"{self._prefix}pause:{connection}", *arguments])
-        except redis.RedisError as error:
-            raise explain(error, self._address) from error
+        return self._script.call(operation, now, connection, *arguments)

@@ -1,20 +1,20 @@
 -- The due-queue: which runs are due, who has them, until when.
 --
 -- One script with several operations, because they share one decision: where an entry stands. An entry is "a:" and an
--- account id (its periodic slots) or "r:" and a run id (one asked run). It stands in exactly one sorted set:
+-- account id (its periodic slots) or "r:" and a run id (one requested run). It stands in exactly one sorted set:
 --   due:slots:K   waiting periodic entries of connection K, by the time they are due
---   due:asked:K   waiting asked runs, by the time they are due; taken first
+--   due:requested:K   waiting requested runs, by the time they are due; claimed first
 --   due:leases:K  claimed entries, by the end of their lease
 -- and beside it
 --   due:claims    hash: entry -> state {f fence, q queued|running|waiting, n attempts, c crashes, t trigger, s slot, b, k}
---   due:details   hash: run id -> {a account, c context as JSON text, g 1 if the account was registered when asked}
+--   due:details   hash: run id -> {a account, c context as JSON text, g 1 if the account was registered then}
 --   accounts      hash: account -> record, "" -> {revision}: what the database says (account_mirror.py)
--- ARGV: operation, now in ms ("" is this server's clock), prefix of all keys, then the operation's own.
+-- ARGV: operation, now in ms ("" is this server's clock), then the operation's own. PREFIX stands in front.
 -- Every operation may be run twice: a client that lost the reply sends it again.
 
-local P = ARGV[3]
+local P = PREFIX
 local ACCOUNTS, CLAIMS, DETAILS = P .. 'accounts', P .. 'due:claims', P .. 'due:details'
-local CONNECTIONS, REFILL = P .. 'due:connections', P .. 'due:refill'
+local CONNECTIONS, REBUILD = P .. 'due:connections', P .. 'due:rebuild'
 local REPLAY_MS, DONE_MS, RATE_BUCKET_MS, CLOCK_SLACK_MS, STARTUP_SLACK_MS = 60000, 600000, 10000, 5000, 3600000
 
 local function clock()
@@ -41,17 +41,17 @@ end
 
 local function keep_state(entry, state) redis.call('HSET', CLAIMS, entry, cjson.encode(state)) end
 
-local function is_asked(entry) return string.sub(entry, 1, 2) == 'r:' end
+local function is_requested(entry) return string.sub(entry, 1, 2) == 'r:' end
 local function id_of(entry) return string.sub(entry, 3) end
 local function leases(connection) return P .. 'due:leases:' .. connection end
 local function queue(entry, connection)
-  return P .. (is_asked(entry) and 'due:asked:' or 'due:slots:') .. connection
+  return P .. (is_requested(entry) and 'due:requested:' or 'due:slots:') .. connection
 end
 
 local function slot_at(record, time) return time - (time - record.phase_ms) % record.interval_ms end
 local function slot_after(record, time) return slot_at(record, time) + record.interval_ms end
 
-local function enqueue(entry, connection, due)
+local function wait(entry, connection, due)
   redis.call('SADD', CONNECTIONS, connection)
   redis.call('ZADD', queue(entry, connection), whole(due), entry)
 end
@@ -64,12 +64,12 @@ end
 local function forget(entry, state)
   if state and state.k then redis.call('ZREM', leases(state.k), entry) end
   redis.call('HDEL', CLAIMS, entry)
-  if is_asked(entry) then redis.call('HDEL', DETAILS, id_of(entry)) end
+  if is_requested(entry) then redis.call('HDEL', DETAILS, id_of(entry)) end
 end
 
 -- The connection an entry belongs to now; nil when there is nothing to run any more.
 local function home(entry)
-  if not is_asked(entry) then
+  if not is_requested(entry) then
     local record = kept(ACCOUNTS, id_of(entry))
     return record and record.enabled and record.connection or nil, record
   end
@@ -81,13 +81,13 @@ local function home(entry)
   return 'default', nil
 end
 
-local function put_back(entry, state, due)
+local function requeue(entry, state, due)
   redis.call('ZREM', leases(state.k), entry)
   local connection = home(entry)
   if not connection then return forget(entry, state) end
   state.q = 'waiting'
   keep_state(entry, state)
-  enqueue(entry, connection, due)
+  wait(entry, connection, due)
 end
 
 local function requeue_expired(connection, limit)
@@ -96,11 +96,11 @@ local function requeue_expired(connection, limit)
     local state = kept(CLAIMS, entry) or { n = 1, c = 0 }
     if state.q == 'running' then state.c = state.c + 1 end
     state.k = connection
-    put_back(entry, state, now)
+    requeue(entry, state, now)
   end
 end
 
-local function take(key, connection, count, fence, lease_ms, taken)
+local function claim_due(key, connection, count, fence, lease_ms, taken)
   if count <= 0 then return 0 end
   local entries = redis.call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, count)
   if #entries == 0 then return 0 end
@@ -128,7 +128,7 @@ local function take(key, connection, count, fence, lease_ms, taken)
   return #entries
 end
 
--- A clock that went back would leave entries waiting in a future that is no more: have everything looked at anew.
+-- After a clock went back, entries would wait for times that come late: have everything checked again.
 local function notice_clock()
   local last = tonumber(redis.call('GET', P .. 'due:clock') or '0')
   if now < last - CLOCK_SLACK_MS then redis.call('HDEL', ACCOUNTS, '') end
@@ -153,9 +153,9 @@ function operations.claim(call, limit, share, lease_ms, caps, default_cap)
     requeue_expired(connection, limit)
     local held = redis.call('ZCARD', leases(connection))
     local room = math.min(share, limit - count, (caps[connection] or tonumber(default_cap)) - held)
-    local asked = take(P .. 'due:asked:' .. connection, connection, room, fence, lease_ms, taken)
-    count = count + asked + take(P .. 'due:slots:' .. connection, connection, room - asked, fence, lease_ms, taken)
-    if held == 0 and redis.call('EXISTS', P .. 'due:asked:' .. connection, P .. 'due:slots:' .. connection,
+    local requested = claim_due(P .. 'due:requested:' .. connection, connection, room, fence, lease_ms, taken)
+    count = count + requested + claim_due(P .. 'due:slots:' .. connection, connection, room - requested, fence, lease_ms, taken)
+    if held == 0 and redis.call('EXISTS', P .. 'due:requested:' .. connection, P .. 'due:slots:' .. connection,
         leases(connection)) == 0 then
       redis.call('SREM', CONNECTIONS, connection)
     end
@@ -166,13 +166,13 @@ function operations.claim(call, limit, share, lease_ms, caps, default_cap)
 end
 
 -- queue lease, entries: claim these if they are waiting, due or not
-function operations.pick(lease_ms, entries)
-  local fence, picked = next_fence(), {}
+function operations.claim_by_id(lease_ms, entries)
+  local fence, claimed = next_fence(), {}
   for _, entry in ipairs(cjson.decode(entries)) do
     local state = kept(CLAIMS, entry) or { n = 0, c = 0 }
     if is_leased(entry, state) and tonumber(redis.call('ZSCORE', leases(state.k), entry)) <= now then
       if state.q == 'running' then state.c = state.c + 1 end
-      put_back(entry, state, now)
+      requeue(entry, state, now)
     end
     local connection = home(entry)
     if connection and not is_leased(entry, state) and redis.call('ZREM', queue(entry, connection), entry) == 1 then
@@ -180,42 +180,42 @@ function operations.pick(lease_ms, entries)
       keep_state(entry, state)
       redis.call('SADD', CONNECTIONS, connection)
       redis.call('ZADD', leases(connection), whole(now + tonumber(lease_ms)), entry)
-      picked[#picked + 1] = { connection, { entry }, state.c > 0 and { [entry] = state.c } or nil }
+      claimed[#claimed + 1] = { connection, { entry }, state.c > 0 and { [entry] = state.c } or nil }
     end
   end
-  return cjson.encode({ fence, #picked > 0 and picked or nil })
+  return cjson.encode({ fence, #claimed > 0 and claimed or nil })
 end
 
 local function describe(entry, state)
-  local details = is_asked(entry) and kept(DETAILS, id_of(entry)) or {}
+  local details = is_requested(entry) and kept(DETAILS, id_of(entry)) or {}
   return {
     entry, state.f, details.a or id_of(entry), whole(state.s or 0), state.t or '', state.n, state.c, details.c or '',
   }
 end
 
 -- call id, run lease, [[entry, fence]]: the runs start; each gets a new fence, so that a second delivery finds nothing
-function operations.begin(call, lease_ms, pairs)
-  local fence, begun = next_fence(), {}
+function operations.start(call, lease_ms, pairs)
+  local fence, started = next_fence(), {}
   for _, pair in ipairs(cjson.decode(pairs)) do
     local entry, given = pair[1], pair[2]
     local state = kept(CLAIMS, entry)
     if state and state.q == 'running' and state.b == call then
-      begun[#begun + 1] = describe(entry, state)
+      started[#started + 1] = describe(entry, state)
     elseif state and state.q == 'queued' and state.f == given then
       local connection, record = home(entry)
       if connection then
         -- Missed slots are run once: the run stands for the latest.
-        if not is_asked(entry) then state.s = math.max(state.s or 0, slot_at(record, now)) end
+        if not is_requested(entry) then state.s = math.max(state.s or 0, slot_at(record, now)) end
         state.f, state.q, state.b = fence, 'running', call
         keep_state(entry, state)
         redis.call('ZADD', leases(state.k), whole(now + tonumber(lease_ms)), entry)
-        begun[#begun + 1] = describe(entry, state)
+        started[#started + 1] = describe(entry, state)
       else
         forget(entry, state)
       end
     end
   end
-  return #begun > 0 and cjson.encode(begun) or '[]'
+  return #started > 0 and cjson.encode(started) or '[]'
 end
 
 local function owned(pair)
@@ -223,35 +223,35 @@ local function owned(pair)
   return state and state.q ~= 'waiting' and state.f == pair[2] and state or nil
 end
 
-function operations.finish(pairs)
-  local finished = 0
+function operations.complete(pairs)
+  local completed = 0
   for _, pair in ipairs(cjson.decode(pairs)) do
     local entry, state = pair[1], owned(pair)
     if state then
       local connection, record = home(entry)
       forget(entry, state)
-      if is_asked(entry) then
+      if is_requested(entry) then
         redis.call('SET', P .. 'due:done:' .. id_of(entry), 1, 'PX', DONE_MS)
       elseif connection then
-        enqueue(entry, connection, slot_after(record, state.s or now))
+        wait(entry, connection, slot_after(record, state.s or now))
       end
-      finished = finished + 1
+      completed = completed + 1
     end
   end
-  if finished > 0 then
-    local bucket = P .. 'due:finished:' .. whole(math.floor(now / RATE_BUCKET_MS))
-    redis.call('INCRBY', bucket, finished)
+  if completed > 0 then
+    local bucket = P .. 'due:completed:' .. whole(math.floor(now / RATE_BUCKET_MS))
+    redis.call('INCRBY', bucket, completed)
     redis.call('PEXPIRE', bucket, 12 * RATE_BUCKET_MS)
   end
-  return finished
+  return completed
 end
 
-function operations.give_back(delay_ms, pairs)
+function operations.release(delay_ms, pairs)
   local given = 0
   for _, pair in ipairs(cjson.decode(pairs)) do
     local state = owned(pair)
     if state then
-      put_back(pair[1], state, now + tonumber(delay_ms))
+      requeue(pair[1], state, now + tonumber(delay_ms))
       given = given + 1
     end
   end
@@ -259,19 +259,19 @@ function operations.give_back(delay_ms, pairs)
 end
 
 -- [[run id, account id, context as JSON text, delay_ms]]
-function operations.ask(requests)
-  local noted = 0
+function operations.enqueue(requests)
+  local added = 0
   for _, request in ipairs(cjson.decode(requests)) do
     local run, account = request[1], request[2]
     if redis.call('EXISTS', P .. 'due:done:' .. run) == 0 and redis.call('HEXISTS', DETAILS, run) == 0 then
       local record = kept(ACCOUNTS, account)
       local details = { a = account, c = request[3], g = record and 1 or 0 }
       redis.call('HSET', DETAILS, run, cjson.encode(details))
-      enqueue('r:' .. run, record and record.connection or 'default', now + request[4])
-      noted = noted + 1
+      wait('r:' .. run, record and record.connection or 'default', now + request[4])
+      added = added + 1
     end
   end
-  return noted
+  return added
 end
 
 local function remove(account)
@@ -309,7 +309,7 @@ local function put(account, text, startup_ms, recover_ms)
     local same_grid = old and old.interval_ms == new.interval_ms and old.phase_ms == new.phase_ms
     if not same_grid or due > next_due + CLOCK_SLACK_MS then due = next_due end
   end
-  enqueue(entry, new.connection, due)
+  wait(entry, new.connection, due)
 end
 
 local function apply(changes)
@@ -326,7 +326,7 @@ end
 local function set_revision(to) redis.call('HSET', ACCOUNTS, '', '{"revision":' .. to .. '}') end
 
 -- Changes of the database from one revision to another; "stale" when the mirror does not stand at the first.
-function operations.follow(from, to, changes)
+function operations.apply_changes(from, to, changes)
   if revision() == to then return 'done' end
   if revision() ~= from then return 'stale' end
   apply(changes)
@@ -334,34 +334,34 @@ function operations.follow(from, to, changes)
   return 'done'
 end
 
--- One part of the whole, from whoever holds the refill's lock; `to` with the last part.
-function operations.refill(token, lease_ms, to, changes)
-  if redis.call('GET', REFILL) ~= token then return to ~= '' and revision() == to and 'done' or 'stale' end
-  redis.call('PEXPIRE', REFILL, lease_ms)
+-- One part of the whole, from the holder of the rebuild's lock; `to` with the last part.
+function operations.rebuild(token, lease_ms, to, changes)
+  if redis.call('GET', REBUILD) ~= token then return to ~= '' and revision() == to and 'done' or 'stale' end
+  redis.call('PEXPIRE', REBUILD, lease_ms)
   apply(changes)
   if to ~= '' then
     set_revision(to)
-    redis.call('DEL', REFILL)
+    redis.call('DEL', REBUILD)
   end
   return 'done'
 end
 
--- Look at some accounts, in turn: one that should stand in the queue and does not is put there. Nothing is believed.
-function operations.audit(count)
-  local scan = redis.call('HSCAN', ACCOUNTS, redis.call('GET', P .. 'due:audit') or '0', 'COUNT', tonumber(count))
+-- Check some accounts, in turn, and put those into the queue that should stand there and do not.
+function operations.requeue_lost(count)
+  local scan = redis.call('HSCAN', ACCOUNTS, redis.call('GET', P .. 'due:check_cursor') or '0', 'COUNT', tonumber(count))
   local missing = 0
   for i = 1, #scan[2], 2 do
     local account, record = scan[2][i], cjson.decode(scan[2][i + 1])
     local entry = 'a:' .. account
     if account ~= '' and record.enabled and not redis.call('ZSCORE', queue(entry, record.connection), entry)
         and not is_leased(entry, kept(CLAIMS, entry)) then
-      enqueue(entry, record.connection, slot_after(record, now))
+      wait(entry, record.connection, slot_after(record, now))
       missing = missing + 1
     end
   end
-  redis.call('SET', P .. 'due:audit', scan[1])
+  redis.call('SET', P .. 'due:check_cursor', scan[1])
   return missing
 end
 
 notice_clock()
-return operations[ARGV[1]](unpack(ARGV, 4))
+return operations[ARGV[1]](unpack(ARGV, 3))

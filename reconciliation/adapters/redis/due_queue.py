@@ -1,35 +1,32 @@
 """The due-queue in Redis: which runs are due, who has them, until when. The decision stands in `due_queue.lua`.
 
-    waiting ──claim──> queued ──begin──> running ──finish──> waiting for the next slot (asked runs: gone)
+    waiting ──claim──> queued ──start──> running ──complete──> waiting for the next slot (requested runs: gone)
        ^                  │                 │
-       └──── lease over, or given back ─────┘
+       └────── lease over, or released ─────┘
 
 Every step but the last is under a lease, so a lost message, a killed worker or a killed beat only costs time. Each
-claim and each beginning carries a new fencing number; whoever holds an old one is told that it is not his any more.
+claim and each start carries a new fencing number; an outdated one is ignored.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
-import redis
-
-from reconciliation.adapters.redis.client import explain
+from reconciliation.adapters.redis.script import packaged
+from reconciliation.adapters.redis.space import RedisSpace
 from reconciliation.domain.model.models import Trigger
 from reconciliation.domain.model.runs import Fence, RunRequest
 from reconciliation.ports.run_queue import Claim, ClaimedRun
 
-#: Fencing numbers of slots are compared with each other only: an asked run takes no slot's lease.
+#: Fencing numbers of slots are compared with each other only: a requested run takes no slot's lease.
 SLOT_FENCES = "slots"
 
-#: A single call to Redis moves at most this many entries: some ten milliseconds in which nobody else is served.
+#: Entries that one call to Redis moves at most: some ten milliseconds in which it serves no other client.
 MAX_CLAIM_LIMIT = 1000
 
-_SCRIPT = (Path(__file__).parent / "due_queue.lua").read_text(encoding="utf-8")
 _SLOT_RUNS = UUID("6f0c7b52-6a53-5d0b-9d4e-2f8e6d0a7f11")
 
 
@@ -39,9 +36,9 @@ class Change:
 
     account_id: str
     record: Mapping[str, Any] | None
-    #: Set for an account that is new to the schedule: so much later its start-up run is due.
+    #: Set for an account that is new to the schedule: its start-up run is due after this time.
     startup_ms: int | None = None
-    #: Set when Redis lost its data: so much later an account is looked at whose present slot may have been lost.
+    #: Set when Redis lost its data: an account whose present slot may have been lost is checked after this time.
     recover_ms: int | None = None
 
 
@@ -49,27 +46,24 @@ def account_entry(account_id: str) -> str:
     return f"a:{account_id}"
 
 
-def asked_entry(run_id: UUID) -> str:
+def request_entry(run_id: UUID) -> str:
     return f"r:{run_id}"
 
 
 def slot_run_id(account_id: str, slot_ms: int) -> UUID:
-    """Return the run id of a slot: the same whoever runs it, and however often."""
+    """Return the run id of a slot: every attempt of every worker has the same."""
     return uuid5(_SLOT_RUNS, f"{slot_ms}/{account_id}")
 
 
 class DueQueue:
-    """The due-queue behind one Redis client. Safe to share between threads.
+    """The due-queue in one space. Safe to share between threads.
 
     Args:
         now_ms: in every method stands for Redis' own clock, the only one that counts; None asks it. Tests set it.
     """
 
-    def __init__(self, client: redis.Redis, *, prefix: str, address: str) -> None:
-        self._client = client
-        self._prefix = prefix
-        self._address = address
-        self._script = client.register_script(_SCRIPT)
+    def __init__(self, space: RedisSpace) -> None:
+        self._script = space.script(packaged("due_queue"))
 
     def claim(
         self,
@@ -82,12 +76,12 @@ class DueQueue:
         call_id: str | None = None,
         now_ms: int | None = None,
     ) -> list[Claim]:
-        """Claim entries that are due, asked ones first; take back what others let lapse.
+        """Claim entries that are due, requested ones first; requeue those whose lease is over.
 
         Args:
-            limit: at most so many; never more than `MAX_CLAIM_LIMIT`.
-            share: at most so many of one connection, so that none crowds out the others.
-            lease_ms: if no `begin` follows in this time, the entries are due again.
+            limit: the most entries of this call; never more than `MAX_CLAIM_LIMIT`.
+            share: the most of one connection, so that none crowds out the others.
+            lease_ms: if no `start` follows in this time, the entries are due again.
             in_flight_limits: connection to the most entries it may have in lease.
             default_in_flight_limit: the same for all others.
             call_id: repeats the answer of an earlier call of the same id, within a minute.
@@ -110,11 +104,12 @@ class DueQueue:
         )
         return _claims(answer)
 
-    def claim_by_id(self, entries: Sequence[str], *, lease_ms: int, now_ms: int | None = None) -> list[Claim]:
-        """Claim these entries if they are waiting, even before they are due."""
-        return _claims(self._run("pick", now_ms, lease_ms, json.dumps(list(entries))))
+    def claim_by_id(self, run_ids: Sequence[UUID], *, lease_ms: int, now_ms: int | None = None) -> list[Claim]:
+        """Claim these requested runs if they wait, even before they are due."""
+        entries = [request_entry(run_id) for run_id in run_ids]
+        return _claims(self._run("claim_by_id", now_ms, lease_ms, json.dumps(entries)))
 
-    def begin(
+    def start(
         self,
         claims: Iterable[tuple[str, int]],
         *,
@@ -122,32 +117,32 @@ class DueQueue:
         call_id: str | None = None,
         now_ms: int | None = None,
     ) -> list[ClaimedRun]:
-        """Start the runs of these (entry, fence) pairs; leave out those that are not the caller's any more."""
-        answer = self._run("begin", now_ms, call_id or uuid4().hex, lease_ms, _pairs(claims))
-        return [_begun(fields) for fields in json.loads(answer)]
+        """Start the runs of these (entry, fence) pairs; leave out those that the caller holds no longer."""
+        answer = self._run("start", now_ms, call_id or uuid4().hex, lease_ms, _pairs(claims))
+        return [_started(fields) for fields in json.loads(answer)]
 
-    def finish(self, runs: Iterable[tuple[str, int]], *, now_ms: int | None = None) -> int:
-        """Set these on their next slot, asked ones aside; return how many still were the caller's."""
-        return int(self._run("finish", now_ms, _pairs(runs)))
+    def complete(self, runs: Iterable[tuple[str, int]], *, now_ms: int | None = None) -> int:
+        """End these runs: an account waits for its next slot. Return how many the caller still held."""
+        return int(self._run("complete", now_ms, _pairs(runs)))
 
     def release(self, runs: Iterable[tuple[str, int]], *, delay_ms: int = 0, now_ms: int | None = None) -> int:
-        """Let others have these after `delay_ms`; return how many still were the caller's."""
-        return int(self._run("give_back", now_ms, delay_ms, _pairs(runs)))
+        """Put these back, due after `delay_ms`; return how many the caller still held."""
+        return int(self._run("release", now_ms, delay_ms, _pairs(runs)))
 
     def enqueue(self, requests: Sequence[RunRequest], *, delay_ms: int = 0, now_ms: int | None = None) -> int:
-        """Note asked runs, due after `delay_ms`; return how many were not noted before.
+        """Add requested runs, due after `delay_ms`; return how many are new.
 
-        A run id that is noted, or that was finished within ten minutes, is not noted again.
+        A run id that is in the queue, or that was completed within ten minutes, is not added again.
         """
-        noted = [
+        added = [
             [str(request.run_id), request.account_id, json.dumps(request.context, default=str), delay_ms]
             for request in requests
         ]
-        return int(self._run("ask", now_ms, json.dumps(noted)))
+        return int(self._run("enqueue", now_ms, json.dumps(added)))
 
     def apply_changes(self, changes: Sequence[Change], *, since: int, until: int, now_ms: int | None = None) -> bool:
         """Bring the mirror from one revision of the database to another; False if it does not stand at the first."""
-        return bool(self._run("follow", now_ms, since, until, _changes(changes)) == "done")
+        return bool(self._run("apply_changes", now_ms, since, until, _changes(changes)) == "done")
 
     def rebuild(
         self,
@@ -158,20 +153,16 @@ class DueQueue:
         complete_at: int | None = None,
         now_ms: int | None = None,
     ) -> bool:
-        """Apply a part of a full refill; the last part names the revision. False if the lock has another token."""
+        """Apply a part of a full rebuild; the last part names the revision. False if the lock has another token."""
         until = "" if complete_at is None else complete_at
-        return bool(self._run("refill", now_ms, token, lease_ms, until, _changes(changes)) == "done")
+        return bool(self._run("rebuild", now_ms, token, lease_ms, until, _changes(changes)) == "done")
 
     def requeue_lost(self, *, accounts: int, now_ms: int | None = None) -> int:
-        """Look at about so many accounts, the next ones at each call; return how many had fallen out of the queue."""
-        return int(self._run("audit", now_ms, accounts))
+        """Check about this many accounts, the next ones at each call; return how many were missing in the queue."""
+        return int(self._run("requeue_lost", now_ms, accounts))
 
     def _run(self, operation: str, now_ms: int | None, *arguments: str | float) -> Any:
-        now = "" if now_ms is None else now_ms
-        try:
-            return self._script(args=[operation, now, self._prefix, *arguments])
-        except redis.RedisError as error:
-            raise explain(error, self._address) from error
+        return self._script.call(operation, "" if now_ms is None else now_ms, *arguments)
 
 
 def _pairs(pairs: Iterable[tuple[str, int]]) -> str:
@@ -189,7 +180,7 @@ def _claims(answer: str) -> list[Claim]:
     ]
 
 
-def _begun(fields: list[Any]) -> ClaimedRun:
+def _started(fields: list[Any]) -> ClaimedRun:
     entry, fence, account_id, slot, trigger, attempt, crashes, context = fields
     if entry.startswith("r:"):
         request = RunRequest(account_id=account_id, context=json.loads(context), run_id=UUID(entry[2:]))

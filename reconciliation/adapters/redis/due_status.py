@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import redis
-
-from reconciliation.adapters.redis.client import explain
+from reconciliation.adapters.redis.space import RedisSpace
 
 #: A run that waits for longer than this after it was due is overdue.
 OVERDUE_MS = 5_000
-#: As in due_queue.lua: finished runs are counted in buckets.
+#: As in due_queue.lua: completed runs are counted in buckets.
 RATE_BUCKET_MS = 10_000
 RATE_BUCKETS = 6
 
@@ -35,44 +33,44 @@ class ScheduleStatus:
     #: Whether Redis knows every account of the registry.
     complete: bool
     accounts: int
-    asked: int
+    requested: int
     runs_per_second: float
     connections: Sequence[ConnectionStatus]
 
 
-def read_status(client: redis.Redis, *, prefix: str, address: str) -> ScheduleStatus:
+def read_status(space: RedisSpace) -> ScheduleStatus:
     """Return how the due-queue stands.
 
     Raises:
         CoordinationError: Redis cannot be reached.
     """
-    try:
-        return _read(client, prefix)
-    except redis.RedisError as error:
-        raise explain(error, address) from error
+    with space.explained():
+        return _read(space)
 
 
-def _read(client: redis.Redis, prefix: str) -> ScheduleStatus:
+def _read(space: RedisSpace) -> ScheduleStatus:
+    client, prefix = space.client, space.prefix
     server_time: Any = client.time()
     now_ms = server_time[0] * 1000 + server_time[1] // 1000
     names: Any = client.smembers(f"{prefix}due:connections")
     complete = bool(client.hexists(f"{prefix}accounts", ""))
     accounts: Any = client.hlen(f"{prefix}accounts")
-    asked: Any = client.hlen(f"{prefix}due:details")
+    requested: Any = client.hlen(f"{prefix}due:details")
     bucket = now_ms // RATE_BUCKET_MS
-    finished: Any = client.mget([f"{prefix}due:finished:{number}" for number in range(bucket - RATE_BUCKETS, bucket)])
+    completed: Any = client.mget([f"{prefix}due:completed:{number}" for number in range(bucket - RATE_BUCKETS, bucket)])
     return ScheduleStatus(
         complete=complete,
         accounts=accounts - complete,
-        asked=asked,
-        runs_per_second=sum(int(count or 0) for count in finished) * 1000 / (RATE_BUCKETS * RATE_BUCKET_MS),
-        connections=[_of_connection(client, prefix, name, now_ms) for name in sorted(names)],
+        requested=requested,
+        runs_per_second=sum(int(count or 0) for count in completed) * 1000 / (RATE_BUCKETS * RATE_BUCKET_MS),
+        connections=[_of_connection(space, name, now_ms) for name in sorted(names)],
     )
 
 
-def _of_connection(client: redis.Redis, prefix: str, name: str, now_ms: int) -> ConnectionStatus:
-    keys = (f"{prefix}due:slots:{name}", f"{prefix}due:asked:{name}")
-    pipeline = client.pipeline(transaction=False)
+def _of_connection(space: RedisSpace, name: str, now_ms: int) -> ConnectionStatus:
+    prefix = space.prefix
+    keys = (f"{prefix}due:slots:{name}", f"{prefix}due:requested:{name}")
+    pipeline = space.client.pipeline(transaction=False)
     for key in keys:
         pipeline.zcard(key)
         pipeline.zcount(key, "-inf", now_ms)

@@ -5,10 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import redis
-
-from reconciliation.adapters.redis.client import explain
 from reconciliation.adapters.redis.fill_window import FillWindows, WindowFacts
+from reconciliation.adapters.redis.space import RedisSpace
 
 #: Windows that one look reads at most, the longest overdue first; the totals count all of them.
 MAX_WINDOWS = 10_000
@@ -38,21 +36,18 @@ class FillStatus:
         return asdict(self) | {"oldest_fill_at": oldest, "counters": dict(self.counters)}
 
 
-def read_fill_status(client: redis.Redis, windows: FillWindows, *, key_prefix: str, address: str) -> FillStatus:
+def read_fill_status(space: RedisSpace, windows: FillWindows) -> FillStatus:
     """Look at the windows, in two round trips and one for each further thousand of them.
 
     Raises:
         CoordinationError: Redis cannot be reached.
     """
-    try:
-        with client.pipeline(transaction=False) as pipeline:
-            pipeline.time()
-            pipeline.zcard(f"{key_prefix}fills:index")
-            pipeline.zrange(f"{key_prefix}fills:index", 0, MAX_WINDOWS - 1)
-            pipeline.hgetall(f"{key_prefix}fills:counters")
-            time, is_open, account_ids, counters = pipeline.execute()
-    except redis.RedisError as error:
-        raise explain(error, address) from error
+    with space.explained(), space.client.pipeline(transaction=False) as pipeline:
+        pipeline.time()
+        pipeline.zcard(f"{space.prefix}fills:index")
+        pipeline.zrange(f"{space.prefix}fills:index", 0, MAX_WINDOWS - 1)
+        pipeline.hgetall(f"{space.prefix}fills:counters")
+        time, is_open, account_ids, counters = pipeline.execute()
     found = zip(account_ids, windows.look(account_ids), strict=True)
     seen = {account_id: window for account_id, window in found if window is not None}  # one may be settled meanwhile
     return _status(seen, is_open, time[0] * 1000 + time[1] // 1000, counters)

@@ -1,7 +1,7 @@
 -- Fill windows: when an account is reconciled after its fills, and by whom. The decision stands here and nowhere else.
 --
--- The caller puts two lines in front: `local PREFIX` (what every key begins with) and `default_times()` (the times of an
--- account that has none of its own). Keys are made from account ids, hence one server and no cluster.
+-- `local PREFIX` (what every key begins with) and `default_times()` (the times of an account that has none of its own)
+-- stand in front. Keys are made from account ids, hence one server and no cluster.
 -- ARGV: 1 operation, 2 now in ms ("" = the server's clock), then the operation's own.
 --
 -- A window is one hash, there from the first fill until a run has covered the last one. Its lock is a token and a lease:

@@ -14,14 +14,12 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import chain
 from json.encoder import encode_basestring_ascii as _quoted
-from pathlib import Path
 from random import SystemRandom
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-import redis
-
-from reconciliation.adapters.redis.script import LuaScript
+from reconciliation.adapters.redis.script import packaged
+from reconciliation.adapters.redis.space import RedisSpace
 from reconciliation.domain.breaks.fill_evidence import FillActivity
 from reconciliation.domain.model.runs import Fence
 from reconciliation.errors import ConfigurationError
@@ -83,34 +81,27 @@ class FillWindows:
 
     def __init__(
         self,
-        client: redis.Redis,
+        space: RedisSpace,
         *,
-        address: str,
-        key_prefix: str,
         times: WindowTimes,
         back_off_spread: float = 0.1,
         now_ms: int | None = None,
         source: str | None = None,
     ) -> None:
-        """Hold on to `client`, which decodes responses.
+        """Keep the windows in `space`.
 
         Args:
-            client: The connection.
-            address: Its URL without secrets, for messages.
-            key_prefix: What every key begins with.
+            space: Where the keys are.
             times: For accounts without their own.
             back_off_spread: Part of a back-off that is left to chance, so that accounts that failed together do not
                 all come back together.
             now_ms: A test's clock; None means the server's own, the only one that all agree on.
             source: Another script in place of the packaged one; tests take rules out of it.
         """
-        own = source if source is not None else Path(__file__).with_suffix(".lua").read_text(encoding="utf-8")
+        own = source if source is not None else packaged("fill_window")
         # Constants stand in the script, not among its arguments: it is sent by its digest, and each argument costs.
         defaults = ", ".join(f"{field.name} = {getattr(times, field.name)}" for field in fields(times))
-        constants = (
-            f"local PREFIX = {_lua_text(key_prefix)}\nlocal function default_times() return {{ {defaults} }} end\n"
-        )
-        self._script = LuaScript(client, constants + own, address)
+        self._script = space.script(f"local function default_times() return {{ {defaults} }} end\n{own}")
         self._back_off_spread = back_off_spread
         self._random = SystemRandom()
         self.now_ms = now_ms
@@ -184,7 +175,7 @@ class FillWindows:
 
     def forget(self, account_id: str) -> bool:
         """Remove whatever is kept of an account; return whether there was anything."""
-        return bool(self._script.call(self._arguments("forget", account_id)))
+        return bool(self._script.call(*self._arguments("forget", account_id)))
 
     def look(self, account_ids: Sequence[str]) -> list[WindowFacts | None]:
         """Return what the windows of these accounts hold, for people; None for an account without one."""
@@ -205,7 +196,7 @@ class FillWindows:
         return seen
 
     def _call(self, operation: str, *arguments: str | float) -> list[Any]:
-        reply: list[Any] = self._script.call(self._arguments(operation, *arguments))
+        reply: list[Any] = self._script.call(*self._arguments(operation, *arguments))
         return reply
 
     def _arguments(self, operation: str, *arguments: str | float) -> list[str | float]:
@@ -239,12 +230,6 @@ def _last_ms(packed: str) -> Mapping[str | None, int]:
 def _token(call_id: str) -> str:
     """Return a short name of fixed length: the same for a repeated call, so that it gets the same answer."""
     return blake2b(call_id.encode(), digest_size=8).hexdigest()
-
-
-def _lua_text(text: str) -> str:
-    if not text.isascii() or not text.isprintable() or set(text) & set('"\\'):
-        raise ConfigurationError(f"key_prefix: {text!r} must be plain ASCII without quotes and backslashes")
-    return f'"{text}"'
 
 
 #: The replies of `note` that are no number of milliseconds.

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-import redis
-
+from reconciliation.adapters.redis.space import RedisSpace
 from reconciliation.errors import CoordinationError
 
 SUBSCRIBE_TIMEOUT_SECONDS = 5.0
@@ -27,14 +26,12 @@ class ChannelListener:
     """Subscribed to channels from `__enter__` on: what is published afterwards is heard.
 
     Args:
-        client: of the Redis that the workers publish to; it is not closed here.
-        address: the same, without secrets.
+        space: of the Redis that the workers publish to; it is not closed here.
         channels: their names.
     """
 
-    def __init__(self, client: redis.Redis, address: str, channels: Sequence[str]) -> None:
-        self._client = client
-        self._address = address
+    def __init__(self, space: RedisSpace, channels: Sequence[str]) -> None:
+        self._space = space
         self._channels = list(channels)
         self._pubsub: Any = None
 
@@ -48,25 +45,23 @@ class ChannelListener:
         self.close()
 
     def reconnect(self) -> None:
-        """Subscribe anew, and return when Redis has confirmed every channel.
+        """Subscribe again, and return when Redis has confirmed every channel.
 
         Raises:
             CoordinationError: Redis cannot be reached.
         """
         self.close()
-        self._pubsub = self._client.pubsub()  # type: ignore[no-untyped-call]
+        self._pubsub = self._space.client.pubsub()  # type: ignore[no-untyped-call]
         confirmed: set[str] = set()
         deadline = time.monotonic() + SUBSCRIBE_TIMEOUT_SECONDS
-        try:
+        with self._space.explained():
             self._pubsub.subscribe(*self._channels)
             while confirmed < set(self._channels):
                 if time.monotonic() > deadline:
-                    raise CoordinationError(f"Redis at {self._address} did not confirm the subscription in time")
+                    raise CoordinationError(f"Redis at {self._space.address} did not confirm the subscription in time")
                 message = self._pubsub.get_message(timeout=POLL_SECONDS)
                 if message and message["type"] == "subscribe":
                     confirmed.add(message["channel"])
-        except redis.RedisError as error:
-            raise self._lost(error) from error
 
     def listen(self, timeout_seconds: float) -> ChannelMessage | None:
         """Return the next message, or None when there was none within `timeout_seconds`.
@@ -74,19 +69,17 @@ class ChannelListener:
         Raises:
             CoordinationError: the connection was lost; what is published until `reconnect` is not heard.
         """
-        try:
+        with self._space.explained():
             message = self._pubsub.get_message(timeout=timeout_seconds)
-        except redis.RedisError as error:
-            raise self._lost(error) from error
         if message and message["type"] == "subscribe":
-            # redis-py has connected again by itself: a gap that nobody would know of.
-            raise CoordinationError(f"Redis at {self._address} closed the connection")
+            # redis-py has connected again by itself: messages may have been missed.
+            raise CoordinationError(f"Redis at {self._space.address} closed the connection")
         if not message or message["type"] != "message":
             return None
         try:
             payload = json.loads(message["data"])
         except ValueError:
-            return None  # somebody else's message on our channel
+            return None  # not one of our messages
         return ChannelMessage(channel=message["channel"], payload=payload) if isinstance(payload, dict) else None
 
     def close(self) -> None:
@@ -94,6 +87,3 @@ class ChannelListener:
         if self._pubsub is not None:
             self._pubsub.close()
             self._pubsub = None
-
-    def _lost(self, error: redis.RedisError) -> CoordinationError:
-        return CoordinationError(f"Redis at {self._address} cannot be listened to ({error})")

@@ -1,6 +1,6 @@
 -- The gate of one broker login, shared by all workers: so many requests under way, and so many in any window.
 --
--- ARGV: now in ms ("" is this server's clock), prefix of the login's keys, process, permits in a window (0: no limit),
+-- ARGV: now in ms ("" is this server's clock), the login's connection, process, permits in a window (0: no limit),
 --       window_ms, concurrency, lease_ms, sent_ms, released ids, wanted ids (JSON lists; an id is "process:number")
 -- Keys:  flight  sorted set: permit -> end of its lease. A killed worker's permits come free then.
 --        spent   sorted set: permit -> when it stops to count against the rate
@@ -15,7 +15,7 @@
 -- were counted together, however long they were on the way.
 -- The clock is cut to whole ms: one more, or the last part of a ms would be missing from the window.
 
-local P = ARGV[2]
+local P = PREFIX .. 'limit:' .. ARGV[2] .. ':'
 local FLIGHT, SPENT, LINE = P .. 'flight', P .. 'spent', P .. 'line'
 local PLACES, ALIVE = P .. 'places', P .. 'alive'
 local process, permits, window_ms = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])

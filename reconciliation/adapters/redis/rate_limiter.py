@@ -16,13 +16,13 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
-from pathlib import Path
 from uuid import uuid4
 
 import redis
-import redis.asyncio
 
 from reconciliation.adapters.redis.client import explain
+from reconciliation.adapters.redis.script import packaged
+from reconciliation.adapters.redis.space import AsyncRedisSpace
 from reconciliation.ports.broker import BrokerLimits
 
 #: No request is on its way to the broker for longer; a killed worker's permits stop to count against the rate after it.
@@ -31,8 +31,6 @@ SENT_MS = 10_000
 MAX_LINE_LENGTH = 100
 #: One wait for a sign from Redis.
 LISTEN_SECONDS = 1
-
-_SCRIPT = (Path(__file__).parent / "rate_limiter.lua").read_text(encoding="utf-8")
 
 
 class RedisRateLimiter:
@@ -44,19 +42,17 @@ class RedisRateLimiter:
 
     def __init__(
         self,
-        client: redis.asyncio.Redis,
+        space: AsyncRedisSpace,
         connection: str,
         limits: BrokerLimits,
         *,
-        prefix: str,
-        address: str,
         lease_ms: int,
     ) -> None:
-        self._client = client
-        self._script = client.register_script(_SCRIPT)
-        self._keys = f"{prefix}limit:{connection}:"
-        self._address = address
+        self._space = space
+        self._script = space.script(packaged("rate_limiter"))
+        self._connection = connection
         self._process = f"{os.getpid()}-{uuid4().hex[:12]}"
+        self._wake_key = f"{space.prefix}limit:{connection}:wake:{self._process}"
         self._fixed_arguments = (
             *_window(limits.requests_per_second),
             limits.concurrency,
@@ -139,8 +135,8 @@ class RedisRateLimiter:
         released, self._released = self._released, []
         waiting = [request_id for request_id, future in self._wanted.items() if not future.done()]
         wanted = list(islice(waiting, MAX_LINE_LENGTH))
-        answer = await self._script(
-            args=["", self._keys, self._process, *self._fixed_arguments, json.dumps(released), json.dumps(wanted)]
+        answer = await self._script.call(
+            "", self._connection, self._process, *self._fixed_arguments, json.dumps(released), json.dumps(wanted)
         )
         wait_ms, granted = (*json.loads(answer), [])[:2]
         for request_id in granted:
@@ -154,13 +150,13 @@ class RedisRateLimiter:
     async def _listen(self) -> None:
         """Wait for the sign that another worker's release made something ours."""
         while self._is_waiting:
-            if await self._client.blpop([f"{self._keys}wake:{self._process}"], timeout=LISTEN_SECONDS):
+            if await self._space.client.blpop([self._wake_key], timeout=LISTEN_SECONDS):
                 self._news.set()
 
     def _fail(self, error: redis.RedisError) -> None:
         for request_id in self._wanted.values():
             if not request_id.done():
-                request_id.set_exception(explain(error, self._address))
+                request_id.set_exception(explain(error, self._space.address))
 
 
 def _window(requests_per_second: float | None) -> tuple[int, int]:

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-import redis
-
-from reconciliation.adapters.redis.client import connect, explain
+from reconciliation.adapters.redis.client import connect
+from reconciliation.adapters.redis.space import RedisSpace
 from reconciliation.errors import ConfigurationError
 
 MINIMUM_VERSION = (6, 2)
@@ -24,16 +23,14 @@ class ServerFacts:
         return ".".join(map(str, self.version))
 
 
-def read_facts(client: redis.Redis, address: str) -> ServerFacts:
+def read_facts(space: RedisSpace) -> ServerFacts:
     """Ask a server about itself.
 
     Raises:
         CoordinationError: it cannot be reached or refuses.
     """
-    try:
-        info = client.info("everything")
-    except redis.RedisError as error:
-        raise explain(error, address) from error
+    with space.explained():
+        info = space.client.info("everything")
     return ServerFacts(
         version=tuple(int(part) for part in str(info["redis_version"]).split(".")[:3]),
         eviction_policy=str(info.get("maxmemory_policy", "unknown")),
@@ -49,7 +46,7 @@ def require_safe_server(url: str, address: str, timeout_seconds: float) -> Serve
         CoordinationError: it cannot be reached.
     """
     with connect(url, timeout_seconds) as client:
-        facts = read_facts(client, address)
+        facts = read_facts(RedisSpace(client, address=address, prefix=""))
     if facts.version < MINIMUM_VERSION:
         raise ConfigurationError(
             f"Redis at {address} is version {facts.version_text}: 6.2 or newer is needed, or Valkey"

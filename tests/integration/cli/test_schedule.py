@@ -89,7 +89,7 @@ def test_the_status_tells_what_waits(reconcile, redis_client: redis.Redis) -> No
     assert "2 runs asked for" in reconcile("sweep", "--label", "eu", "--no-wait").stdout
 
     status = json.loads(reconcile("schedule", "status", "--json").stdout)
-    assert (status["registered"], status["asked"]) == (2, 2)
+    assert (status["registered"], status["requested"]) == (2, 2)
     assert status["connections"][0] | {"oldest_seconds": 0} == {
         "connection": "default",
         "waiting": 2,

@@ -18,6 +18,7 @@ from reconciliation.settings import Settings
 from reconciliation.usecases.reclaim_fill_windows import reclaim_fill_windows
 from tests.support.dropping_proxy import DroppingProxy
 from tests.support.fill_lab import fills_counted
+from tests.support.spaces import space_of
 
 TIMES = WindowTimes(delay_ms=5_000, max_wait_ms=12_000, lease_ms=30_000)
 WINDOW = "reconciliation:fills:window:A"
@@ -31,7 +32,7 @@ def proxy(redis_url):
 
 
 def windows_at(client, now_ms=None, times=TIMES):
-    return FillWindows(client, address="test", key_prefix="reconciliation:", times=times, now_ms=now_ms)
+    return FillWindows(space_of(client, "reconciliation:"), times=times, now_ms=now_ms)
 
 
 def report(account_id="A", call_id="c", count=1):

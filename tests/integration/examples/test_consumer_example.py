@@ -8,17 +8,20 @@ from typing import Any
 
 import redis
 
-from reconciliation.bootstrap.relay_events import OutboxRelay
+from reconciliation.adapters.database.outbox import SqlOutbox
+from reconciliation.adapters.redis.event_stream import RedisEventStream
+from reconciliation.usecases.relay_events import EventRelay
 from tests.builders.ledger import finding, run
 from tests.integration.adapters.database.books import Book, opened
 from tests.support.places import ROOT
 from tests.support.processes import Processes
+from tests.support.spaces import space_of
 from tests.support.waiting import wait_for
 
 CONSUMER = ROOT / "examples" / "consume_events.py"
 
 
-def make_events(book: Book, relay: OutboxRelay, first_turn: int, turns: int) -> None:
+def make_events(book: Book, relay: EventRelay, first_turn: int, turns: int) -> None:
     for turn in range(first_turn, first_turn + turns):
         for second in (turn * 20, turn * 20 + 10):
             results = []
@@ -40,7 +43,7 @@ def test_a_consumer_resumes_from_its_position_and_sees_each_event_once(
 ) -> None:
     position = tmp_path / "position.json"
     with opened(sqlite_url) as book:
-        relay = OutboxRelay(book.engine, redis_client, address="redis://test", stream_max_events=10_000)
+        relay = EventRelay(SqlOutbox(book.engine), RedisEventStream(space_of(redis_client), max_events=10_000))
         make_events(book, relay, 0, 3)
         seen = consume(redis_url, position, 4)
         repeated: Any = redis_client.xrange("reconciliation:events")[1:5]
@@ -63,7 +66,7 @@ def test_watch_shows_the_events_of_breaks(
     argv = [sys.executable, "-m", "reconciliation.cli", "watch", "--breaks", "--json", "--count", "2"]
     watcher = processes.program(argv, {"redis_url": redis_url, "database_url": sqlite_url}, ready_line="Listening")
     with opened(sqlite_url) as book:
-        relay = OutboxRelay(book.engine, redis_client, address="redis://test", stream_max_events=10_000)
+        relay = EventRelay(SqlOutbox(book.engine), RedisEventStream(space_of(redis_client), max_events=10_000))
         make_events(book, relay, 0, 1)
     wait_for(lambda: not watcher.is_running(), 30, "watch ends after two events")
     lines = [json.loads(line) for line in watcher.log().splitlines() if line.startswith("{")]

@@ -13,6 +13,7 @@ from reconciliation.ports.fill_windows import DelayedWakeUp
 from reconciliation.usecases.consume_fill_stream import FillConsumer
 from reconciliation.usecases.record_fills import FillRecorder
 from tests.support.fill_lab import fills_counted
+from tests.support.spaces import space_of
 
 STREAM, GROUP = "orders:fills", "reconciliation"
 
@@ -41,12 +42,12 @@ def outbox():
 
 @pytest.fixture
 def intake(redis_client, outbox):
-    windows = FillWindows(redis_client, address="test", key_prefix="t:", times=WindowTimes())
+    windows = FillWindows(space_of(redis_client), times=WindowTimes())
     return FillRecorder(windows, outbox)
 
 
 def consumer(redis_client, intake, name="one", take_over_after_ms=60_000):
-    stream = FillStream(redis_client, address="test", stream=STREAM, group=GROUP, consumer=name)
+    stream = FillStream(space_of(redis_client), stream=STREAM, group=GROUP, consumer=name)
     return FillConsumer(stream, intake, take_over_after_ms=take_over_after_ms)
 
 
@@ -152,7 +153,7 @@ def test_an_entry_that_was_deleted_while_its_consumer_was_dead_blocks_nobody(red
 
 def test_a_consumer_goes_on_after_redis_was_away(own_redis, intake, outbox):
     with connect(own_redis.url, 1) as client:
-        windows = FillWindows(client, address="test", key_prefix="t:", times=WindowTimes())
+        windows = FillWindows(space_of(client), times=WindowTimes())
         taker = consumer(client, FillRecorder(windows, outbox))
         own_redis.kill()
         pauses = []

@@ -7,12 +7,14 @@ import pytest
 import redis
 
 from reconciliation.adapters.database.engine import build_engine, write_transaction
-from reconciliation.adapters.database.outbox import backlog, take_events
+from reconciliation.adapters.database.outbox import SqlOutbox, backlog, take_events
 from reconciliation.adapters.redis.client import connect
-from reconciliation.bootstrap.relay_events import OutboxRelay
+from reconciliation.adapters.redis.event_stream import RedisEventStream
 from reconciliation.errors import CoordinationError
+from reconciliation.usecases.relay_events import EventRelay
 from tests.builders.ledger import after, finding, run
 from tests.integration.adapters.database.books import Book, opened
+from tests.support.spaces import space_of
 
 
 @pytest.fixture
@@ -21,8 +23,8 @@ def book(database_url: str) -> Iterator[Book]:
         yield book
 
 
-def relay_of(book: Book, client: redis.Redis, stream_max_events: int = 100_000) -> OutboxRelay:
-    return OutboxRelay(book.engine, client, address="redis://test", stream_max_events=stream_max_events)
+def relay_of(book: Book, client: redis.Redis, stream_max_events: int = 100_000) -> EventRelay:
+    return EventRelay(SqlOutbox(book.engine), RedisEventStream(space_of(client), max_events=stream_max_events))
 
 
 def stream(client: redis.Redis) -> list[dict[str, Any]]:
@@ -61,7 +63,7 @@ def test_a_committed_event_goes_to_the_channel_and_to_the_stream_once(book: Book
 def test_events_wait_while_redis_is_away_and_none_is_lost(book: Book, redis_client: redis.Redis) -> None:
     fill_outbox(book, accounts=2, turns=1)
     away = connect("redis://127.0.0.1:1/0", 0.2)
-    with pytest.raises(CoordinationError, match="events could not be published"):
+    with pytest.raises(CoordinationError, match="cannot be reached"):
         relay_of(book, away).publish_waiting()
     away.close()
     waiting = backlog(book.engine)
@@ -96,7 +98,7 @@ def test_several_relays_at_once_send_each_event_once_and_in_order(
 
     def work(_: int) -> int:
         engine, client = build_engine(database_url), connect(redis_url, 5)
-        relay = OutboxRelay(engine, client, address="redis://test", stream_max_events=100_000)
+        relay = EventRelay(SqlOutbox(engine), RedisEventStream(space_of(client), max_events=100_000))
         sent = 0
         while backlog(engine).events:
             sent += relay.publish_waiting()

@@ -12,6 +12,7 @@ from reconciliation.adapters.redis.account_mirror import AccountMirror
 from reconciliation.adapters.redis.due_queue import DueQueue
 from reconciliation.domain.model.accounts import RegisteredAccount
 from reconciliation.domain.model.models import ReconciliationConfig
+from tests.support.spaces import space_of
 
 NOW_MS = 1_700_000_000_000
 RECOVER_MS = 60_000
@@ -23,13 +24,11 @@ class Site:
     def __init__(self, client: redis.Redis, engine, **defaults) -> None:
         self.client = client
         self.registry = Registry(engine)
-        self.queue = DueQueue(client, prefix="t:", address="test")
+        self.queue = DueQueue(space_of(client))
         self.mirror = AccountMirror(
-            client,
+            space_of(client),
             self.queue,
             self.registry,
-            prefix="t:",
-            address="test",
             defaults=ReconciliationConfig("default", **defaults),
             startup_runs_per_second=100,
             recover_ms=RECOVER_MS,
@@ -121,7 +120,7 @@ def test_a_redis_that_lost_its_data_is_filled_again_without_startup_runs(site: S
     assert site.mirror.is_complete()
     assert site.client.hlen("t:accounts") == count + 1
     assert site.client.zcard("t:due:slots:default") == count
-    (run,) = site.queue.begin(
+    (run,) = site.queue.start(
         [
             (claim.entry, claim.fence)
             for claim in site.queue.claim(limit=1, share=1, lease_ms=9, now_ms=NOW_MS + 300_000)
@@ -153,7 +152,7 @@ def test_a_large_change_is_applied_in_parts_and_whole(site: Site) -> None:
 
 def test_whoever_fills_first_keeps_the_others_out(site: Site) -> None:
     site.registry.add(accounts(3))
-    site.client.set("t:due:refill", "somebody else")
+    site.client.set("t:due:rebuild", "somebody else")
     assert not site.mirror.refresh(now_ms=NOW_MS)
     assert not site.mirror.is_complete()
 

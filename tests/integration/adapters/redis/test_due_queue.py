@@ -47,8 +47,8 @@ def test_a_run_that_waited_long_in_a_queue_stands_for_the_slot_in_which_it_begin
     claims = one_account.claim()
     one_account.pass_ms(20_000)
 
-    (run,) = one_account.begin(claims)
-    one_account.finish([run])
+    (run,) = one_account.start(claims)
+    one_account.complete([run])
 
     assert slot_ms(run) == one_account.first_slot_ms("A", 10_000) + 30_000
     assert one_account.run_all() == []
@@ -68,14 +68,14 @@ def test_a_lost_message_costs_the_lease_and_is_no_crash(one_account: ClockedQueu
     (again,) = one_account.claim()
 
     assert (again.entry, again.crashes) == (lost.entry, 0)
-    assert one_account.begin([lost]) == []
-    (run,) = one_account.begin([again])
+    assert one_account.start([lost]) == []
+    (run,) = one_account.start([again])
     assert run.attempt == 2
 
 
 def test_a_worker_killed_in_a_run_counts_as_a_crash_of_that_account(one_account: ClockedQueue) -> None:
     one_account.pass_ms(10_000)
-    one_account.begin(one_account.claim())
+    one_account.start(one_account.claim())
     one_account.pass_ms(RUN_LEASE_MS - 1)
     assert one_account.claim() == []
     one_account.pass_ms(1)
@@ -85,31 +85,31 @@ def test_a_worker_killed_in_a_run_counts_as_a_crash_of_that_account(one_account:
 
 def test_the_late_finish_of_an_old_owner_is_refused(one_account: ClockedQueue) -> None:
     one_account.pass_ms(10_000)
-    old = one_account.begin(one_account.claim())
+    old = one_account.start(one_account.claim())
     one_account.pass_ms(RUN_LEASE_MS)
-    new = one_account.begin(one_account.claim())
+    new = one_account.start(one_account.claim())
 
-    assert one_account.finish(old) == 0
+    assert one_account.complete(old) == 0
     assert one_account.release(old) == 0
     assert new[0].fence > old[0].fence
-    assert one_account.finish(new) == 1
+    assert one_account.complete(new) == 1
 
 
 def test_a_second_delivery_of_the_same_message_begins_nothing(one_account: ClockedQueue) -> None:
     one_account.pass_ms(10_000)
     claims = one_account.claim()
-    assert len(one_account.begin(claims)) == 1
-    assert one_account.begin(claims) == []
+    assert len(one_account.start(claims)) == 1
+    assert one_account.start(claims) == []
 
 
-def test_what_is_given_back_is_due_again_as_the_same_run(one_account: ClockedQueue) -> None:
+def test_what_is_released_is_due_again_as_the_same_run(one_account: ClockedQueue) -> None:
     one_account.pass_ms(10_000)
-    runs = one_account.begin(one_account.claim())
+    runs = one_account.start(one_account.claim())
     one_account.release(runs, delay_ms=500)
     assert one_account.claim() == []
     one_account.pass_ms(500)
 
-    (again,) = one_account.begin(one_account.claim())
+    (again,) = one_account.start(one_account.claim())
 
     assert again.request.run_id == runs[0].request.run_id == slot_run_id("A", slot_ms(again))
     assert (again.attempt, again.crashes) == (2, 0)
@@ -151,15 +151,14 @@ def test_an_asked_run_of_an_account_that_nobody_registered_goes_to_the_default_c
     assert [claim.connection for claim in queue.claim()] == ["default"]
 
 
-def test_an_entry_can_be_picked_before_it_is_due_but_not_from_somebody_else(one_account: ClockedQueue) -> None:
+def test_a_requested_run_is_claimed_by_id_before_it_is_due_and_only_once(one_account: ClockedQueue) -> None:
     request = asked()
     one_account.inner.enqueue([request], delay_ms=60_000, now_ms=one_account.now_ms)
-    entry = f"r:{request.run_id}"
 
-    (claim,) = one_account.inner.claim_by_id([entry], lease_ms=QUEUE_LEASE_MS, now_ms=one_account.now_ms)
+    (claim,) = one_account.inner.claim_by_id([request.run_id], lease_ms=QUEUE_LEASE_MS, now_ms=one_account.now_ms)
 
-    assert one_account.inner.claim_by_id([entry], lease_ms=QUEUE_LEASE_MS, now_ms=one_account.now_ms) == []
-    assert [run.request for run in one_account.begin([claim])] == [request]
+    assert one_account.inner.claim_by_id([request.run_id], lease_ms=QUEUE_LEASE_MS, now_ms=one_account.now_ms) == []
+    assert [run.request for run in one_account.start([claim])] == [request]
 
 
 def test_an_account_removed_while_waiting_queued_or_running_leaves_no_keys(one_account: ClockedQueue) -> None:
@@ -167,11 +166,11 @@ def test_an_account_removed_while_waiting_queued_or_running_leaves_no_keys(one_a
         one_account.fill([Change(account_id="A", record=record("A", 10_000), startup_ms=0)])
         one_account.pass_ms(20_000)
         claims = one_account.claim() if stage != "waiting" else []
-        runs = one_account.begin(claims) if stage == "running" else []
+        runs = one_account.start(claims) if stage == "running" else []
         one_account.fill([Change(account_id="A", record=None)])
 
-        assert one_account.begin(claims) == []
-        assert one_account.finish(runs) == 0
+        assert one_account.start(claims) == []
+        assert one_account.complete(runs) == 0
         one_account.pass_ms(100_000)
         assert one_account.claim() == []
         left = [key for key in one_account.keys_left() if ":call:" not in key]
@@ -181,16 +180,16 @@ def test_an_account_removed_while_waiting_queued_or_running_leaves_no_keys(one_a
 def test_asked_runs_of_a_removed_account_are_dropped(one_account: ClockedQueue) -> None:
     one_account.inner.enqueue([asked()], now_ms=one_account.now_ms)
     one_account.fill([Change(account_id="A", record=None)])
-    assert one_account.begin(one_account.claim()) == []
+    assert one_account.start(one_account.claim()) == []
     assert one_account.client.hlen("t:due:details") == 0
 
 
 def test_a_change_while_an_account_runs_waits_for_the_end_of_the_run(one_account: ClockedQueue) -> None:
     one_account.pass_ms(10_000)
-    runs = one_account.begin(one_account.claim())
+    runs = one_account.start(one_account.claim())
     one_account.fill([Change(account_id="A", record=record("A", 60_000, connection="other"))])
     assert one_account.claim() == []
-    one_account.finish(runs)
+    one_account.complete(runs)
     one_account.pass_ms(60_000)
 
     assert [claim.connection for claim in one_account.claim()] == ["other"]
@@ -219,7 +218,7 @@ def test_data_lost_by_redis_costs_no_slot_and_doubts_the_present_one(queue: Cloc
     assert queue.claim() == []
     queue.pass_ms(RUN_LEASE_MS)
 
-    (run,) = queue.begin(queue.claim())
+    (run,) = queue.start(queue.claim())
 
     assert run.attempt == 2
     assert slot_ms(run) == queue.first_slot_ms("A", day_ms) - day_ms
@@ -277,7 +276,7 @@ def test_fencing_numbers_grow_even_when_redis_lost_its_data(one_account: Clocked
 
 
 def test_a_stale_part_of_a_refill_is_refused(queue: ClockedQueue) -> None:
-    queue.client.set("t:due:refill", "new owner")
+    queue.client.set("t:due:rebuild", "new owner")
     change = Change(account_id="removed meanwhile", record=record("x", 1_000))
 
     assert not queue.inner.rebuild([change], token="old owner", lease_ms=1_000)

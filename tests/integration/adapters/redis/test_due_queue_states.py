@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
-from reconciliation.adapters.redis.due_queue import Change, DueQueue, account_entry, asked_entry
+from reconciliation.adapters.redis.due_queue import Change, DueQueue, account_entry, request_entry
 from reconciliation.domain.model.runs import RunRequest
 from reconciliation.ports.run_queue import Claim, ClaimedRun
 from tests.integration.adapters.redis.records import record
+from tests.support.spaces import space_of
 
 QUEUE_LEASE_MS = 4_000
 RUN_LEASE_MS = 7_000
@@ -45,7 +46,7 @@ class DueQueueMachine(RuleBasedStateMachine):
     @initialize()
     def empty(self) -> None:
         self.client.flushall()
-        self.queue = DueQueue(self.client, prefix="t:", address="test")
+        self.queue = DueQueue(space_of(self.client))
         self.world = World()
         self.asks = 0
         self.now = self.latest = 1_700_000_000_000
@@ -53,7 +54,7 @@ class DueQueueMachine(RuleBasedStateMachine):
 
     def rebuild(self) -> None:
         """What the mirror does when it stands at no known revision."""
-        self.client.set("t:due:refill", "token")
+        self.client.set("t:due:rebuild", "token")
         left = [name for name in self.client.hkeys("t:accounts") if name and name not in self.world.records]
         changes = [Change(account_id=name, record=None) for name in left] + [
             Change(account_id=name, record=made, recover_ms=RUN_LEASE_MS) for name, made in self.world.records.items()
@@ -138,19 +139,19 @@ class DueQueueMachine(RuleBasedStateMachine):
         return multiple(*first)
 
     @rule(target=runs, claim=consumes(claims))
-    def begin(self, claim: Claim):
+    def start(self, claim: Claim):
         return multiple(*self.begin_twice(claim))
 
     @rule(target=runs, claim=claims)
     def deliver_twice(self, claim: Claim):
         begun = self.begin_twice(claim)
-        assert self.queue.begin([(claim.entry, claim.fence)], lease_ms=RUN_LEASE_MS, now_ms=self.now) == []
+        assert self.queue.start([(claim.entry, claim.fence)], lease_ms=RUN_LEASE_MS, now_ms=self.now) == []
         return multiple(*begun)
 
     def begin_twice(self, claim: Claim) -> list[ClaimedRun]:
         call = uuid4().hex
         begun, again = (
-            self.queue.begin([(claim.entry, claim.fence)], lease_ms=RUN_LEASE_MS, call_id=call, now_ms=self.now)
+            self.queue.start([(claim.entry, claim.fence)], lease_ms=RUN_LEASE_MS, call_id=call, now_ms=self.now)
             for _twice in range(2)
         )
         assert begun == again
@@ -162,11 +163,11 @@ class DueQueueMachine(RuleBasedStateMachine):
         return begun
 
     @rule(run=consumes(runs))
-    def finish(self, run: ClaimedRun) -> None:
+    def complete(self, run: ClaimedRun) -> None:
         """The ledger knows a slot that an earlier attempt recorded; such a run isn't made again."""
         recorded = self.world.finished[run.request.run_id] > 0
-        owned = self.queue.finish([(run.entry, run.fence)], now_ms=self.now)
-        assert self.queue.finish([(run.entry, run.fence)], now_ms=self.now) == 0
+        owned = self.queue.complete([(run.entry, run.fence)], now_ms=self.now)
+        assert self.queue.complete([(run.entry, run.fence)], now_ms=self.now) == 0
         if owned:
             assert run.fence == self.world.fences[run.entry]
             if not (recorded and run.attempt > 1):
@@ -198,7 +199,7 @@ class DueQueueMachine(RuleBasedStateMachine):
         )
         wanted = {account_entry(name) for name, made in self.world.records.items() if made["enabled"]}
         assert {entry for entry in health if entry.startswith("a:")} == wanted
-        assert {asked_entry(run) for run in self.world.asked} <= health.keys()
+        assert {request_entry(run) for run in self.world.asked} <= health.keys()
         assert set(health.values()) <= {1}
 
     @invariant()
@@ -213,7 +214,7 @@ class DueQueueMachine(RuleBasedStateMachine):
             for claim in self.queue.claim(limit=100, share=100, lease_ms=QUEUE_LEASE_MS, now_ms=self.now):
                 for run in self.begin_twice(claim):
                     begun.add(run.entry)
-                    self.finish(run)
+                    self.complete(run)
             if not self.client.hexists("t:accounts", ""):
                 self.rebuild()  # the clock had gone back
         assert {account_entry(name) for name, made in self.world.records.items() if made["enabled"]} <= begun

@@ -4,6 +4,7 @@ import pytest
 
 from reconciliation.adapters.redis.fill_window import FillWindows, WindowTimes
 from reconciliation.ports.fill_windows import FillReport, RunClaim
+from tests.support.spaces import space_of
 
 NOW = 1_800_000_000_000
 QUARTER_HOUR = 900_000
@@ -12,7 +13,7 @@ TIMES = WindowTimes(delay_ms=5_000, max_wait_ms=12_000, lease_ms=30_000)
 
 @pytest.fixture
 def windows(redis_client):
-    windows = FillWindows(redis_client, address="test", key_prefix="t:", times=TIMES, now_ms=NOW, back_off_spread=0)
+    windows = FillWindows(space_of(redis_client), times=TIMES, now_ms=NOW, back_off_spread=0)
     windows.activity(["A"])
     return windows
 

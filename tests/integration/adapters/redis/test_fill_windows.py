@@ -8,6 +8,7 @@ import pytest
 from reconciliation.adapters.redis.fill_window import FillWindows, WindowTimes
 from reconciliation.errors import ConfigurationError, CoordinationError
 from reconciliation.ports.fill_windows import DelayedWakeUp, FillOutcome, FillReport, FinishOutcome, RunClaim
+from tests.support.spaces import space_of
 
 NOW = 1_800_000_000_000
 TIMES = WindowTimes(delay_ms=5_000, max_wait_ms=12_000, lease_ms=30_000)
@@ -15,7 +16,7 @@ TIMES = WindowTimes(delay_ms=5_000, max_wait_ms=12_000, lease_ms=30_000)
 
 @pytest.fixture
 def windows(redis_client):
-    return FillWindows(redis_client, address="test", key_prefix="t:", times=TIMES, now_ms=NOW, back_off_spread=0)
+    return FillWindows(space_of(redis_client), times=TIMES, now_ms=NOW, back_off_spread=0)
 
 
 def report(account_id="A", count=1, call_id="c1"):
@@ -174,7 +175,7 @@ def test_times_that_cannot_work_are_refused():
 
 def test_a_key_prefix_that_could_leave_its_quotes_is_refused(redis_client):
     with pytest.raises(ConfigurationError, match="key_prefix"):
-        FillWindows(redis_client, address="test", key_prefix='x" .. os.exit() .. "', times=TIMES)
+        FillWindows(space_of(redis_client, 'x" .. os.exit() .. "'), times=TIMES)
 
 
 def test_an_error_of_redis_is_a_sentence_with_the_address(windows, redis_client):

@@ -12,6 +12,7 @@ from reconciliation.adapters.redis.client import connect_async
 from reconciliation.adapters.redis.rate_limiter import RedisRateLimiter
 from reconciliation.errors import CoordinationError
 from reconciliation.ports.broker import BrokerLimits
+from tests.support.spaces import async_space_of
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ async def limiter(client) -> AsyncIterator[Callable[..., RedisRateLimiter]]:
 
     def open_limiter(rate: float | None, concurrency: int, lease_ms: int = 30_000) -> RedisRateLimiter:
         limits = BrokerLimits(requests_per_second=rate, concurrency=concurrency)
-        opened.append(RedisRateLimiter(client, "c", limits, prefix="t:", address="test", lease_ms=lease_ms))
+        opened.append(RedisRateLimiter(async_space_of(client), "c", limits, lease_ms=lease_ms))
         return opened[-1]
 
     yield open_limiter
@@ -147,7 +148,7 @@ async def test_a_cancelled_request_gives_its_place_and_its_permit_back(client, l
 async def test_a_redis_that_is_away_is_said_and_nobody_is_let_through() -> None:
     async with connect_async("redis://127.0.0.1:1/0", 0.2) as nobody:
         limits = BrokerLimits(requests_per_second=10, concurrency=10)
-        lonely = RedisRateLimiter(nobody, "c", limits, prefix="t:", address="test", lease_ms=1_000)
+        lonely = RedisRateLimiter(async_space_of(nobody), "c", limits, lease_ms=1_000)
         with pytest.raises(CoordinationError, match="cannot be reached"):
             async with lonely.permit():
                 pytest.fail("let through")

@@ -9,9 +9,11 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciliation.adapters.redis.rate_limiter import _SCRIPT, MAX_LINE_LENGTH, SENT_MS
+from reconciliation.adapters.redis.rate_limiter import MAX_LINE_LENGTH, SENT_MS
+from reconciliation.adapters.redis.script import packaged
+from tests.support.spaces import space_of
 
-PREFIX = "t:limit:c:"
+CONNECTION = "c"
 START_MS = 1_700_000_000_000
 LEASE_MS = 60_000
 
@@ -32,7 +34,7 @@ class Login:
     def serve(self) -> None:
         """Let every process ask for its share, and go on until all requests have ended."""
         self.client.flushdb()
-        self._script = self.client.register_script(_SCRIPT)
+        self._script = space_of(self.client).script(packaged("rate_limiter"))
         self._order = count()
         self._heap: list[tuple[int, int, str, str]] = []
         self._open = {f"p{number}": self._wishes(number) for number in range(self.processes)}
@@ -64,8 +66,8 @@ class Login:
     def _exchange(self, now: int, process: str, released: list[str]) -> None:
         wanted = list(self._open[process])[:MAX_LINE_LENGTH]
         limits = [self.permits, 1000, self.concurrency, LEASE_MS, SENT_MS]
-        arguments = [now, PREFIX, process, *limits, json.dumps(released), json.dumps(wanted)]
-        wait_ms, granted = (*json.loads(self._script(args=arguments)), [])[:2]
+        arguments = [now, CONNECTION, process, *limits, json.dumps(released), json.dumps(wanted)]
+        wait_ms, granted = (*json.loads(self._script.call(*arguments)), [])[:2]
         for request_id in granted:
             to_broker, to_end = self._open[process].pop(request_id)
             self._under_way[request_id] = None
@@ -75,7 +77,7 @@ class Login:
         if self._open[process]:
             self._plan_to_ask(now + wait_ms, process)
         for other in self._open:
-            if self.client.delete(f"{PREFIX}wake:{other}"):
+            if self.client.delete(f"t:limit:{CONNECTION}:wake:{other}"):
                 self._plan_to_ask(now, other)
 
     @property
@@ -108,11 +110,11 @@ def test_nine_tenths_of_the_rate_are_used_with_answers_of_40_ms(redis_client: re
 
 
 def test_a_killed_workers_permits_stop_to_count_once_its_requests_must_have_arrived(redis_client: redis.Redis) -> None:
-    script = redis_client.register_script(_SCRIPT)
+    script = space_of(redis_client).script(packaged("rate_limiter"))
 
     def granted(now: int, process: str, wanted: list[str]) -> list[str]:
-        arguments = [now, PREFIX, process, 4, 1000, 100, LEASE_MS, SENT_MS, "[]", json.dumps(wanted)]
-        return (*json.loads(script(args=arguments)), [])[1]
+        arguments = [now, CONNECTION, process, 4, 1000, 100, LEASE_MS, SENT_MS, "[]", json.dumps(wanted)]
+        return (*json.loads(script.call(*arguments)), [])[1]
 
     assert len(granted(START_MS, "killed", [f"killed:{number}" for number in range(4)])) == 4
     over = START_MS + SENT_MS + 1001

@@ -16,6 +16,7 @@ from reconciliation.ports.broker import BrokerLimits
 from reconciliation.ports.broker_reads import TimeBudget
 from tests.brokers.alpaca_server import AlpacaWire
 from tests.brokers.http_server import Asked, Reply
+from tests.support.spaces import async_space_of
 
 RATE, CONCURRENCY, ACCOUNTS = 20, 2, 4
 
@@ -84,7 +85,7 @@ async def _read(redis_url: str, alpaca: AlpacaWire, plans: Sequence[AccountPlan]
     async with connect_async(redis_url, 5) as client:
 
         def open_limiter(name: str, limits: BrokerLimits) -> RedisRateLimiter:
-            return RedisRateLimiter(client, name, limits, prefix="t:", address="test", lease_ms=60_000)
+            return RedisRateLimiter(async_space_of(client), name, limits, lease_ms=60_000)
 
         connections = OpenConnections(OneLogin(alpaca), open_limiter)
         answers = [answer.snapshot async for answer in ConnectionReader(connections).read(plans, TimeBudget())]

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from reconciliation.adapters.redis.fill_window import FillWindows
 from reconciliation.ports.fill_windows import DelayedWakeUp, FillOutcome, FillReport, FinishOutcome, RunClaim
 from tests.integration.adapters.redis.window_model import TIMES, Account, Message, Run
+from tests.support.spaces import space_of
 
 ACCOUNTS = ("A", "B")
 AN_ACCOUNT = st.sampled_from("AAAB")  # a long story of one, with another beside it
@@ -53,9 +54,7 @@ class WindowMachine(RuleBasedStateMachine):
         self.client = redis.Redis.from_pool(pool)
         self.client.flushdb()
         self.windows = FillWindows(
-            self.client,
-            address="the test's server",
-            key_prefix=PREFIX,
+            space_of(self.client, PREFIX),
             times=TIMES,
             back_off_spread=0,
             now_ms=1_800_000_000_000,
