@@ -25,7 +25,7 @@ open option order overview page paper parts pausable pipe plan policy post previ
 read reconcil record redis refused registered removed report resolver response result route row rule schedule script
 sdk securities security sender server service session settings side source space span spec sql stack stamp start
 state status step storage store strict style summary table task thread trading traits type unavailable unknown
-untimed unusable utc value verdict view waiting wanted watch window
+async untimed unusable utc value verdict view waiting wanted watch window
 asked figure own
 announcement applied effect shared tally
 """
