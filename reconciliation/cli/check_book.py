@@ -11,6 +11,7 @@ from reconciliation.bootstrap import Bootstrap
 from reconciliation.cli.open_parts import open_parts
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.domain.model.snapshots import LocalSnapshot
+from reconciliation.domain.model.values import decimal_text
 from reconciliation.errors import ReadError
 
 
@@ -74,8 +75,8 @@ def _row_json(row: PreviewRow) -> dict[str, Any]:
 def _snapshot_json(snapshot: LocalSnapshot) -> dict[str, Any]:
     return {
         "account_id": snapshot.account_id,
-        "cash": _optional(snapshot.cash),
-        "equity": _optional(snapshot.equity),
+        "cash": decimal_text(snapshot.cash),
+        "equity": decimal_text(snapshot.equity),
         "currency": snapshot.currency,
         "cash_by_currency": {currency: f"{cash:f}" for currency, cash in snapshot.cash_by_currency.items()},
         "positions": [
@@ -83,12 +84,8 @@ def _snapshot_json(snapshot: LocalSnapshot) -> dict[str, Any]:
                 "symbol": row.symbol,
                 "asset_type": row.asset_type.value,
                 "quantity": f"{row.quantity:f}",
-                "avg_cost": _optional(row.avg_cost),
+                "avg_cost": decimal_text(row.avg_cost),
             }
             for row in snapshot.positions
         ],
     }
-
-
-def _optional(value: Decimal | None) -> str | None:
-    return None if value is None else f"{value:f}"

@@ -55,7 +55,8 @@ def _row(found: Mapping[str, Any]) -> tuple[str | Decimal | None, ...]:
     local, broker = (None if found[side] is None else Decimal(found[side]) for side in ("local_value", "broker_value"))
     difference = None if local is None or broker is None else EXACT.subtract(broker, local)
     symbol, other = found["symbol"], found["other_symbol"]
-    named = f"{symbol} (broker: {other}?)" if other else symbol
+    other_side = "broker" if broker is None else "local"
+    named = f"{symbol} ({other_side}: {other}?)" if other else symbol
     return found["severity"], found["type"], named, found["asset_type"], local, broker, difference
 
 

@@ -11,6 +11,7 @@ from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.cli.statement_file import FILE, StatementFile, statement_options
 from reconciliation.domain.model.snapshots import BrokerPosition
+from reconciliation.domain.model.values import decimal_text
 from reconciliation.support.wording import counted
 
 #: More accounts are only listed; `--account` shows one in full.
@@ -115,11 +116,11 @@ def _statement_json(statement: Statement) -> dict[str, Any]:
         "as_of": statement.as_of and statement.as_of.isoformat(),
         "generated_at": statement.generated_at and statement.generated_at.isoformat(),
         "currency": account.currency,
-        "cash": _number(account.cash),
-        "total_equity": _number(account.total_equity),
-        "buying_power": _number(account.buying_power),
-        "margin_used": _number(account.margin_used),
-        "cash_by_currency": {currency: _number(amount) for currency, amount in account.cash_by_currency.items()},
+        "cash": decimal_text(account.cash),
+        "total_equity": decimal_text(account.total_equity),
+        "buying_power": decimal_text(account.buying_power),
+        "margin_used": decimal_text(account.margin_used),
+        "cash_by_currency": {currency: decimal_text(amount) for currency, amount in account.cash_by_currency.items()},
         "positions": None if statement.positions is None else [_position_json(row) for row in statement.positions],
         "notes": [*statement.notes, *([] if statement.positions is not None else [statement.no_positions])],
     }
@@ -129,14 +130,10 @@ def _position_json(row: BrokerPosition) -> dict[str, Any]:
     return {
         "symbol": row.symbol,
         "asset_type": row.asset_type.value,
-        "quantity": _number(row.quantity),
-        "avg_cost": _number(row.avg_cost),
-        "market_value": _number(row.market_value),
+        "quantity": decimal_text(row.quantity),
+        "avg_cost": decimal_text(row.avg_cost),
+        "market_value": decimal_text(row.market_value),
         "currency": row.currency,
-        "multiplier": _number(row.multiplier),
+        "multiplier": decimal_text(row.multiplier),
         "identifiers": dict(row.identifiers),
     }
-
-
-def _number(value: Decimal | None) -> str | None:
-    return None if value is None else f"{value:f}"

@@ -12,7 +12,7 @@ from reconciliation.adapters.database.symbols import SymbolStore
 from reconciliation.cli.open_parts import open_parts
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.domain.comparison.symbol_matching import ANY_BROKER, SymbolMapping, SymbolResolver
-from reconciliation.domain.comparison.symbol_notation import common_form
+from reconciliation.domain.model.instruments import common_form
 from reconciliation.domain.model.models import AssetType
 
 _KINDS = click.Choice([kind.value for kind in AssetType])

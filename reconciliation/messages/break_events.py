@@ -5,12 +5,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from reconciliation.domain.breaks.account_health import AccountEvent
 from reconciliation.domain.breaks.break_ import Break, BreakChange
+from reconciliation.domain.model.values import decimal_text
 
 BREAK_CHANNEL = "reconciliation:break"
 EVENT_STREAM = "reconciliation:events"
@@ -65,9 +65,9 @@ def break_payload(case: Break) -> dict[str, Any]:
         "currency": key.currency,
         "state": case.state.value,
         "severity": case.severity.value,
-        "local_value": _text(amounts.local_value),
-        "broker_value": _text(amounts.broker_value),
-        "difference": _text(amounts.difference),
+        "local_value": decimal_text(amounts.local_value),
+        "broker_value": decimal_text(amounts.broker_value),
+        "difference": decimal_text(amounts.difference),
         "first_seen_at": _time(case.first_seen_at),
         "last_seen_at": _time(case.seen.last_seen_at),
         "opened_at": _time(case.opened_at),
@@ -77,7 +77,7 @@ def break_payload(case: Break) -> dict[str, Any]:
         "assignee": case.assignee,
         "note": case.note,
         "until": _time(case.until),
-        "change_limit": _text(case.change_limit),
+        "change_limit": decimal_text(case.change_limit),
         "hints": [{"kind": kind, "text": text} for kind, text in case.seen.hints],
     }
 
@@ -101,10 +101,6 @@ def _event_id(name: str) -> UUID:
 
 def _id(value: UUID | None) -> str | None:
     return None if value is None else str(value)
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else f"{value:f}"
 
 
 def _time(value: datetime | None) -> str | None:

@@ -1,11 +1,11 @@
 """What leaves the process: the JSON of the channels, the same wherever it is printed or published."""
 
 import json
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from reconciliation.domain.model.models import Discrepancy, ReconciliationResult
+from reconciliation.domain.model.values import decimal_text
 
 RESULT_CHANNEL = "reconciliation:result"
 DISCREPANCY_CHANNEL = "reconciliation:discrepancy"
@@ -39,8 +39,8 @@ def discrepancy_payload(run_id: UUID, discrepancy: Discrepancy) -> dict[str, Any
         "asset_type": None if discrepancy.asset_type is None else discrepancy.asset_type.value,
         "currency": discrepancy.currency,
         "other_symbol": discrepancy.other_symbol,
-        "local_value": _text(discrepancy.local_value),
-        "broker_value": _text(discrepancy.broker_value),
+        "local_value": decimal_text(discrepancy.local_value),
+        "broker_value": decimal_text(discrepancy.broker_value),
         "timestamp": discrepancy.timestamp.isoformat(),
         "account_id": discrepancy.account_id,
     }
@@ -54,7 +54,3 @@ def messages(result: ReconciliationResult) -> list[tuple[str, str]]:
     # `default=str`: a context is the caller's, and may hold a UUID or a time.
     sent.append((RESULT_CHANNEL, json.dumps(result_payload(result), default=str)))
     return sent
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else f"{value:f}"

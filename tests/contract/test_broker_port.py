@@ -76,6 +76,15 @@ async def close(case: BrokerCase, broker: BrokerQuery) -> None:
 
 
 @every_situation
+async def test_positions_are_a_list(case: BrokerCase, situation: Situation) -> None:
+    with case.serve(case.book(situation)) as broker:
+        try:
+            assert type(await broker.get_positions(case.account_id)) is list
+        finally:
+            await close(case, broker)
+
+
+@every_situation
 async def test_the_answer_is_what_the_broker_holds(case: BrokerCase, situation: Situation) -> None:
     book = case.book(situation)
     with case.serve(book) as broker:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from reconciliation.adapters.books.balances import BalanceRow, join_figures
 from reconciliation.adapters.books.csv_table import CsvRow, read_rows
+from reconciliation.domain.model.instruments import STRONG_IDENTIFIERS
 from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.snapshots import LocalPosition, LocalSnapshot
 from reconciliation.errors import BadData, InvalidInputError, ReadError
@@ -20,7 +21,6 @@ from reconciliation.ports.local_book import LocalBook, PositionProvider
 
 POSITION_COLUMNS = ("account_id", "symbol", "asset_type", "quantity", "avg_cost")
 BALANCE_COLUMNS = ("account_id", "cash", "equity")
-IDENTIFIERS = ("isin", "cusip", "figi", "conid")
 
 
 class CsvBook(LocalBook, PositionProvider):
@@ -108,7 +108,7 @@ def _position(row: CsvRow) -> LocalPosition:
         asset_type=AssetType(kind),
         currency=row.optional_text("currency"),
         multiplier=row.optional_number("multiplier"),
-        identifiers={name: value for name in IDENTIFIERS if (value := row.optional_text(name))},
+        identifiers={name: value for name in STRONG_IDENTIFIERS if (value := row.optional_text(name))},
     )
 
 

@@ -5,13 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from reconciliation.domain.breaks.break_ import BreakKey
-from reconciliation.domain.breaks.likely_causes import plain_name
-from reconciliation.domain.model.models import AssetType
-
-#: Order services like to name these by what they derive from: a fill of `ES` may be one of `ESZ6`.
-_DERIVATIVES = frozenset(
-    {AssetType.OPTION, AssetType.FUTURE, AssetType.FUTURE_OPTION, AssetType.SWAP, AssetType.CFD, AssetType.WARRANT}
-)
+from reconciliation.domain.model.instruments import DERIVATIVES, derives_from, name_mark
 
 
 class FillEvidence(Enum):
@@ -59,5 +53,7 @@ def _may_be_of(symbol: str | None, key: BreakKey, holdings: Collection[str]) -> 
         return True
     if symbol not in holdings:
         return True
-    filled, held = plain_name(symbol), plain_name(key.symbol)
-    return held.startswith(filled) if key.asset_type in _DERIVATIVES else held == filled
+    if key.asset_type is None or key.asset_type in DERIVATIVES:
+        # Order services like to name derivatives by what they derive from: a fill of `ES` may be one of `ESZ6`.
+        return derives_from(key.symbol, symbol)
+    return name_mark(symbol, key.asset_type) == name_mark(key.symbol, key.asset_type)

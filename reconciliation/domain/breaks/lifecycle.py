@@ -80,7 +80,7 @@ def advance(
     if result.error is not None:
         return Advance()
     findings = explain(result, facts.hints)
-    facts = replace(facts, holdings=facts.holdings - _second_names(result, findings))
+    facts = replace(facts, holdings=facts.holdings - _perhaps_second_names(result))
     # What was not compared this time is as it was: no figure is not a right figure.
     skipped = frozenset(result.not_compared)
     cases = {case.key: case for case in known if case.key in findings or _was_compared(case.key, skipped)}
@@ -91,11 +91,9 @@ def advance(
     return _conclude(steps, result, policy, facts, flood_size)
 
 
-def _second_names(result: ReconciliationResult, findings: Mapping[BreakKey, Finding]) -> set[str]:
-    """Return names under which one side has what is told under another name: they are no holdings of their own."""
-    keys = (BreakKey.of(found) for found in result.discrepancies)
-    names = {key.symbol for key in keys if key not in findings} | {found.other_symbol for found in result.discrepancies}
-    return {name for name in names if name is not None}
+def _perhaps_second_names(result: ReconciliationResult) -> set[str]:
+    """Return names that may be of one holding with another name: a fill of the one may explain the other."""
+    return {found.other_symbol for found in result.discrepancies if found.other_symbol is not None}
 
 
 def _was_compared(key: BreakKey, skipped: Collection[NotCompared]) -> bool:

@@ -1,7 +1,6 @@
 """Likely causes of findings, guessed from their shape. Pure; a hint helps a person and never changes a severity.
 
-Each guess is one function from a finding and the facts to a sentence or None; `docs/breaks.md` lists them. Two findings
-that are one instrument under two names become one here.
+Each guess is one function from a finding and the facts to a sentence or None; `docs/breaks.md` lists them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 from reconciliation.domain.breaks.break_ import Amounts, BreakKey
+from reconciliation.domain.model.instruments import PositionKey
 from reconciliation.domain.model.models import (
     AssetType,
+    Discrepancy,
     DiscrepancySeverity,
     DiscrepancyType,
     OrderFill,
@@ -22,9 +23,6 @@ from reconciliation.domain.model.models import (
 )
 from reconciliation.domain.model.snapshots import BookRow, BrokerPosition, BrokerSnapshot, LocalPosition, LocalSnapshot
 from reconciliation.domain.model.values import EXACT
-
-PositionKey = tuple[str, AssetType]
-Side = Literal["local", "broker"]
 
 _SPLIT_RATIOS = frozenset(
     Fraction(a, b) for a in range(1, 101) for b in (1, 2, 3, 4) if Fraction(a, b) > 1
@@ -41,8 +39,6 @@ class CauseInputs:
     recent_fills: Sequence[OrderFill] = ()
     #: Units per contract by position, as either side says.
     multipliers: Mapping[PositionKey, Decimal] = field(default_factory=dict)
-    #: Strong identifiers (isin, figi, conid, cusip) by side and position.
-    identifiers: Mapping[tuple[Side, PositionKey], Mapping[str, str]] = field(default_factory=dict)
     fill_in_flight_seconds: float = 60.0
     #: Four days: a settlement over a weekend.
     settlement_seconds: float = 4 * 86400.0
@@ -55,18 +51,10 @@ NO_CAUSE_INPUTS = CauseInputs()
 def cause_inputs_of(local: LocalSnapshot, broker: BrokerSnapshot, context: Mapping[str, Any]) -> CauseInputs:
     """Return what two snapshots tell beside their figures, and the run's context of the last fill."""
     multipliers: dict[PositionKey, Decimal] = {}
-    identifiers: dict[tuple[Side, PositionKey], Mapping[str, str]] = {}
-    sides: Mapping[Side, Sequence[object]] = {"local": local.positions, "broker": broker.positions}
-    for side, rows in sides.items():
-        for row in rows:
-            if not isinstance(row, (LocalPosition, BookRow, BrokerPosition)):
-                continue
-            key = (row.symbol, row.asset_type)
-            if row.multiplier is not None:
-                multipliers[key] = row.multiplier
-            if row.identifiers:
-                identifiers[side, key] = row.identifiers
-    return CauseInputs(recent_fills=_fills_of(context), multipliers=multipliers, identifiers=identifiers)
+    for row in (*local.positions, *broker.positions):
+        if isinstance(row, (LocalPosition, BookRow, BrokerPosition)) and row.multiplier is not None:
+            multipliers[row.symbol, row.asset_type] = row.multiplier
+    return CauseInputs(recent_fills=_fills_of(context), multipliers=multipliers)
 
 
 def _fills_of(context: Mapping[str, Any]) -> tuple[OrderFill, ...]:
@@ -105,14 +93,12 @@ Guess = Callable[[Finding, _CauseContext], str | None]
 
 
 def explain(result: ReconciliationResult, facts: CauseInputs) -> dict[BreakKey, Finding]:
-    """Return the findings of a run by their key, each with its hints; two names of one instrument are one finding."""
+    """Return the findings of a run by their key, each with its hints."""
     findings: dict[BreakKey, Finding] = {}
     for found in result.discrepancies:
         key = BreakKey.of(found)
         amounts = Amounts(local_value=found.local_value, broker_value=found.broker_value)
-        hints = () if found.other_symbol is None else (_other_name(found.other_symbol),)
-        findings.setdefault(key, Finding(key=key, severity=found.severity, amounts=amounts, hints=hints))
-    findings = _fold_names(findings, facts)
+        findings.setdefault(key, Finding(key=key, severity=found.severity, amounts=amounts, hints=_other_name(found)))
     context = _CauseContext(findings=findings, facts=facts, at=result.timestamp, broker_as_of=result.broker_as_of)
     return {key: replace(found, hints=found.hints + _guesses(found, context)) for key, found in findings.items()}
 
@@ -122,41 +108,11 @@ def _guesses(found: Finding, context: _CauseContext) -> tuple[tuple[str, str], .
     return tuple((kind, sentence) for kind, sentence in said if sentence is not None)
 
 
-def plain_name(symbol: str) -> str:
-    """Return a symbol without what vendors write differently: `BRK.B`, `BRK B`, `BRK/B` and `BRK-B` are one."""
-    return "".join(letter for letter in symbol.upper() if letter.isalnum())
-
-
-def _fold_names(findings: dict[BreakKey, Finding], facts: CauseInputs) -> dict[BreakKey, Finding]:
-    """Make one finding of a holding that each side has under a name of its own; it keeps our name."""
-    folded = dict(findings)
-    broker = [found for key, found in findings.items() if key.type is DiscrepancyType.MISSING_LOCAL]
-    for key, local in findings.items():
-        if key.type is not DiscrepancyType.MISSING_BROKER:
-            continue
-        twin = next(
-            (other for other in broker if other.key in folded and _same_instrument(key, other.key, facts)), None
-        )
-        if twin is None:
-            continue
-        del folded[twin.key]
-        amounts = Amounts(local_value=local.amounts.local_value, broker_value=twin.amounts.broker_value)
-        folded[key] = replace(local, amounts=amounts, hints=(_other_name(twin.key.symbol or ""),))
-    return folded
-
-
-def _other_name(symbol: str) -> tuple[str, str]:
-    return ("other_name", f"the broker holds this as {symbol!r}: map the symbol")
-
-
-def _same_instrument(local: BreakKey, broker: BreakKey, facts: CauseInputs) -> bool:
-    if local.symbol is None or broker.symbol is None or local.asset_type is None or broker.asset_type is None:
-        return False
-    mine = facts.identifiers.get(("local", (local.symbol, local.asset_type)), {})
-    other = facts.identifiers.get(("broker", (broker.symbol, broker.asset_type)), {})
-    if any(mine[name] == other.get(name) for name in mine):
-        return True
-    return local.asset_type is broker.asset_type and plain_name(local.symbol) == plain_name(broker.symbol)
+def _other_name(found: Discrepancy) -> tuple[tuple[str, str], ...]:
+    if found.other_symbol is None:
+        return ()
+    side = "at the broker" if found.type is DiscrepancyType.MISSING_BROKER else "in the local book"
+    return (("other_name", f"perhaps the same holding as {found.other_symbol!r} {side}: if so, map the symbol"),)
 
 
 def _fill_in_flight(found: Finding, context: _CauseContext) -> str | None:
@@ -237,7 +193,7 @@ def _stale_broker(_found: Finding, context: _CauseContext) -> str | None:
 #: Found only by the run that knew of the fill: kept while the amounts stay as they are.
 STICKY_CAUSES = frozenset({"fill_in_flight", "unsettled_cash"})
 
-#: Every guess by its stable name, in the order of telling. `other_name` is found while folding.
+#: Every guess by its stable name, in the order of telling. `other_name` comes from the comparison.
 GUESSES: Mapping[str, Guess] = {
     "fill_in_flight": _fill_in_flight,
     "sign_flipped": _sign_flipped,

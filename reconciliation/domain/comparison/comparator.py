@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
 from reconciliation.domain.comparison.balances import Balances, balance_pair, comparable_balances
-from reconciliation.domain.comparison.lots import add_up
+from reconciliation.domain.comparison.lots import sum_of_lots
+from reconciliation.domain.model.instruments import PositionKey
 from reconciliation.domain.model.models import (
     DISCREPANCY_TRAITS,
     AssetType,
@@ -32,8 +33,6 @@ from reconciliation.domain.model.tolerance import ToleranceTable, within_percent
 from reconciliation.domain.model.values import EXACT, exact_decimal, optional_decimal
 from reconciliation.errors import UnusableFigureError
 
-Key = tuple[str, AssetType]
-
 
 @dataclass(frozen=True, slots=True)
 class _Holding:
@@ -46,7 +45,7 @@ class _Holding:
 _FLAT = _Holding(Decimal(0), None)
 #: A single row as it came, or several of one key added up.
 _Row = PositionLike | BrokerPosition | _Holding
-_Pair = tuple[Key, _Row | None, _Row | None]
+_Pair = tuple[PositionKey, _Row | None, _Row | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +140,7 @@ class Comparator:
         return findings
 
     def _mismatches(
-        self, key: Key, local: _Holding, broker: _Holding, tolerances: ToleranceTable
+        self, key: PositionKey, local: _Holding, broker: _Holding, tolerances: ToleranceTable
     ) -> Iterator[Discrepancy]:
         if not tolerances.quantity(*key).covers(local.quantity, broker.quantity):
             yield self._finding(DiscrepancyType.QUANTITY_MISMATCH, key, local.quantity, broker.quantity)
@@ -151,7 +150,7 @@ class Comparator:
             yield self._finding(DiscrepancyType.COST_MISMATCH, key, local.avg_cost, broker.avg_cost)
 
     def _finding(
-        self, kind: DiscrepancyType, key: Key | None, local: Decimal | None, broker: Decimal | None
+        self, kind: DiscrepancyType, key: PositionKey | None, local: Decimal | None, broker: Decimal | None
     ) -> Discrepancy:
         symbol, asset_type = (None, None) if key is None else (key[0], AssetType(key[1]))
         return Discrepancy(
@@ -166,23 +165,23 @@ class Comparator:
         )
 
 
-def _index(rows: Iterable[PositionLike | BrokerPosition], side: str) -> dict[Key, _Row]:
-    """Key the rows; the rows of one key are added up. Nothing else is looked at: most rows agree as they are."""
+def _index(rows: Iterable[PositionLike | BrokerPosition], side: str) -> dict[PositionKey, _Row]:
+    """Return the rows by key, the lots of one key as one row. Nothing is checked yet: most rows agree as they are."""
     rows = list(rows)
     try:
-        index: dict[Key, _Row] = {(row.symbol, row.asset_type): row for row in rows}
+        index: dict[PositionKey, _Row] = {(row.symbol, row.asset_type): row for row in rows}
     except (AttributeError, TypeError) as error:
         raise UnusableFigureError(side, f"position: {error}") from None
     if len(index) == len(rows):
         return index
-    lots: dict[Key, list[_Holding]] = {}
+    lots: dict[PositionKey, list[_Holding]] = {}
     for row in rows:
         key = (row.symbol, row.asset_type)
         lots.setdefault(key, []).append(_holding(key, row, side) or _FLAT)
-    return {key: _add_up(holdings) for key, holdings in lots.items()}
+    return {key: _sum_of_lots(holdings) for key, holdings in lots.items()}
 
 
-def _differing(local: Mapping[Key, _Row], broker: Mapping[Key, _Row]) -> tuple[list[_Pair], int]:
+def _differing(local: Mapping[PositionKey, _Row], broker: Mapping[PositionKey, _Row]) -> tuple[list[_Pair], int]:
     """Return the keys whose rows are not plainly equal, with both rows, and how many keys are not flat."""
     try:
         return _walk(local, broker)
@@ -193,7 +192,7 @@ def _differing(local: Mapping[Key, _Row], broker: Mapping[Key, _Row]) -> tuple[l
         raise
 
 
-def _walk(local_side: Mapping[Key, _Row], broker_side: Mapping[Key, _Row]) -> tuple[list[_Pair], int]:
+def _walk(local_side: Mapping[PositionKey, _Row], broker_side: Mapping[PositionKey, _Row]) -> tuple[list[_Pair], int]:
     """Walk both sides once. This loop is all the work for rows that agree, so it does no more than it must."""
     differing: list[_Pair] = []
     checked = len(local_side)
@@ -212,7 +211,7 @@ def _walk(local_side: Mapping[Key, _Row], broker_side: Mapping[Key, _Row]) -> tu
     return differing, checked
 
 
-def _holding(key: Key, row: _Row | None, side: str) -> _Holding | None:
+def _holding(key: PositionKey, row: _Row | None, side: str) -> _Holding | None:
     """Return what a row holds, in exact numbers; None where it is missing or flat."""
     if row is None:
         return None
@@ -225,11 +224,13 @@ def _holding(key: Key, row: _Row | None, side: str) -> _Holding | None:
     return _Holding(quantity, avg_cost) if quantity else None
 
 
-def _add_up(holdings: list[_Holding]) -> _Holding:
-    return _Holding(*add_up([(holding.quantity, holding.avg_cost) for holding in holdings]))
+def _sum_of_lots(holdings: list[_Holding]) -> _Holding:
+    return _Holding(*sum_of_lots([(holding.quantity, holding.avg_cost) for holding in holdings]))
 
 
-def _costs_not_compared(local: Mapping[Key, _Row], broker: Mapping[Key, _Row]) -> tuple[NotCompared, ...]:
+def _costs_not_compared(
+    local: Mapping[PositionKey, _Row], broker: Mapping[PositionKey, _Row]
+) -> tuple[NotCompared, ...]:
     keys = sorted(
         key
         for key, row in local.items()

@@ -1,12 +1,12 @@
 """One run, decided: two snapshots in, a result out. Pure; who gathers and who publishes is elsewhere."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciliation.domain.comparison.comparator import Comparator
-from reconciliation.domain.comparison.symbol_matching import Key, SymbolResolver
+from reconciliation.domain.comparison.symbol_matching import SymbolResolver
+from reconciliation.domain.model.instruments import PositionKey
 from reconciliation.domain.model.models import (
-    AssetType,
     Discrepancy,
     DiscrepancyType,
     ReconciliationConfig,
@@ -20,7 +20,7 @@ from reconciliation.errors import BadData, ReadError, UnusableFigureError
 
 @dataclass(frozen=True, kw_only=True)
 class SymbolContext:
-    """How symbols of both sides are told to be the same."""
+    """What brings the symbols of both sides together."""
 
     resolver: SymbolResolver
     #: The names under which mappings speak of this account's broker.
@@ -33,8 +33,8 @@ class AlignedSides:
 
     local: LocalSnapshot | ReadError
     broker: BrokerSnapshot | ReadError
-    #: A key of ours without its like at the broker, and the broker's symbol that is most likely the same holding.
-    unresolved: Mapping[Key, str] = field(default_factory=dict)
+    #: Pairs without evidence that may be one holding: a key that only the local book has, and one only the broker has.
+    perhaps_the_same: Mapping[PositionKey, PositionKey] = field(default_factory=dict)
 
 
 def align_symbols(
@@ -43,7 +43,7 @@ def align_symbols(
     broker: BrokerSnapshot | ReadError,
     symbol_context: SymbolContext | None,
 ) -> AlignedSides:
-    """Bring both sides under common symbols; without a `naming`, or where a side is missing, leave them as they are."""
+    """Bring both sides under common symbols; without a context, or where a side is missing, leave them as they are."""
     if symbol_context is None or isinstance(local, ReadError) or isinstance(broker, ReadError):
         return AlignedSides(local=local, broker=broker)
     day = (broker.as_of or start.timestamp).date()
@@ -56,13 +56,13 @@ def align_symbols(
         AttributeError,
         TypeError,
         ValueError,
-    ):  # a row that cannot be read: the comparator says which
+    ):  # a row that cannot be read: the comparator names it
         return AlignedSides(local=local, broker=broker)
     return AlignedSides(
-        # Most rows have their names already: making a snapshot anew checks each of its figures again.
+        # Most rows have their names already, and a new snapshot would check each number again.
         local=local if aligned.local is local.positions else replace(local, positions=aligned.local),
         broker=broker if aligned.broker is broker.positions else replace(broker, positions=aligned.broker),
-        unresolved=aligned.unresolved,
+        perhaps_the_same=aligned.perhaps_the_same,
     )
 
 
@@ -77,7 +77,7 @@ def conclude(
 ) -> ReconciliationResult:
     """Return the result of a run whose sides were read, or failed to be.
 
-    With a `naming`, both sides are brought under common symbols first.
+    With a symbol context, both sides are brought under common symbols first.
     """
     return conclude_aligned(request, config, start, align_symbols(start, local, broker, symbol_context))
 
@@ -87,7 +87,7 @@ def conclude_aligned(
 ) -> ReconciliationResult:
     """Return the result of a run whose sides are under common symbols already.
 
-    The broker's error is named before the local one: it is the one that an operator can't see elsewhere.
+    If both sides failed, the broker's error is named: an operator cannot see it elsewhere.
     """
     local, broker = sides.local, sides.broker
     if isinstance(broker, ReadError):
@@ -105,7 +105,7 @@ def conclude_aligned(
         account_id=request.account_id,
         timestamp=start.timestamp,
         is_clean=not comparison.discrepancies,
-        discrepancies=list(_joined(comparison.discrepancies, sides.unresolved)),
+        discrepancies=_with_hints(comparison.discrepancies, sides.perhaps_the_same),
         positions_checked=comparison.positions_checked,
         duration_ms=start.elapsed_ms(),
         context=request.context,
@@ -116,21 +116,21 @@ def conclude_aligned(
     )
 
 
-def _joined(findings: Iterable[Discrepancy], unresolved: Mapping[Key, str]) -> Iterator[Discrepancy]:
-    """Make one finding of a holding that each side has under a name of its own."""
-    if not unresolved:
-        yield from findings
-        return
-    names: dict[tuple[str | None, AssetType | None], str] = dict(unresolved.items())
-    broker = {(symbol, asset_type) for (_, asset_type), symbol in unresolved.items()}
-    for found in findings:
-        key = (found.symbol, found.asset_type)
-        if found.type is DiscrepancyType.MISSING_LOCAL and key in broker:
-            continue
-        if found.type is DiscrepancyType.MISSING_BROKER and key in names:
-            yield replace(found, other_symbol=names[key])
-        else:
-            yield found
+def _with_hints(findings: list[Discrepancy], pairs: Mapping[PositionKey, PositionKey]) -> list[Discrepancy]:
+    """Name in each of two findings that may be one holding the symbol of the other. Both stay findings."""
+    if not pairs:
+        return findings
+    others = {
+        DiscrepancyType.MISSING_BROKER: {local: broker[0] for local, broker in pairs.items()},
+        DiscrepancyType.MISSING_LOCAL: {broker: local[0] for local, broker in pairs.items()},
+    }
+    return [replace(found, other_symbol=_of_position(found, others.get(found.type, {}))) for found in findings]
+
+
+def _of_position(found: Discrepancy, symbols: Mapping[PositionKey, str]) -> str | None:
+    if found.symbol is None or found.asset_type is None:
+        return None
+    return symbols.get((found.symbol, found.asset_type))
 
 
 def incomplete(request: RunRequest, start: RunStart, error: ReadError, side: str) -> ReconciliationResult:

@@ -1,22 +1,17 @@
-"""Rows of one instrument, added up: quantities exactly, costs weighted by them. Pure."""
+"""The lots of one instrument as one: quantities summed exactly, costs weighted by them. Pure."""
 
 from collections.abc import Sequence
-from decimal import Context, Decimal
+from decimal import Decimal
 
-from reconciliation.domain.model.values import EXACT
-
-#: Digits of an average cost that does not come out even: those of IEEE 754 decimal128.
-_AVERAGE = Context(prec=34)
+from reconciliation.domain.model.values import AVERAGE, EXACT, exact_sum
 
 #: Signed quantity, and cost per unit or None where it is not known.
 Lot = tuple[Decimal, Decimal | None]
 
 
-def add_up(lots: Sequence[Lot]) -> Lot:
+def sum_of_lots(lots: Sequence[Lot]) -> Lot:
     """Return the sum of the quantities and the average cost: None if it is unknown for any part, or nothing is left."""
-    quantity = Decimal(0)
-    for lot_quantity, _ in lots:
-        quantity = EXACT.add(quantity, lot_quantity)
+    quantity = exact_sum(lot_quantity for lot_quantity, _ in lots)
     held = [lot for lot in lots if lot[0]]
     costs = {cost for _, cost in held}
     if not quantity or None in costs:
@@ -26,4 +21,4 @@ def add_up(lots: Sequence[Lot]) -> Lot:
     total = Decimal(0)
     for lot_quantity, cost in held:
         total = EXACT.fma(lot_quantity, cost or Decimal(0), total)
-    return quantity, _AVERAGE.divide(total, quantity)
+    return quantity, AVERAGE.divide(total, quantity)

@@ -1,46 +1,38 @@
-"""Which symbol of the broker is which of ours. Pure.
+"""Brings both sides under common symbols. Pure.
 
-In this order: the mapping table, equal strong identifiers, forms of writing, and else it stays unresolved: a holding
-that each side has under a name of its own is one finding, and not two missing ones.
+In this order: the mapping table, equal strong identifiers, the same name written otherwise (`model.instruments` has the
+rule). Anything else stays apart. Two holdings that may be one are named to the reader, and both stay findings.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from difflib import SequenceMatcher
-from typing import Any
+from itertools import chain
 
-from reconciliation.domain.comparison.symbol_notation import common_form
+from reconciliation.domain.model.instruments import Mark, PositionKey, contradict, marks_of, name_mark
 from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.snapshots import BookRow, BrokerPosition, LocalPosition, PositionLike
+from reconciliation.domain.model.values import exact_sum
 from reconciliation.errors import InvalidInputError
-
-Key = tuple[str, AssetType]
 
 #: A mapping for every broker.
 ANY_BROKER = "*"
-
-#: Strongest first. A derivative may carry its underlying's ISIN or CUSIP, so those don't speak for it.
-_STRONG = ("conid", "figi", "isin", "cusip")
-_OF_UNDERLYING = frozenset({"isin", "cusip"})
-_DERIVATIVES = frozenset(
-    {AssetType.OPTION, AssetType.FUTURE, AssetType.FUTURE_OPTION, AssetType.SWAP, AssetType.CFD, AssetType.WARRANT}
-)
 
 _CONTRACTS = frozenset({AssetType.OPTION, AssetType.FUTURE, AssetType.FUTURE_OPTION})
 
 #: Two costs of one holding differ by fees and methods, seldom by more.
 _SAME_COST = Decimal("0.01")
-_SAME_NAME = 0.6
-#: Holdings of one quantity among which no pair is looked for: it could only be a guess, and a slow one.
-_MOST_ALIKE = 20
+_SIMILAR_NAME = 0.6
+#: With more holdings of one quantity than this on a side, no hint is given: it would be slow, and only a guess.
+_MAX_CANDIDATES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class SymbolMapping:
-    """That a broker's symbol is ours under another name, from one day to another, both included."""
+    """States that a broker's symbol is a local one under another name, from one day to another, both included."""
 
     #: The name of a connection or of a kind of broker; `*` is any.
     broker: str
@@ -61,7 +53,7 @@ class SymbolMapping:
         return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or day <= self.valid_to)
 
     def overlaps(self, other: "SymbolMapping") -> bool:
-        """Say whether both speak of the same symbol on the same day, so that only one of them can be right."""
+        """Say whether both map the same symbol on the same day, so that only one of them can be right."""
         subject = (self.broker, self.broker_symbol, self.asset_type)
         if subject != (other.broker, other.broker_symbol, other.asset_type):
             return False
@@ -76,12 +68,12 @@ class AlignedRows:
 
     local: Sequence[PositionLike]
     broker: Sequence[BrokerPosition]
-    #: A key of ours without its like at the broker, and the broker's symbol that is most likely the same holding.
-    unresolved: Mapping[Key, str] = field(default_factory=dict)
+    #: Pairs without evidence that may be one holding: a key that only the local book has, and one only the broker has.
+    perhaps_the_same: Mapping[PositionKey, PositionKey] = field(default_factory=dict)
 
 
 class SymbolResolver:
-    """Brings both sides under common names. Without mappings it knows identifiers and forms of writing."""
+    """Brings both sides under common symbols: by mappings, by identifiers and by ways to write a name."""
 
     def __init__(self, mappings: Iterable[SymbolMapping] = ()) -> None:
         self._mappings: defaultdict[str, list[SymbolMapping]] = defaultdict(list)
@@ -89,7 +81,7 @@ class SymbolResolver:
             self._mappings[mapping.broker_symbol.strip()].append(mapping)
 
     def mapped(self, symbol: str, asset_type: AssetType, brokers: Sequence[str], day: date) -> str | None:
-        """Return our name of a broker's symbol as the table says, or None. What is said more narrowly wins."""
+        """Return the local name of a broker's symbol by the mapping table, or None. The more specific mapping wins."""
         found = [
             mapping
             for mapping in self._mappings.get(symbol.strip(), ())
@@ -103,98 +95,82 @@ class SymbolResolver:
     def align(
         self, local: Sequence[PositionLike], broker: Sequence[BrokerPosition], *, brokers: Sequence[str], day: date
     ) -> AlignedRows:
-        """Return both sides under common names: ours where we have the holding.
+        """Return both sides under common symbols: the local one where the local book has the holding.
 
         Args:
-            local: our positions.
-            broker: the broker's.
+            local: positions of the local book.
+            broker: positions of the broker.
             brokers: the names under which mappings speak of this broker.
-            day: of the broker's figures.
+            day: of the broker's answer.
         """
-        local_side, broker_side = _keys(local), _keys(broker)
+        local_keys, broker_keys = _keys(local), _keys(broker)
         sized = _split_by_multiplier(local, broker)
         if (
-            local_side == broker_side
-            and (sized is broker or broker_side == _keys(sized))
-            and not self._has_to_rename(broker_side)
+            local_keys == broker_keys
+            and (sized is broker or broker_keys == _keys(sized))
+            and not self._has_to_rename(broker_keys)
         ):
             return AlignedRows(local=local, broker=sized)
-        names = _Names(local)
-        mapped: set[Key] = set()
+        names = _LocalNames(local)
+        mapped: set[PositionKey] = set()
         renamed: list[BrokerPosition] = []
         for row in sized:
-            told = self.mapped(row.symbol, AssetType(row.asset_type), brokers, day) if self._mappings else None
-            symbol = told if told is not None else names.of_identifiers(row)
-            symbol = names.common(symbol or row.symbol, AssetType(row.asset_type))
-            if told is not None:
-                mapped.add((symbol, AssetType(row.asset_type)))
+            symbol = self.mapped(row.symbol, row.asset_type, brokers, day) if self._mappings else None
+            if symbol is None:
+                symbol = names.of(row)
+            else:
+                symbol = names.written(symbol, row.asset_type)
+                mapped.add((symbol, row.asset_type))
             renamed.append(row if symbol == row.symbol else replace(row, symbol=symbol))
-        common = [_renamed(row, names.common(row.symbol, AssetType(row.asset_type))) for row in local]
-        return AlignedRows(local=common, broker=renamed, unresolved=_probable_matches(common, renamed, mapped))
+        common = [_renamed(row, names.written(row.symbol, AssetType(row.asset_type))) for row in local]
+        return AlignedRows(local=common, broker=renamed, perhaps_the_same=_perhaps_the_same(common, renamed, mapped))
 
-    def _has_to_rename(self, keys: set[Key]) -> bool:
-        """Say whether a symbol is mapped, or two symbols are one; seldom, so it is looked at first."""
+    def _has_to_rename(self, keys: set[PositionKey]) -> bool:
+        """Say whether a symbol is mapped, or written in two ways. Rarely so: most accounts are done after this."""
         if self._mappings and any(symbol in self._mappings for symbol, _ in keys):
             return True
-        return len({(common_form(symbol, kind), kind) for symbol, kind in keys}) < len(keys)
+        return len({name_mark(*key) for key in keys}) < len(keys)
 
 
 def _split_by_multiplier(local: Sequence[PositionLike], broker: Sequence[BrokerPosition]) -> Sequence[BrokerPosition]:
-    """Give a contract of another size than ours a name of its own: ten of the one are not ten of the other."""
+    """Rename the broker's contracts of another multiplier: they are other instruments than the local ones."""
     if not any(row.multiplier is not None and row.asset_type in _CONTRACTS for row in broker):
         return broker
-    sizes: defaultdict[Key, set[Decimal]] = defaultdict(set)
+    sizes: defaultdict[Mark, set[Decimal]] = defaultdict(set)
     for row in local:
         if isinstance(row, (LocalPosition, BookRow)) and row.multiplier is not None and row.asset_type in _CONTRACTS:
-            sizes[common_form(row.symbol, row.asset_type), row.asset_type].add(row.multiplier)
+            sizes[name_mark(row.symbol, row.asset_type)].add(row.multiplier)
     return [
         replace(row, symbol=f"{row.symbol} x{row.multiplier.normalize():f}")
         if row.multiplier is not None
-        and (local_side := sizes.get((common_form(row.symbol, row.asset_type), row.asset_type)))
-        and row.multiplier not in local_side
+        and (local_sizes := sizes.get(name_mark(row.symbol, row.asset_type)))
+        and row.multiplier not in local_sizes
         else row
         for row in broker
     ]
 
 
-class _Names:
-    """The names of our book: one for each form of writing, and one for each strong identifier."""
+class _LocalNames:
+    """The symbols of the local book by the marks of their instruments: one symbol for each."""
 
     def __init__(self, local: Sequence[PositionLike]) -> None:
-        self._by_form: dict[Key, str] = {}
-        self._by_identifier: dict[tuple[AssetType, str, str], str] = {}
+        self._by_mark: dict[Mark, str] = {}
         for row in sorted(local, key=lambda row: row.symbol):
-            kind = AssetType(row.asset_type)
-            self._by_form.setdefault((common_form(row.symbol, kind), kind), row.symbol)
-            for name, value in _identifiers(row):
-                self._by_identifier.setdefault((kind, name, value), row.symbol)
+            symbol = self.written(row.symbol, AssetType(row.asset_type))
+            for mark in marks_of(row):
+                self._by_mark.setdefault(mark, symbol)
 
-    def common(self, symbol: str, kind: AssetType) -> str:
-        """Return our way to write `symbol`, or itself where we don't have it."""
-        return self._by_form.setdefault((common_form(symbol, kind), kind), symbol)
+    def written(self, symbol: str, kind: AssetType) -> str:
+        """Return the symbol in the spelling that was met first."""
+        return self._by_mark.setdefault(name_mark(symbol, kind), symbol)
 
-    def of_identifiers(self, row: BrokerPosition) -> str | None:
-        kind = AssetType(row.asset_type)
-        return next(
-            (found for name, value in _identifiers(row) if (found := self._by_identifier.get((kind, name, value)))),
-            None,
-        )
+    def of(self, row: BrokerPosition) -> str:
+        """Return the local symbol of a broker's row, or its own where no mark is known."""
+        found = (self._by_mark[mark] for mark in marks_of(row) if mark in self._by_mark)
+        return next(found, None) or self.written(row.symbol, row.asset_type)
 
 
-def _identifiers(row: Any) -> list[tuple[str, str]]:
-    """Return what names the instrument beyond doubt: an ISIN only with its currency, for it may trade in several."""
-    if not isinstance(row, (LocalPosition, BookRow, BrokerPosition)) or not row.identifiers:
-        return []
-    skipped = _OF_UNDERLYING if row.asset_type in _DERIVATIVES else frozenset()
-    named = [(name, row.identifiers[name].strip().upper()) for name in _STRONG if name in row.identifiers]
-    return [
-        (name, f"{value} {row.currency}" if name == "isin" else value)
-        for name, value in named
-        if value and name not in skipped and (name != "isin" or row.currency)
-    ]
-
-
-def _keys(rows: Iterable[PositionLike | BrokerPosition]) -> set[Key]:
+def _keys(rows: Iterable[PositionLike | BrokerPosition]) -> set[PositionKey]:
     return {(row.symbol, row.asset_type) for row in rows}
 
 
@@ -208,66 +184,57 @@ def _renamed(row: PositionLike, symbol: str) -> PositionLike:
     return BookRow(symbol, row.quantity, row.avg_cost, AssetType(row.asset_type))
 
 
-def _probable_matches(
-    local: Sequence[PositionLike], broker: Sequence[BrokerPosition], mapped: set[Key]
-) -> dict[Key, str]:
-    """Pair what only we have with what only the broker has, where both are most likely one holding."""
-    local_side, broker_side = _totals(local), _totals(broker)
-    only_ours = _by_quantity(rows for key, rows in local_side.items() if key not in broker_side)
-    only_theirs = _by_quantity(rows for key, rows in broker_side.items() if key not in local_side and key not in mapped)
-    twins: dict[Key, str] = {}
-    for amount in only_ours.keys() & only_theirs.keys():
-        left, right = only_ours[amount], only_theirs[amount]
-        if len(left) > _MOST_ALIKE or len(right) > _MOST_ALIKE:
+def _perhaps_the_same(
+    local: Sequence[PositionLike], broker: Sequence[BrokerPosition], mapped: set[PositionKey]
+) -> dict[PositionKey, PositionKey]:
+    """Pair what only the local book has with what only the broker has, where quantity and cost or name are alike."""
+    local_rows, broker_rows = _by_key(local), _by_key(broker)
+    only_local = _by_quantity({key: rows for key, rows in local_rows.items() if key not in broker_rows})
+    only_broker = _by_quantity(
+        {key: rows for key, rows in broker_rows.items() if key not in local_rows and key not in mapped}
+    )
+    pairs: dict[PositionKey, PositionKey] = {}
+    for amount in only_local.keys() & only_broker.keys():
+        ones, others = only_local[amount], only_broker[amount]
+        if len(ones) > _MAX_CANDIDATES or len(others) > _MAX_CANDIDATES:
             continue
-        pairs = [(one, other) for one in left for other in right if _is_alike(one, other)]
-        for one, other in pairs:
-            # A guess among several would be none.
-            if sum(one is a or other is b for a, b in pairs) == 1:
-                twins[one[0].symbol, one[0].asset_type] = other[0].symbol
-    return twins
+        alike = [(one, other) for one in ones for other in others if _is_alike(local_rows[one], broker_rows[other])]
+        often = Counter(chain.from_iterable(((one, "local"), (other, "broker")) for one, other in alike))
+        # Among several candidates a hint would name the wrong one.
+        pairs |= {one: other for one, other in alike if often[one, "local"] == often[other, "broker"] == 1}
+    return pairs
 
 
-def _totals(rows: Iterable[PositionLike]) -> dict[Key, list[PositionLike]]:
-    totals: defaultdict[Key, list[PositionLike]] = defaultdict(list)
+def _by_key(rows: Iterable[PositionLike]) -> dict[PositionKey, list[PositionLike]]:
+    by_key: defaultdict[PositionKey, list[PositionLike]] = defaultdict(list)
     for row in rows:
-        totals[row.symbol, AssetType(row.asset_type)].append(row)
-    return totals
+        by_key[row.symbol, AssetType(row.asset_type)].append(row)
+    return by_key
 
 
 def _by_quantity(
-    holdings: Iterable[list[PositionLike]],
-) -> Mapping[tuple[AssetType, Decimal], list[list[PositionLike]]]:
-    """Group holdings that are not flat by what they are and how much."""
-    groups: defaultdict[tuple[AssetType, Decimal], list[list[PositionLike]]] = defaultdict(list)
-    for rows in holdings:
-        quantity = sum((Decimal(row.quantity) for row in rows), Decimal(0))
+    holdings: Mapping[PositionKey, list[PositionLike]],
+) -> dict[tuple[AssetType, Decimal], list[PositionKey]]:
+    """Group the keys of holdings that are not flat by asset type and quantity."""
+    groups: defaultdict[tuple[AssetType, Decimal], list[PositionKey]] = defaultdict(list)
+    for key, rows in holdings.items():
+        quantity = exact_sum(Decimal(row.quantity) for row in rows)
         if quantity:
-            groups[AssetType(rows[0].asset_type), quantity].append(rows)
+            groups[key[1], quantity].append(key)
     return groups
 
 
 def _is_alike(local: list[PositionLike], broker: list[PositionLike]) -> bool:
-    """Say whether two holdings of one quantity may be one: by cost, or by name where cost says nothing."""
-    if _contradict(local, broker):
+    """Say whether two holdings of one quantity may be one: by cost or name. An unknown cost rules nothing out."""
+    if any(contradict(one, other) for one in local for other in broker):
         return False
     costs = [row.avg_cost for row in (*local, *broker)]
     known = [Decimal(cost) for cost in costs if cost is not None]
     if len(known) < len(costs):
         return True
     spread, largest = max(known) - min(known), max(abs(cost) for cost in known)
-    return spread <= _SAME_COST * largest or _is_like(local[0].symbol, broker[0].symbol)
+    return spread <= _SAME_COST * largest or _is_similar(local[0].symbol, broker[0].symbol)
 
 
-def _is_like(local: str, broker: str) -> bool:
-    return SequenceMatcher(None, local, broker).ratio() >= _SAME_NAME
-
-
-def _contradict(local: list[PositionLike], broker: list[PositionLike]) -> bool:
-    """Say whether both sides name a strong identifier of one kind, and not the same."""
-    for left in local:
-        for right in broker:
-            mine, other = dict(_identifiers(left)), dict(_identifiers(right))
-            if any(mine[name] != other[name] for name in mine.keys() & other.keys()):
-                return True
-    return False
+def _is_similar(local: str, broker: str) -> bool:
+    return SequenceMatcher(None, local, broker).ratio() >= _SIMILAR_NAME

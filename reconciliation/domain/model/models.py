@@ -153,7 +153,7 @@ class Discrepancy:
     account_id: str
     asset_type: AssetType | None = None
     currency: str | None = None
-    #: Of a holding that the broker seems to have under a name of its own: that name.
+    #: A hint, without evidence: the other side may hold this under that symbol, which has a finding of its own.
     other_symbol: str | None = None
 
     def __post_init__(self) -> None:

@@ -1,5 +1,6 @@
-"""What a number, a time and an identifier must look like to get in: checked once, at the border."""
+"""Numbers and times: what they must look like to get in, exact arithmetic, and how they are written."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Context, Decimal, InvalidOperation
 
@@ -10,6 +11,9 @@ MAX_DIGITS = 60
 
 #: Sums, differences and products of such numbers are exact in it; the default context would round at 28 digits.
 EXACT = Context(prec=6 * MAX_DIGITS)
+
+#: An average cost that does not come out even has this many digits: those of IEEE 754 decimal128.
+AVERAGE = Context(prec=34)
 
 
 def exact_decimal(value: Decimal | float | str, what: str) -> Decimal:
@@ -45,6 +49,19 @@ def exact_decimal(value: Decimal | float | str, what: str) -> Decimal:
 def optional_decimal(value: Decimal | float | str | None, what: str) -> Decimal | None:
     """Return None for None (unknown), else `exact_decimal`."""
     return None if value is None else exact_decimal(value, what)
+
+
+def exact_sum(numbers: Iterable[Decimal]) -> Decimal:
+    """Return the sum, digit for digit."""
+    total = Decimal(0)
+    for number in numbers:
+        total = EXACT.add(total, number)
+    return total
+
+
+def decimal_text(number: Decimal | None) -> str | None:
+    """Return a number as JSON and files hold it: digit for digit, without an exponent. None stays None."""
+    return None if number is None else f"{number:f}"
 
 
 def aware_utc(value: datetime) -> datetime:

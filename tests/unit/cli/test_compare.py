@@ -178,7 +178,7 @@ def test_a_local_row_that_cannot_be_read_is_bad_input_with_its_line(files: Path)
     assert "line 2" in result.stderr
 
 
-def test_a_holding_under_another_name_is_one_finding_until_the_mapping_says_so(files: Path) -> None:
+def test_a_holding_under_another_name_is_two_findings_until_the_mapping_says_so(files: Path) -> None:
     (files / "positions.csv").write_text(HEADER + "ACC-1,APPLE,stock,100,150.25\n")
     (files / "symbols.csv").write_text("broker,broker_symbol,local_symbol\nflex,AAPL,APPLE\nofx,AAPL,OTHER\n")
 
@@ -202,4 +202,5 @@ def test_a_holding_that_seems_to_be_the_brokers_under_another_name_is_shown_so(f
     result = compare(files)
 
     assert "AAPLX (broker: AAPL?)" in result.stdout
-    assert "1 discrepancy" in result.stdout
+    assert "AAPL (local: AAPLX?)" in result.stdout
+    assert "2 discrepancies" in result.stdout

@@ -15,7 +15,7 @@ from reconciliation.adapters.books.user_tables.options import (
     parse_options,
 )
 from reconciliation.cli import SECTIONS
-from reconciliation.domain.comparison.symbol_notation import common_form
+from reconciliation.domain.model.instruments import common_form
 from reconciliation.domain.model.models import AssetType
 from tests.support.places import ROOT
 

@@ -39,7 +39,7 @@ class Broker:
         self.at_once = 0
         self.most_at_once = 0
 
-    async def get_positions(self, account_id: str) -> Sequence[BrokerPosition]:
+    async def get_positions(self, account_id: str) -> list[BrokerPosition]:
         self.started_at.append(asyncio.get_running_loop().time())
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)

@@ -23,7 +23,7 @@ from reconciliation.adapters.books.user_tables.options import (
 )
 from reconciliation.adapters.books.user_tables.query import SourceQuery
 from reconciliation.adapters.books.user_tables.rows import OwnRow
-from reconciliation.domain.model.average_cost import add_up
+from reconciliation.domain.model.average_cost import positions_from_fills
 from reconciliation.domain.model.snapshots import BookRow, LocalSnapshot
 from reconciliation.errors import BadData, InvalidInputError, ReadError
 from reconciliation.ports.local_book import LocalBook, PositionProvider
@@ -172,7 +172,7 @@ class UserTablesBook(LocalBook, PositionProvider):
             snapshot = join_figures(account_id, figures)
         except InvalidInputError as error:
             return _bad("balances", account_id, str(error))
-        return replace(snapshot, positions=add_up(rows) if self._options.positions.fills else rows)
+        return replace(snapshot, positions=positions_from_fills(rows) if self._options.positions.fills else rows)
 
 
 def pairs(values: Mapping[str, Any]) -> str:

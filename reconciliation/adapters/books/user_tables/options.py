@@ -9,14 +9,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from reconciliation.domain.model.instruments import STRONG_IDENTIFIERS
 from reconciliation.domain.model.models import AssetType
 from reconciliation.errors import ConfigurationError
 
 Mode = Literal["table", "query"]
 
-IDENTIFIERS = ("isin", "cusip", "figi", "conid")
 POSITION_NAMES = (
-    "account_id", "symbol", "quantity", "avg_cost", "asset_type", "currency", "multiplier", "side", *IDENTIFIERS,
+    "account_id", "symbol", "quantity", "avg_cost", "asset_type", "currency", "multiplier", "side", *STRONG_IDENTIFIERS,
 )  # fmt: skip
 FILL_NAMES = (*(name for name in POSITION_NAMES if name != "avg_cost"), "price")
 BALANCE_NAMES = ("account_id", "cash", "equity", "currency")

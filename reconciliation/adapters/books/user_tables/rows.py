@@ -10,7 +10,8 @@ from typing import Any
 
 from reconciliation.adapters.books.balances import BalanceRow
 from reconciliation.adapters.books.user_tables.database import exact_json
-from reconciliation.adapters.books.user_tables.options import IDENTIFIERS, Source
+from reconciliation.adapters.books.user_tables.options import Source
+from reconciliation.domain.model.instruments import STRONG_IDENTIFIERS
 from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.snapshots import BookRow
 from reconciliation.domain.model.values import EXACT, exact_decimal
@@ -48,7 +49,7 @@ class OwnRow:
             self._asset_type(),
             self.optional_text("currency"),
             self.number("multiplier"),
-            {name: value for name in IDENTIFIERS if (value := self.optional_text(name))},
+            {name: value for name in STRONG_IDENTIFIERS if (value := self.optional_text(name))},
         )
 
     def figures(self) -> BalanceRow:

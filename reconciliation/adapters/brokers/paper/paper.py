@@ -9,9 +9,11 @@ from typing import Any
 
 from reconciliation.adapters.brokers.paper.accounts_file import PaperFile, parse_accounts
 from reconciliation.adapters.brokers.sdk.options import BrokerOptions
+from reconciliation.domain.comparison.lots import sum_of_lots
+from reconciliation.domain.model.average_cost import after_fill, shown_cost
 from reconciliation.domain.model.models import AssetType, OrderFill, OrderSide
 from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition, BrokerSnapshot
-from reconciliation.domain.model.values import EXACT
+from reconciliation.domain.model.values import EXACT, exact_sum
 from reconciliation.errors import InvalidInputError, ReadError
 from reconciliation.ports.broker import BrokerQuery, SnapshotBroker
 
@@ -110,7 +112,8 @@ class PaperBroker(SnapshotBroker):
             return self._errors[account_id]
         book = self._book(account_id)
         self._settle(book)
-        return BrokerSnapshot(account=book.account, positions=tuple(book.positions))
+        positions = [replace(row, avg_cost=shown_cost(row.avg_cost)) for row in book.positions]
+        return BrokerSnapshot(account=book.account, positions=positions)
 
     def _book(self, account_id: str) -> _Book:
         if account_id not in self._books:
@@ -171,27 +174,26 @@ def _filled(broker: PaperBroker, accounts: Mapping[str, BrokerSnapshot | ReadErr
 def _book_fill(book: _Book, fill: OrderFill, asset_type: AssetType, multiplier: Decimal) -> None:
     signed = fill.quantity if OrderSide(fill.side) is OrderSide.BUY else -fill.quantity
     value = EXACT.multiply(EXACT.multiply(signed, fill.price), multiplier)
-    for index, row in enumerate(book.positions):
-        if (row.symbol, row.asset_type) == (fill.symbol, asset_type):
-            book.positions[index] = _after_fill(row, signed, fill.price, value)
-            break
-    else:
-        book.positions.append(BrokerPosition(fill.symbol, signed, fill.price, value, asset_type))
-    book.positions = [row for row in book.positions if row.quantity]
+    of_key = [row for row in book.positions if (row.symbol, row.asset_type) == (fill.symbol, asset_type)]
+    filled = _after_fill(of_key, signed, fill.price, value) or BrokerPosition(
+        fill.symbol, signed, fill.price, value, asset_type
+    )
+    book.positions = [row for row in book.positions if row not in of_key]
+    if filled.quantity:
+        book.positions.append(filled)
     if book.account.cash is not None:
         # Equity stays: the shares came for the money, at the price they are marked at.
         book.account = replace(book.account, cash=EXACT.subtract(book.account.cash, value))
 
 
-def _after_fill(row: BrokerPosition, signed: Decimal, price: Decimal, value: Decimal) -> BrokerPosition:
-    quantity = EXACT.add(row.quantity, signed)
-    cost = row.avg_cost
-    grew = row.quantity * signed > 0
-    flipped = row.quantity * quantity < 0
-    if flipped or not row.quantity:
-        cost = price
-    elif grew and cost is not None:
-        paid = EXACT.fma(signed, price, EXACT.multiply(row.quantity, cost))
-        cost = (paid / quantity).normalize()
-    market_value = None if row.market_value is None else EXACT.add(row.market_value, value)
-    return replace(row, quantity=quantity, avg_cost=cost, market_value=market_value)
+def _after_fill(
+    lots: Sequence[BrokerPosition], signed: Decimal, price: Decimal, value: Decimal
+) -> BrokerPosition | None:
+    """Return the lots of one key as one row, with the fill in it; None where there is no lot."""
+    if not lots:
+        return None
+    held = sum_of_lots([(row.quantity, row.avg_cost) for row in lots])
+    quantity, cost = after_fill(held, signed, price)
+    values = [row.market_value for row in lots if row.market_value is not None]
+    market_value = exact_sum((*values, value)) if len(values) == len(lots) else None
+    return replace(lots[0], quantity=quantity, avg_cost=cost, market_value=market_value)

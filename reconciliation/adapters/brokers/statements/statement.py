@@ -4,12 +4,11 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 
 from reconciliation.adapters.brokers.statements.source import StatementSource
-from reconciliation.domain.comparison.lots import add_up
+from reconciliation.domain.comparison.lots import sum_of_lots
 from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition, BrokerSnapshot
-from reconciliation.domain.model.values import EXACT
+from reconciliation.domain.model.values import exact_sum
 from reconciliation.errors import Incomplete
 
 
@@ -90,22 +89,14 @@ def add_up_positions(rows: Iterable[BrokerPosition]) -> tuple[BrokerPosition, ..
     for row in rows:
         identifiers = tuple(sorted(row.identifiers.items()))
         by_instrument[row.symbol, row.asset_type, row.currency, row.multiplier, identifiers].append(row)
-    summed = (_add_up(rows) for rows in by_instrument.values())
+    summed = (_sum_of_lots(rows) for rows in by_instrument.values())
     return tuple(row for row in summed if row.quantity)
 
 
-def _add_up(rows: Sequence[BrokerPosition]) -> BrokerPosition:
+def _sum_of_lots(rows: Sequence[BrokerPosition]) -> BrokerPosition:
     if len(rows) == 1:
         return rows[0]
-    quantity, avg_cost = add_up([(row.quantity, row.avg_cost) for row in rows])
-    market_value = _sum_if_all_known([row.market_value for row in rows])
+    quantity, avg_cost = sum_of_lots([(row.quantity, row.avg_cost) for row in rows])
+    values = [row.market_value for row in rows if row.market_value is not None]
+    market_value = exact_sum(values) if len(values) == len(rows) else None
     return replace(rows[0], quantity=quantity, avg_cost=avg_cost, market_value=market_value)
-
-
-def _sum_if_all_known(values: Sequence[Decimal | None]) -> Decimal | None:
-    total = Decimal(0)
-    for value in values:
-        if value is None:
-            return None
-        total = EXACT.add(total, value)
-    return total

@@ -6,7 +6,6 @@ import pytest
 
 from reconciliation.domain.breaks.actions import BreakAction, act
 from reconciliation.domain.breaks.fill_evidence import NO_EVIDENCE
-from reconciliation.domain.breaks.likely_causes import CauseInputs
 from reconciliation.domain.breaks.policy import BreakPolicy, SeverityRule
 from reconciliation.domain.breaks.states import BreakEventKind, BreakState
 from reconciliation.domain.model.models import AssetType, DiscrepancySeverity, DiscrepancyType, Measure, NotCompared
@@ -105,16 +104,28 @@ def test_what_is_not_known_to_be_of_another_holding_starts_it_anew(facts: dict[s
 
 
 def test_the_second_name_of_a_holding_is_no_other_holding() -> None:
-    """By the resolver's pair, and by the identifier of two findings that are told as one."""
-    paired = [replace(finding("OURS", broker=None, kind=MISSING_BROKER), other_symbol="THEIRS")]
-    folded = [finding("OURS", broker=None, kind=MISSING_BROKER), finding("THEIRS", local=None, kind=MISSING_LOCAL)]
-    isin = {"isin": "US0378331005"}
-    names = {("local", ("OURS", AssetType.STOCK)): isin, ("broker", ("THEIRS", AssetType.STOCK)): isin}
-    for found in (paired, folded):
-        life, hints = Life(), CauseInputs(identifiers=names)
-        life.run(run(0, *found), hints=hints, **fills(0, held=("OURS", "THEIRS")))
-        life.run(run(6, *found), hints=hints, **fills(6, held=("OURS", "THEIRS"), THEIRS=3))
-        assert life.kinds() == ["suspected"]
+    found = [
+        replace(finding("OURS", broker=None, kind=MISSING_BROKER), other_symbol="THEIRS"),
+        replace(finding("THEIRS", local=None, kind=MISSING_LOCAL), other_symbol="OURS"),
+    ]
+    life = Life()
+    life.run(run(0, *found), **fills(0, held=("OURS", "THEIRS")))
+    life.run(run(6, *found), **fills(6, held=("OURS", "THEIRS"), THEIRS=3))
+    assert life.kinds() == ["suspected", "suspected"]
+
+
+def test_a_break_is_not_resolved_by_another_holding_of_the_same_quantity() -> None:
+    life, tesla = Life(), finding("TSLA", None, "100", kind=MISSING_LOCAL)
+    life.run(run(0, tesla))
+    life.run(run(6, tesla))
+    life.run(
+        run(
+            12,
+            replace(tesla, other_symbol="AAPL"),
+            replace(finding("AAPL", "100", None, kind=MISSING_BROKER), other_symbol="TSLA"),
+        )
+    )
+    assert "resolved" not in life.kinds()
 
 
 def test_a_confirmation_run_is_asked_for_unless_the_run_after_a_fill_does_as_well() -> None:

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from reconciliation.domain.comparison.lots import Lot, add_up
+from reconciliation.domain.comparison.lots import Lot, sum_of_lots
 
 
 def lot(quantity: str, cost: str | None) -> Lot:
@@ -23,10 +23,10 @@ def lot(quantity: str, cost: str | None) -> Lot:
     ],
 )
 def test_quantities_are_added_and_costs_weighted_where_all_are_known(lots: list[Lot], total: Lot) -> None:
-    assert add_up(lots) == total
+    assert sum_of_lots(lots) == total
 
 
 def test_an_average_that_does_not_come_out_even_has_34_digits() -> None:
-    _, cost = add_up([lot("1", "1"), lot("2", "2")])
+    _, cost = sum_of_lots([lot("1", "1"), lot("2", "2")])
 
     assert cost == Decimal("1.666666666666666666666666666666667")

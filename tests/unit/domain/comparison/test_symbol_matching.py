@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reconciliation import DiscrepancyType, ReconciliationConfig, ReconciliationResult
 from reconciliation.domain.comparison.conclude import SymbolContext, conclude
 from reconciliation.domain.comparison.symbol_matching import SymbolMapping, SymbolResolver
-from reconciliation.domain.comparison.symbol_notation import common_form
+from reconciliation.domain.model.instruments import common_form
 from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.runs import RunRequest, RunStart
 from reconciliation.domain.model.snapshots import (
@@ -185,11 +185,24 @@ def test_an_isin_speaks_only_with_its_currency_and_never_for_a_derivative() -> N
     assert len(found(compare([call], [put]))) == 2
 
 
-def test_one_holding_under_two_unknown_names_is_one_finding() -> None:
-    result = compare([local_row("SHOP.TO"), local_row("AAPL")], [broker_row("AAPL"), broker_row("SHOPIFY CA")])
-    assert found(result) == [(DiscrepancyType.MISSING_BROKER, "SHOP.TO", "SHOPIFY CA")]
-    [one] = result.discrepancies
-    assert (one.local_value, one.broker_value) == (10, None)
+@pytest.mark.parametrize("cost", [100, None])
+def test_an_equal_quantity_is_a_hint_that_hides_no_finding(cost: int | None) -> None:
+    result = compare(
+        [local_row("SHOP.TO"), local_row("AAPL")], [broker_row("AAPL"), broker_row("SHOPIFY CA", cost=cost)]
+    )
+    assert found(result) == [
+        (DiscrepancyType.MISSING_BROKER, "SHOP.TO", "SHOPIFY CA"),
+        (DiscrepancyType.MISSING_LOCAL, "SHOPIFY CA", "SHOP.TO"),
+    ]
+
+
+def test_an_equal_quantity_resolves_nothing() -> None:
+    tesla = broker_row("TSLA", 100, cost=None)
+    before = compare([], [tesla])
+    after = compare([local_row("AAPL", 100)], [tesla])
+    assert (DiscrepancyType.MISSING_LOCAL, "TSLA") in [(one.type, one.symbol) for one in before.discrepancies]
+    assert (DiscrepancyType.MISSING_LOCAL, "TSLA") in [(one.type, one.symbol) for one in after.discrepancies]
+    assert len(after.discrepancies) == 2
 
 
 @pytest.mark.parametrize(
@@ -255,7 +268,10 @@ def test_a_contract_of_another_size_is_another_contract() -> None:
     call, padded = "AAPL260116C00200000", "AAPL  260116C00200000"
     ten = broker_row(padded, 10, OPTION, 5, multiplier=10)
     hundred = local_row(call, 10, OPTION, 5, multiplier=100)
-    assert found(compare([hundred], [ten])) == [(DiscrepancyType.MISSING_BROKER, call, f"{padded} x10")]
+    assert found(compare([hundred], [ten])) == [
+        (DiscrepancyType.MISSING_LOCAL, f"{padded} x10", call),
+        (DiscrepancyType.MISSING_BROKER, call, f"{padded} x10"),
+    ]
     assert found(compare([hundred], [broker_row(padded, 10, OPTION, 5, multiplier=Decimal("100.0"))])) == []
     assert found(compare([hundred], [broker_row(padded, 10, OPTION, 5)])) == []
     assert found(compare([local_row("AAPL", multiplier=1)], [broker_row("AAPL", multiplier=100)])) == []

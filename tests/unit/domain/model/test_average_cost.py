@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import accumulate
 
@@ -5,9 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciliation.domain.model.average_cost import add_up
-from reconciliation.domain.model.models import AssetType
+from reconciliation.broker import PaperBroker
+from reconciliation.domain.model.average_cost import positions_from_fills
+from reconciliation.domain.model.models import AssetType, OrderFill, OrderSide
 from reconciliation.domain.model.snapshots import BookRow
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def fills(*rows: tuple[str, str | None], symbol: str = "X") -> list[BookRow]:
@@ -18,7 +22,7 @@ def fills(*rows: tuple[str, str | None], symbol: str = "X") -> list[BookRow]:
 
 
 def held(*rows: tuple[str, str | None]) -> list[tuple[Decimal, Decimal | None]]:
-    return [(row.quantity, row.avg_cost) for row in add_up(fills(*rows))]
+    return [(row.quantity, row.avg_cost) for row in positions_from_fills(fills(*rows))]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +50,9 @@ def test_a_cost_that_does_not_come_out_even_has_34_digits() -> None:
 
 
 def test_each_symbol_is_added_up_by_itself() -> None:
-    rows = add_up([*fills(("1", "1"), symbol="A"), *fills(("2", "2"), symbol="B"), *fills(("-1", "3"), symbol="A")])
+    rows = positions_from_fills(
+        [*fills(("1", "1"), symbol="A"), *fills(("2", "2"), symbol="B"), *fills(("-1", "3"), symbol="A")]
+    )
     assert [(row.symbol, row.quantity) for row in rows] == [("B", 2)]
 
 
@@ -62,3 +68,23 @@ def test_the_quantity_is_the_sum_and_the_cost_lies_among_the_prices(rows: list[t
         start = max((i for i, amount in enumerate(sums) if amount * total <= 0), default=-1) + 1
         prices = [price for quantity, price in rows[start:] if quantity * total > 0]
         assert min(prices) <= result[0][1] <= max(prices)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(-50, 50), st.integers(1, 500)), max_size=30))
+async def test_a_book_of_fills_and_the_paper_broker_agree_to_the_last_digit(rows: list[tuple[int, int]]) -> None:
+    broker = PaperBroker()
+    for number, (quantity, price) in enumerate(rows):
+        side = OrderSide.BUY if quantity >= 0 else OrderSide.SELL
+        fill = OrderFill(str(number), "O", "X", side, Decimal(abs(quantity)), Decimal(price), NOW)
+        broker.apply_fill("A", fill)
+    shown = [(row.quantity, row.avg_cost) for row in await broker.get_positions("A")]
+    assert shown == held(*((str(quantity), str(price)) for quantity, price in rows))
+
+
+async def test_lots_of_the_paper_broker_are_one_position_after_a_fill() -> None:
+    broker = PaperBroker()
+    broker.add_position("A", "X", 10, 1, 10)
+    broker.add_position("A", "X", 10, 3, 30)
+    broker.apply_fill("A", OrderFill("1", "O", "X", OrderSide.SELL, Decimal(15), Decimal(2), NOW))
+    assert [(row.quantity, row.avg_cost) for row in await broker.get_positions("A")] == [(5, 2)]

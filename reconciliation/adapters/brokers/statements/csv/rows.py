@@ -9,6 +9,7 @@ from reconciliation.adapters.brokers.statements.csv.mapping import CsvMapping
 from reconciliation.adapters.brokers.statements.csv.numbers import NumberStyle
 from reconciliation.adapters.brokers.statements.statement import Statement, add_up_positions
 from reconciliation.adapters.brokers.statements.values import date_and_time
+from reconciliation.domain.model.instruments import STRONG_IDENTIFIERS
 from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition
 from reconciliation.domain.model.values import EXACT
@@ -16,7 +17,6 @@ from reconciliation.errors import InvalidInputError
 
 _FIGURES = ("cash", "equity", "buying_power", "margin_used")
 _NAMES = ("account", "symbol")
-_IDENTIFIERS = ("isin", "cusip", "figi", "conid")
 
 
 class CsvRow:
@@ -64,7 +64,7 @@ class CsvRow:
             self._asset_type(),
             currency=self.text("currency"),
             multiplier=self.optional_number("multiplier"),
-            identifiers={name: text for name in _IDENTIFIERS if (text := self.text(name)) is not None},
+            identifiers={name: text for name in STRONG_IDENTIFIERS if (text := self.text(name)) is not None},
         )
 
     def cash_amount(self) -> Decimal:

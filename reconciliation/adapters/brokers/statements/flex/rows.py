@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import ClassVar, Self
 
 from reconciliation.adapters.brokers.statements.values import date_and_time, number, optional_number
+from reconciliation.domain.model.instruments import STRONG_IDENTIFIERS
 from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.snapshots import BrokerPosition
 from reconciliation.errors import InvalidInputError
@@ -29,7 +30,6 @@ _ASSET_TYPES: Mapping[str, AssetType] = {
     "IOPT": AssetType.WARRANT,
     "SWAP": AssetType.SWAP,
 }
-_IDENTIFIERS = ("conid", "isin", "cusip", "figi")
 _SIDES = {"long": 1, "short": -1}
 
 
@@ -60,7 +60,7 @@ class PositionRow:
                 asset_type,
                 currency=attributes.get("currency") or None,
                 multiplier=_optional(attributes, "multiplier"),
-                identifiers={name: attributes[name] for name in _IDENTIFIERS if attributes.get(name)},
+                identifiers={name: attributes[name] for name in STRONG_IDENTIFIERS if attributes.get(name)},
             ),
             model=attributes.get("model", ""),
             is_lot=attributes.get("levelOfDetail", "").upper() == "LOT",

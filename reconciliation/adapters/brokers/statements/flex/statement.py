@@ -9,7 +9,7 @@ from reconciliation.adapters.brokers.statements.flex.rows import CashRow, Equity
 from reconciliation.adapters.brokers.statements.statement import Statement, add_up_positions
 from reconciliation.adapters.brokers.statements.values import date_and_time
 from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition
-from reconciliation.domain.model.values import EXACT
+from reconciliation.domain.model.values import EXACT, exact_sum
 from reconciliation.errors import InvalidInputError
 
 #: What currency conversions leave behind; no statement prints it as money.
@@ -69,7 +69,7 @@ def _account(rows: FlexRows, as_of: datetime | None) -> tuple[BrokerAccount, lis
         rows.account_id,
         total_cash,
         None,
-        _sum(row.total for row in equity) if equity else None,
+        exact_sum(row.total for row in equity) if equity else None,
         None,
         currency=currency,
         cash_by_currency=by_currency,
@@ -82,12 +82,12 @@ def _cash(rows: Sequence[CashRow], currency: str | None) -> tuple[Decimal | None
     """Return the cash in base currency: the broker's own sum, or the only currency that there is."""
     base = [row.ending_cash for row in rows if row.is_base]
     if base:
-        return _sum(base), []
+        return exact_sum(base), []
     plain = {row.currency for row in rows}
     if not plain:
         return None, ["no cash: add the section Cash Report to the Flex query"]
     if plain == {currency}:
-        return _sum(row.ending_cash for row in rows), []
+        return exact_sum(row.ending_cash for row in rows), []
     return None, [
         f"no cash total: {', '.join(sorted(plain))} without BASE_SUMMARY; add Base Summary to the Cash Report"
     ]
@@ -125,10 +125,3 @@ def _refuse_repeated(keys: Iterable[Hashable], name: Callable[[Any], str]) -> No
         if key in seen:
             raise InvalidInputError(f"{name(key)}: it cannot be told whether they are one or add up")
         seen.add(key)
-
-
-def _sum(amounts: Iterable[Decimal]) -> Decimal:
-    total = Decimal(0)
-    for amount in amounts:
-        total = EXACT.add(total, amount)
-    return total

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement, add_up_positions
 from reconciliation.adapters.brokers.statements.values import number
+from reconciliation.domain.model.instruments import STRONG_IDENTIFIERS
 from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition
 from reconciliation.errors import InvalidInputError
@@ -21,8 +22,6 @@ _ASSET_TYPES: Mapping[str, AssetType] = {
     "POSDEBT": AssetType.BOND,
     "POSOPT": AssetType.OPTION,
 }
-#: Kinds of <UNIQUEIDTYPE> that identify a security everywhere.
-_STRONG_IDENTIFIERS = {"cusip", "isin", "figi"}
 _TIME = re.compile(r"(\d{8})(\d{6})?(?:\.\d+)?\s*(?:\[([^:\]]*):?([^\]]*)\])?", re.ASCII)
 #: For `[-:EST]` and `[:EST]`, which some banks write.
 _HOURS_BY_NAME = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
@@ -148,7 +147,7 @@ def _position(row: OfxPosition, found: OfxStatement, securities: OfxSecurities) 
         asset_type,
         currency=row.leaves.get("CURSYM") or found.currency,
         multiplier=securities.contract_size(security),
-        identifiers={kind: security.unique_id} if kind in _STRONG_IDENTIFIERS else {},
+        identifiers={kind: security.unique_id} if kind in STRONG_IDENTIFIERS else {},
     )
 
 

@@ -1,14 +1,32 @@
-"""The many ways to write one symbol, as one: share classes, OCC option symbols, crypto pairs. Pure.
+"""When two rows are one instrument: the one rule, and the many ways to write one symbol. Pure.
 
-A form is only for finding equal things; what people see is always the symbol as one side writes it.
+Two rows are one instrument when they are of one asset type and share a mark: a strong identifier of the contract
+itself, or one name however it is written. Nothing else is evidence; equal quantities are not.
 """
 
 import re
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
 
 from reconciliation.domain.model.models import AssetType
+from reconciliation.domain.model.snapshots import BookRow, BrokerPosition, LocalPosition
 
+#: Symbol and asset type: what positions of both sides are keyed by.
+PositionKey = tuple[str, AssetType]
+
+#: What names an instrument beyond doubt, strongest first.
+STRONG_IDENTIFIERS = ("conid", "figi", "isin", "cusip")
+DERIVATIVES = frozenset(
+    {AssetType.OPTION, AssetType.FUTURE, AssetType.FUTURE_OPTION, AssetType.SWAP, AssetType.CFD, AssetType.WARRANT}
+)
+#: A derivative may carry these of its underlying, so they do not name the derivative.
+_MAY_BE_THE_UNDERLYING_S = frozenset({"isin", "cusip"})
+
+#: Asset type, kind of mark, value.
+Mark = tuple[AssetType, str, str]
+
+_SEPARATORS = re.compile(r"[\W_]")
 _STOCKS = frozenset({AssetType.STOCK, AssetType.FUND, AssetType.WARRANT, AssetType.CFD})
 _OPTIONS = frozenset({AssetType.OPTION, AssetType.FUTURE_OPTION})
 
@@ -30,9 +48,48 @@ _KRAKEN_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
 _QUOTES = ("USDT", "USDC", "BUSD", "TUSD", "USD", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD", "BTC", "ETH", "XBT")
 
 
+def marks_of(row: Any) -> list[Mark]:
+    """Return all that names the row's instrument, strongest first. Rows that share a mark are one instrument.
+
+    An ISIN counts only with its currency: one security may trade in several.
+    """
+    kind = AssetType(row.asset_type)
+    marks: list[Mark] = []
+    if isinstance(row, (LocalPosition, BookRow, BrokerPosition)) and row.identifiers:
+        for name in STRONG_IDENTIFIERS:
+            value = row.identifiers.get(name, "").strip().upper()
+            if not value or (kind in DERIVATIVES and name in _MAY_BE_THE_UNDERLYING_S):
+                continue
+            if name != "isin":
+                marks.append((kind, name, value))
+            elif row.currency:
+                marks.append((kind, name, f"{value} {row.currency}"))
+    marks.append(name_mark(row.symbol, kind))
+    return marks
+
+
+def name_mark(symbol: str, asset_type: AssetType) -> Mark:
+    """Return the mark of a name: the same for every way to write it."""
+    return (asset_type, "name", common_form(symbol, asset_type))
+
+
+def contradict(one: Any, other: Any) -> bool:
+    """Say whether both rows have a strong identifier of one kind, and not the same."""
+    mine, others = ({name: value for _, name, value in marks_of(row) if name != "name"} for row in (one, other))
+    return any(mine[name] != others[name] for name in mine.keys() & others.keys())
+
+
+def derives_from(symbol: str, name: str) -> bool:
+    """Say whether a derivative's symbol begins with `name`: `ESZ6` with `ES`, `BRKB  260116C…` with `BRK.B`."""
+    return _SEPARATORS.sub("", symbol.upper()).startswith(_SEPARATORS.sub("", name.upper()))
+
+
 @lru_cache(maxsize=65_536)
 def common_form(symbol: str, asset_type: AssetType) -> str:
-    """Return the form that all ways to write this symbol share; a symbol of no known form stays as it is."""
+    """Return the form that all ways to write this symbol share; a symbol of no known form stays as it is.
+
+    A form is only for finding equal things. People see the symbol as one side writes it.
+    """
     text = symbol.strip().upper()
     if asset_type in _OPTIONS:
         return _option(text)
