@@ -14,7 +14,7 @@ from reconciliation.adapters.celery.sweep_sender import QUEUE
 from reconciliation.adapters.database.migrate import upgrade
 from reconciliation.adapters.embedded.redis_server import RedisServer
 from reconciliation.adapters.redis.due_queue import account_entry
-from reconciliation.bootstrap import Bootstrap
+from reconciliation.bootstrap import Bootstrap, open_parts
 from reconciliation.domain.model.accounts import RegisteredAccount
 from reconciliation.domain.model.runs import utc_now
 from reconciliation.settings import Settings
@@ -96,14 +96,15 @@ def _measure(count: int, due: int) -> DispatchFigures:
             "database_url": f"sqlite:///{Path(directory) / 'bench.db'}",
             "max_queued_sweeps": 10_000,
         }
-        parts = Bootstrap(Settings(**values))
-        try:
-            upgrade(parts.engine)
+        with open_parts(Settings(**values)) as parts:
+            upgrade(parts.stores.engine)
             ids = [f"ACC-{number:06}" for number in range(count)]
-            parts.registry.add(RegisteredAccount(account_id=name, interval_seconds=INTERVAL_SECONDS) for name in ids)
-            parts.registry.note_scheduled(ids, utc_now())
+            parts.stores.registry.add(
+                RegisteredAccount(account_id=name, interval_seconds=INTERVAL_SECONDS) for name in ids
+            )
+            parts.stores.registry.note_scheduled(ids, utc_now())
             parts.account_mirror.refresh()
-            memory: Any = parts.redis.info("memory")
+            memory: Any = parts.coordination.space.client.info("memory")
             beat_mb = _beat_memory_mb(values, Path(directory))
             idle, busy, at_once = _ticks(parts, [account_entry(name) for name in ids], due)
             return DispatchFigures(
@@ -113,8 +114,6 @@ def _measure(count: int, due: int) -> DispatchFigures:
                 redis_mb=memory["used_memory"] / 1e6,
                 beat_mb=beat_mb,
             )
-        finally:
-            parts.close()
 
 
 def _ticks(parts: Bootstrap, entries: Sequence[str], due: int) -> tuple[float, float, float]:
@@ -125,9 +124,9 @@ def _ticks(parts: Bootstrap, entries: Sequence[str], due: int) -> tuple[float, f
     for number in range(TICKS):
         _make_due(parts, entries[number * due : (number + 1) * due])
         busy.append(_timed_ms(dispatcher)[0])
-    left: list[Any] = parts.redis.zrange(SLOTS, 0, -1)
+    left: list[Any] = parts.coordination.space.client.zrange(SLOTS, 0, -1)
     _make_due(parts, left)
-    parts.redis.delete(f"reconciliation:celery:{QUEUE}")
+    parts.coordination.space.client.delete(f"reconciliation:celery:{QUEUE}")
     took_ms, dispatched = _timed_ms(dispatcher)
     if dispatched < len(left):
         raise AssertionError(f"{dispatched} of {len(left)} were dispatched")
@@ -136,7 +135,7 @@ def _ticks(parts: Bootstrap, entries: Sequence[str], due: int) -> tuple[float, f
 
 def _make_due(parts: Bootstrap, entries: Sequence[str]) -> None:
     for first in range(0, len(entries), 1_000):
-        parts.redis.zadd(SLOTS, dict.fromkeys(entries[first : first + 1_000], 1))
+        parts.coordination.space.client.zadd(SLOTS, dict.fromkeys(entries[first : first + 1_000], 1))
 
 
 def _timed_ms(dispatcher: Dispatcher) -> tuple[float, int]:

@@ -57,13 +57,13 @@ def _serve(answer_seconds: float) -> MeasuringBroker:
             opener = "tests.acceptance.schedule.http_broker:open_http_broker"
             limits = {"requests_per_second": REQUESTS_PER_SECOND, "concurrency": CONCURRENCY}
             connection = Connection(name="slow", broker=opener, options={"url": broker_url}, **limits)
-            site.parts.connection_store.add(connection)
+            site.parts.stores.connection_store.add(connection)
             names = site.add(ACCOUNTS, connection="slow", enabled=False)
             with Processes(directory) as processes:
                 for _ in range(2):
                     processes.worker(site.settings, concurrency=2, wait=True)
                 requests = [RunRequest(account_id=name, context={"trigger": "on_demand"}) for name in names]
-                site.parts.due_queue.enqueue(requests)
+                site.parts.coordination.due_queue.enqueue(requests)
                 processes.beat(site.settings, wait=False)
                 wait_for(lambda: len(site.runs()) == ACCOUNTS, 300)
     return broker

@@ -24,7 +24,7 @@ from reconciliation.adapters.database.tables.ledger import RunRow
 from reconciliation.adapters.database.tables.local_book import Account, Position
 from reconciliation.adapters.embedded.redis_server import RedisServer
 from reconciliation.adapters.redis.due_status import read_status
-from reconciliation.bootstrap import Bootstrap
+from reconciliation.bootstrap import Bootstrap, open_parts
 from reconciliation.domain.model.accounts import Connection, RegisteredAccount
 from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.runs import RunRequest
@@ -98,11 +98,11 @@ class _Site:
         self.account_ids = [f"ACC-{number:05}" for number in range(ACCOUNTS)]
 
     def runs(self) -> int:
-        with read_transaction(self.parts.engine) as db:
+        with read_transaction(self.parts.stores.engine) as db:
             return int(db.execute(select(func.count()).select_from(RunRow)).scalar_one())
 
     def unfinished(self) -> int:
-        return read_status(self.parts.space).requested
+        return read_status(self.parts.coordination.space).requested
 
 
 def _with_site(
@@ -111,11 +111,12 @@ def _with_site(
     with tempfile.TemporaryDirectory() as directory, RedisServer() as server:
         url = database_url or f"sqlite:///{Path(directory) / 'bench.db'}"
         values: dict[str, Any] = {"redis_url": server.url, "database_url": url, "dispatch_lease_seconds": 600}
-        parts = Bootstrap(Settings(**values))
-        try:
-            upgrade(parts.engine)
+        with open_parts(Settings(**values)) as parts:
+            upgrade(parts.stores.engine)
             options = {"latency_seconds": latency_seconds, "positions": POSITIONS}
-            parts.connection_store.add(Connection(name="bench", broker=OPENER, options=options, concurrency=None))
+            parts.stores.connection_store.add(
+                Connection(name="bench", broker=OPENER, options=options, concurrency=None)
+            )
             site = _Site(parts)
             _fill(site)
             with start_worker(values, Path(directory)):
@@ -125,24 +126,22 @@ def _with_site(
                     for name, measure_once in measured.items():
                         rates[name].append(measure_once(site))
                 return {name: middle(each) for name, each in rates.items()}
-        finally:
-            parts.close()
 
 
 def _fill(site: _Site) -> None:
     parts, ids = site.parts, site.account_ids
     # Not enabled: what is asked for is all that is run.
-    parts.registry.add(RegisteredAccount(account_id=name, connection="bench", enabled=False) for name in ids)
+    parts.stores.registry.add(RegisteredAccount(account_id=name, connection="bench", enabled=False) for name in ids)
     position = {"asset_type": AssetType.STOCK, "quantity": Decimal(10), "avg_cost": Decimal("12.34")}
-    with write_transaction(parts.engine) as db:
+    with write_transaction(parts.stores.engine) as db:
         db.execute(insert(Account), [{"account_id": name, "cash": 100_000, "equity": 100_000} for name in ids])
         for name in ids:
             db.execute(
                 insert(Position),
                 [{"account_id": name, "symbol": f"S{number:03}", **position} for number in range(POSITIONS)],
             )
-    if parts.engine.dialect.name == "postgresql":
-        with parts.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+    if parts.stores.engine.dialect.name == "postgresql":
+        with parts.stores.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
             db.execute(text("ANALYZE"))  # as autovacuum does within its minute
     parts.account_mirror.refresh()
 
@@ -152,7 +151,7 @@ def _sweeps(site: _Site) -> float:
 
 
 def _run(site: _Site, account_ids: Sequence[str], *, sweep_size: int) -> float:
-    queue, before = site.parts.due_queue, site.runs()
+    queue, before = site.parts.coordination.due_queue, site.runs()
     requests = [RunRequest(account_id=name, context={"trigger": "on_demand"}) for name in account_ids]
     for first in range(0, len(requests), 500):
         queue.enqueue(requests[first : first + 500])
@@ -164,7 +163,7 @@ def _run(site: _Site, account_ids: Sequence[str], *, sweep_size: int) -> float:
             for at in range(0, len(pairs), sweep_size)
         ]
     began = time.perf_counter()
-    TaskSweepSender(site.parts.task_sender).send(orders, expires_seconds=600)
+    TaskSweepSender(site.parts.messaging.task_sender).send(orders, expires_seconds=600)
     # Asked of Redis: to count the runs again and again would keep the database busy.
     _wait(lambda: not site.unfinished(), began)
     seconds = time.perf_counter() - began
@@ -176,7 +175,7 @@ def _run(site: _Site, account_ids: Sequence[str], *, sweep_size: int) -> float:
 def _single(site: _Site) -> float:
     before, ids = site.runs(), site.account_ids[:SINGLE_ACCOUNTS]
     began = time.perf_counter()
-    site.parts.task_sender.send_many(
+    site.parts.messaging.task_sender.send_many(
         [
             TaskMessage(
                 name="reconciliation.reconcile_account",
@@ -194,8 +193,8 @@ def _single(site: _Site) -> float:
 def _empty(site: _Site) -> float:
     message = TaskMessage(name="benchmarks.nothing", kwargs={}, queue=QUEUE, is_awaited=False)
     began = time.perf_counter()
-    site.parts.task_sender.send_many([message] * EMPTY_TASKS)
-    _wait(lambda: not site.parts.task_sender.count_queued(QUEUE), began)
+    site.parts.messaging.task_sender.send_many([message] * EMPTY_TASKS)
+    _wait(lambda: not site.parts.messaging.task_sender.count_queued(QUEUE), began)
     return EMPTY_TASKS / (time.perf_counter() - began)
 
 

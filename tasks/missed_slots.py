@@ -10,4 +10,4 @@ from tasks.runtime import runtime
     name="reconciliation.check_missed_slots", base=ReconciliationTask, max_retries=0
 )
 def check_missed_slots() -> dict[str, int]:
-    return {"missed": runtime().parts.missed_slots.check(utc_now())}
+    return {"missed": runtime().parts.stores.missed_slots.check(utc_now())}

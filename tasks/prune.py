@@ -23,5 +23,5 @@ def prune_old() -> dict[str, int]:
     days = parts.settings.prune_after_days
     if days is None:
         return {"runs": 0, "breaks": 0}
-    pruned = prune(parts.engine, utc_now() - timedelta(days=days), max_batches=BATCHES_PER_RUN)
+    pruned = prune(parts.stores.engine, utc_now() - timedelta(days=days), max_batches=BATCHES_PER_RUN)
     return {"runs": pruned.runs, "breaks": pruned.breaks}

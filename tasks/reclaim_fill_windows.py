@@ -11,6 +11,6 @@ from tasks.runtime import runtime
 def reclaim_fill_windows(schema: int = 1) -> dict[str, int]:
     require_schema(schema)
     parts = runtime().parts
-    queued = parts.task_sender.count_queued(QUEUE)
+    queued = parts.messaging.task_sender.count_queued(QUEUE)
     limit = parts.settings.fill_reclaim_limit
-    return {"woken": sweep(parts.fill_windows, parts.wake_up_sender, limit=limit, queued=queued)}
+    return {"woken": sweep(parts.coordination.fill_windows, parts.messaging.wake_up_sender, limit=limit, queued=queued)}

@@ -9,6 +9,8 @@ import logging
 import os
 import threading
 from collections.abc import Coroutine
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from celery.signals import worker_init, worker_process_init, worker_process_shutdown, worker_shutdown
@@ -32,7 +34,7 @@ class Runtime:
     """The parts and the event loop of one process."""
 
     def __init__(self, settings: Settings) -> None:
-        self.parts = _bootstrap_class()(settings)
+        self.parts: Bootstrap = _bootstrap().open_parts(settings)
         self.pid = os.getpid()
         self._limit_seconds = float(settings.task_time_limit_seconds)
         self._loop = asyncio.new_event_loop()
@@ -86,16 +88,14 @@ def close_runtime(**_: Any) -> None:
         closing.close()
 
 
-def _bootstrap_class() -> type["Bootstrap"]:
+def _bootstrap() -> ModuleType:
     # Imported at need: beat loads the tasks too, and would carry SQLAlchemy and every store for nothing.
-    from reconciliation.bootstrap import Bootstrap  # noqa: PLC0415
-
-    return Bootstrap
+    return import_module("reconciliation.bootstrap")
 
 
 def load_parts(**_: Any) -> None:
     """Load in a worker's parent what its children use, so that they share it."""
-    _bootstrap_class()
+    _bootstrap()
 
 
 def enter_child(**_: Any) -> None:

@@ -85,7 +85,7 @@ def add(account_ids: tuple[str, ...], **options: Any) -> None:
         _require_connections(parts, made)
         for account in made:
             account.config(parts.default_config)
-        parts.registry.add(made)
+        parts.stores.registry.add(made)
     print_line(f"{counted(len(made), 'account')} registered.")
 
 
@@ -96,7 +96,7 @@ def import_file(file: TextIO) -> None:
     made = list(_rows(file))
     with opened() as parts:
         _require_connections(parts, made)
-        added, changed = parts.registry.put(made)
+        added, changed = parts.stores.registry.put(made)
     print_line(f"{counted(added, 'account')} added, {changed} changed, {len(made) - added - changed} as they were.")
 
 
@@ -108,7 +108,7 @@ def import_file(file: TextIO) -> None:
 def list_accounts(labels: tuple[str, ...], connection: str | None, enabled: bool | None, as_json: bool) -> None:
     """List registered accounts."""
     with opened() as parts:
-        found = parts.registry.find(AccountFilter(labels=labels, connection=connection, enabled=enabled))
+        found = parts.stores.registry.find(AccountFilter(labels=labels, connection=connection, enabled=enabled))
     if as_json:
         print_json([as_words(account) for account in found])
         return
@@ -122,7 +122,7 @@ def list_accounts(labels: tuple[str, ...], connection: str | None, enabled: bool
 def show(account_id: str, as_json: bool) -> None:
     """Show one account: what is its own, and what it follows."""
     with opened() as parts:
-        account = _the_one(parts.registry, account_id)
+        account = _the_one(parts.stores.registry, account_id)
         config = account.config(parts.default_config)
     words = as_words(account)
     if as_json:
@@ -147,9 +147,9 @@ def set_fields(account_ids: tuple[str, ...], **options: Any) -> None:
         if "tolerances" in changes:
             for account_id in account_ids:
                 own = _own(account_id, changes)
-                changed += parts.registry.change(AccountFilter(account_ids=[account_id]), **own)
+                changed += parts.stores.registry.change(AccountFilter(account_ids=[account_id]), **own)
         else:
-            changed = parts.registry.change(AccountFilter(account_ids=account_ids), **changes)
+            changed = parts.stores.registry.change(AccountFilter(account_ids=account_ids), **changes)
     print_line(f"{counted(changed, 'account')} changed.")
 
 
@@ -162,7 +162,7 @@ def _switch(name: str, enabled: bool, sentence: str) -> None:
             raise click.UsageError("name accounts, or give --label")
         which = AccountFilter(account_ids=account_ids or None, labels=labels)
         with opened() as parts:
-            changed = parts.registry.change(which, enabled=enabled)
+            changed = parts.stores.registry.change(which, enabled=enabled)
         print_line(f"{counted(changed, 'account')} {name}d.")
 
 
@@ -175,7 +175,7 @@ _switch("disable", False, "Stop reconciling accounts, and ignore their fills.")
 def remove(account_ids: tuple[str, ...]) -> None:
     """Take accounts out of the registry; their runs and breaks stay on record."""
     with opened() as parts:
-        parts.registry.remove(account_ids)
+        parts.stores.registry.remove(account_ids)
     print_line(f"{counted(len(account_ids), 'account')} removed.")
 
 
@@ -256,7 +256,7 @@ def _the_one(registry: Registry, account_id: str) -> RegisteredAccount:
 
 def _require_connections(parts: Bootstrap, made: Sequence[RegisteredAccount]) -> None:
     for name in sorted({account.connection for account in made}):
-        if parts.connection_definitions.get(name) is None:
+        if parts.stores.connection_definitions.get(name) is None:
             raise InvalidInputError(
                 f"there is no connection {name!r}: add it first with `reconcile connections add {name} --broker …`"
             )

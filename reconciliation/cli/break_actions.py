@@ -81,7 +81,7 @@ def _act(kind: BreakEventKind, *, break_id: str, actor: str | None, as_json: boo
         if not name:
             raise InvalidInputError("every change of a break needs a name: give --by, or set RECONCILIATION_ACTOR")
         action = BreakAction(kind=kind, actor=name, at=datetime.now(UTC), **values)
-        case = SqlBreaks(parts.engine).act(break_id, action)
+        case = SqlBreaks(parts.stores.engine).act(break_id, action)
         publish_now(parts, case.key.account_id)
     if as_json:
         print_json(break_payload(case))

@@ -58,7 +58,7 @@ def list_(
         first_seen_before=None if older_than is None else now - older_than,
     )
     with open_parts() as parts:
-        found = SqlBreaks(parts.engine).find(wanted, limit=options["limit"])
+        found = SqlBreaks(parts.stores.engine).find(wanted, limit=options["limit"])
     if options["as_json"]:
         print_json({"breaks": [break_payload(case) for case in found]})
         return
@@ -74,7 +74,7 @@ def list_(
 def show(break_id: str, as_json: bool) -> None:
     """Show one break with its history. BREAK_ID is its id or the beginning of it."""
     with open_parts() as parts:
-        found = SqlBreaks(parts.engine).show(break_id)
+        found = SqlBreaks(parts.stores.engine).show(break_id)
     if as_json:
         print_json(_file_payload(found))
         return

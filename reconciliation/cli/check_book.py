@@ -21,7 +21,7 @@ from reconciliation.errors import ReadError
 def check_book(account: str, as_json: bool) -> None:
     """Show how the local book of ACCOUNT is read: the first rows of your own tables, and what they became."""
     with open_parts() as parts:
-        rows = parts.user_tables.preview(account) if parts.settings.local in ("table", "query") else []
+        rows = parts.stores.user_tables.preview(account) if parts.settings.local in ("table", "query") else []
         if not as_json:
             _print_rows(rows)
         snapshot = asyncio.run(_read(parts, account))
@@ -32,7 +32,7 @@ def check_book(account: str, as_json: bool) -> None:
 
 
 async def _read(parts: Bootstrap, account: str) -> LocalSnapshot:
-    answer = (await parts.local_book.get_snapshots([account]))[account]
+    answer = (await parts.stores.local_book.get_snapshots([account]))[account]
     if isinstance(answer, ReadError):
         raise answer
     return answer

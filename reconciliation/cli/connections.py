@@ -42,7 +42,7 @@ def add(name: str, broker: str, **options: Any) -> None:
     _require_broker(broker)
     made = _changed(Connection(name=name, broker=broker), options)
     with opened() as parts:
-        parts.connection_store.add(made)
+        parts.stores.connection_store.add(made)
     print_line(f"connection {name} registered.")
 
 
@@ -55,10 +55,10 @@ def set_fields(name: str, broker: str | None, **options: Any) -> None:
     if broker is not None:
         _require_broker(broker)
     with opened() as parts:
-        before = parts.connection_store.get(name)
+        before = parts.stores.connection_store.get(name)
         if before is None:
             raise InvalidInputError(f"there is no connection {name!r}: see `reconcile connections list`")
-        parts.connection_store.replace(_changed(replace(before, broker=broker or before.broker), options))
+        parts.stores.connection_store.replace(_changed(replace(before, broker=broker or before.broker), options))
     print_line(f"connection {name} changed.")
 
 
@@ -67,7 +67,7 @@ def set_fields(name: str, broker: str | None, **options: Any) -> None:
 def list_connections(as_json: bool) -> None:
     """List connections with their limits and how many accounts use them."""
     with opened() as parts:
-        found, counts = parts.connection_store.find(), parts.registry.count_by_connection()
+        found, counts = parts.stores.connection_store.find(), parts.stores.registry.count_by_connection()
     if as_json:
         print_json([_as_words(each) | {"accounts": counts.get(each.name, (0, 0))[0]} for each in found])
         return
@@ -85,7 +85,7 @@ def list_connections(as_json: bool) -> None:
 def remove(name: str) -> None:
     """Remove connection NAME, which no account uses."""
     with opened() as parts:
-        parts.connection_store.remove(name)
+        parts.stores.connection_store.remove(name)
     print_line(f"connection {name} removed.")
 
 

@@ -24,7 +24,7 @@ _NAMES_SHOWN = 5
 def migrate(check: bool) -> None:
     """Bring the tables of the database up to date. Safe to run at any time, and by many at once."""
     with open_parts() as parts:
-        engine, address = parts.engine, parts.settings.database_address
+        engine, address = parts.stores.engine, parts.settings.database_address
         if check:
             missing = pending(engine)
             print_line(f"{address} lacks: {', '.join(missing)}" if missing else f"{address} is up to date")
@@ -49,8 +49,8 @@ def import_(positions: Path, balances: Path | None, register: bool, as_json: boo
     Accounts that are not registered yet are put on the schedule, on connection "default".
     """
     with open_parts() as parts:
-        imported = _import_with_bar(parts.engine, positions, balances)
-        registered = Registry(parts.engine).register(imported.account_ids) if register else []
+        imported = _import_with_bar(parts.stores.engine, positions, balances)
+        registered = Registry(parts.stores.engine).register(imported.account_ids) if register else []
         address = parts.settings.database_address
     accounts = len(imported.account_ids)
     if as_json:

@@ -116,7 +116,7 @@ def consume(
         signal.signal(number, lambda *_: stopping.set())
     with closing(Bootstrap(settings)) as parts:
         source = FillStream(
-            parts.space,
+            parts.coordination.space,
             stream=stream or settings.fill_stream,
             group=group,
             consumer=consumer or f"{socket.gethostname()}-{os.getpid()}",
@@ -138,7 +138,7 @@ def status(as_json: bool) -> None:
     """Show how many windows are open, overdue and leased, the oldest of them, and the counters."""
     settings = load_settings()
     with closing(Bootstrap(settings)) as parts:
-        found = read_fill_status(parts.space, parts.fill_windows)
+        found = read_fill_status(parts.coordination.space, parts.coordination.fill_windows)
     if as_json:
         print_json(found.as_json())
         return

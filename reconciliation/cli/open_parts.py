@@ -1,27 +1,17 @@
 """The parts that commands on our own database share."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
-from reconciliation.bootstrap import Bootstrap
+from reconciliation.bootstrap import Bootstrap, open_parts
 from reconciliation.errors import CoordinationError
-from reconciliation.settings import load_settings
+
+__all__ = ["Moment", "Span", "open_parts", "publish_now"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-
-
-@contextmanager
-def open_parts() -> Iterator[Bootstrap]:
-    """Give the parts of this process, and close them."""
-    bootstrap = Bootstrap(load_settings())
-    try:
-        yield bootstrap
-    finally:
-        bootstrap.close()
 
 
 def publish_now(parts: Bootstrap, account_id: str) -> None:

@@ -23,11 +23,11 @@ def prune(older_than: timedelta, dry_run: bool, as_json: bool) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with open_parts() as parts:
-        gone = count_old(parts.engine, before)
+        gone = count_old(parts.stores.engine, before)
         if not dry_run:
             with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
                 bar = progress.add_task("rows", total=gone.runs + gone.breaks)
-                gone = prune_database(parts.engine, before, on_deleted=lambda rows: progress.advance(bar, rows))
+                gone = prune_database(parts.stores.engine, before, on_deleted=lambda rows: progress.advance(bar, rows))
     if as_json:
         print_json({"runs": gone.runs, "breaks": gone.breaks, "dry_run": dry_run})
     else:

@@ -20,7 +20,7 @@ def report() -> None:
 def ageing_(account_id: str | None, as_json: bool) -> None:
     """Count the breaks that are not resolved by account, type, severity and days since the first sighting."""
     with open_parts() as parts:
-        lines = ageing(parts.engine, datetime.now(UTC), account_id=account_id)
+        lines = ageing(parts.stores.engine, datetime.now(UTC), account_id=account_id)
     if as_json:
         payload = [
             {

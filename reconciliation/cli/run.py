@@ -59,9 +59,9 @@ def _through_worker(settings: Settings, request: RunRequest, timeout_seconds: fl
     parts, sender = Bootstrap(settings), TaskSender(settings)
     try:
         channels = (RESULT_CHANNEL, DISCREPANCY_CHANNEL)
-        with ChannelListener(parts.space, channels) as listener:
+        with ChannelListener(parts.coordination.space, channels) as listener:
             # Noted first: the message is only a hint that brings a worker sooner.
-            parts.due_queue.enqueue([request], delay_ms=MESSAGE_MS)
+            parts.coordination.due_queue.enqueue([request], delay_ms=MESSAGE_MS)
             return run_through_worker(sender, listener, request, timeout_seconds)
     finally:
         sender.close()

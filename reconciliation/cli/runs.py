@@ -35,7 +35,7 @@ def list_(outcome: str | None, trigger: str | None, since: timedelta | None, **o
         since=None if since is None else datetime.now(UTC) - since,
     )
     with open_parts() as parts:
-        found = SqlRuns(parts.engine).find(wanted, limit=options["limit"])
+        found = SqlRuns(parts.stores.engine).find(wanted, limit=options["limit"])
     if options["as_json"]:
         print_json({"runs": [_payload(run) for run in found]})
         return
@@ -64,7 +64,7 @@ def list_(outcome: str | None, trigger: str | None, since: timedelta | None, **o
 def show(run_id: str, as_json: bool) -> None:
     """Show one run with its findings. RUN_ID is its id or the beginning of it."""
     with open_parts() as parts:
-        run, findings = SqlRuns(parts.engine).show(run_id)
+        run, findings = SqlRuns(parts.stores.engine).show(run_id)
     if as_json:
         print_json({"run": _payload(run), "findings": [_payload(found) for found in findings]})
         return

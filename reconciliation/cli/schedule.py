@@ -37,8 +37,8 @@ def schedule() -> None:
 def status(as_json: bool) -> None:
     """Show what is due, overdue and under way, for each connection."""
     with opened() as parts:
-        found = read_status(parts.space)
-        registered = parts.registry.count()
+        found = read_status(parts.coordination.space)
+        registered = parts.stores.registry.count()
     if as_json:
         print_json(asdict(found) | {"registered": registered})
         return
@@ -57,13 +57,13 @@ def status(as_json: bool) -> None:
 def sweep(labels: tuple[str, ...], timeout_seconds: float, no_wait: bool) -> None:
     """Reconcile all accounts with a label now, through the workers, and wait for their runs."""
     with opened() as parts:
-        account_ids = parts.registry.find_ids(AccountFilter(labels=labels, enabled=True))
+        account_ids = parts.stores.registry.find_ids(AccountFilter(labels=labels, enabled=True))
         if not account_ids:
             raise InvalidInputError(f"no enabled account has the label {' and '.join(labels)}")
         context = {"trigger": Trigger.ON_DEMAND.value, "labels": list(labels)}
         requests = [RunRequest(account_id=name, context=context) for name in account_ids]
         for first in range(0, len(requests), ASK_AT_ONCE):
-            parts.due_queue.enqueue(requests[first : first + ASK_AT_ONCE])
+            parts.coordination.due_queue.enqueue(requests[first : first + ASK_AT_ONCE])
         if no_wait:
             print_line(f"{counted(len(requests), 'run')} asked for.")
             return
@@ -93,7 +93,7 @@ def _wait(parts: Bootstrap, run_ids: Sequence[UUID], timeout_seconds: float) -> 
 
 def _recorded(parts: Bootstrap, run_ids: Sequence[str]) -> dict[str, str]:
     done: dict[str, str] = {}
-    with read_transaction(parts.engine) as db:
+    with read_transaction(parts.stores.engine) as db:
         for chunk in chunks(run_ids):
             rows = db.execute(
                 select(RunRow.run_id, RunRow.outcome).where(RunRow.run_id.in_([UUID(text) for text in chunk]))

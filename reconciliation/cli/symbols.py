@@ -134,4 +134,4 @@ def resolve(symbol: str, brokers: tuple[str, ...], asset_type: str, day: date | 
 @contextmanager
 def _store() -> Iterator[SymbolStore]:
     with open_parts() as parts:
-        yield SymbolStore(parts.engine)
+        yield SymbolStore(parts.stores.engine)

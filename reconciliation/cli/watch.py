@@ -35,7 +35,7 @@ def watch(account: str | None, *, findings_only: bool, only_breaks: bool, as_jso
     """
     channels = (BREAK_CHANNEL,) if only_breaks else (RESULT_CHANNEL, DISCREPANCY_CHANNEL)
     parts = Bootstrap(load_settings())
-    listener = ChannelListener(parts.space, channels)
+    listener = ChannelListener(parts.coordination.space, channels)
     runs = 0
     try:
         _connect(listener)

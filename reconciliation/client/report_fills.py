@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from reconciliation.bootstrap import Bootstrap
+from reconciliation.bootstrap import open_parts
 from reconciliation.domain.model.models import OrderFill
 from reconciliation.errors import FillRefusedError
 from reconciliation.messages.fills import fill_message
@@ -27,7 +27,7 @@ class FillReporter:
     """Reports fills. Safe in threads; build it after a fork, and close it at the end."""
 
     def __init__(self, settings: Settings) -> None:
-        self._parts = Bootstrap(settings)
+        self._parts = open_parts(settings)
         self._intake = self._parts.fill_recorder
 
     def __enter__(self) -> Self:

@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from reconciliation.adapters.celery.task_sender import TaskSender
 from reconciliation.adapters.database.engine import read_transaction
 from reconciliation.adapters.database.migrate import pending
 from reconciliation.adapters.redis.server_facts import require_safe_server
-from reconciliation.bootstrap import Bootstrap
+from reconciliation.bootstrap import Bootstrap, open_parts
 from reconciliation.domain.model.accounts import DEFAULT_CONNECTION
 from reconciliation.errors import ReconciliationError
 from reconciliation.settings import Settings
@@ -42,11 +41,8 @@ class Finding:
 
 def check_everything(settings: Settings, *, account_id: str | None, ask_worker: bool) -> list[Finding]:
     """Ask every part, the later ones also after a failure of an earlier one."""
-    parts = Bootstrap(settings)
-    try:
+    with open_parts(settings) as parts:
         return list(_findings(parts, account_id, ask_worker))
-    finally:
-        parts.close()
 
 
 def _findings(parts: Bootstrap, account_id: str | None, ask_worker: bool) -> Iterator[Finding]:
@@ -61,7 +57,7 @@ def _findings(parts: Bootstrap, account_id: str | None, ask_worker: bool) -> Ite
     yield _ask("local book", lambda: _local_book(parts, account_id))
     yield _ask("broker", lambda: _broker(parts, account_id))
     if ask_worker:
-        yield _ask("worker", lambda: _worker(settings))
+        yield _ask("worker", lambda: _worker(parts))
     else:
         yield Finding(part="worker", verdict=Verdict.SKIPPED, found="not asked for")
 
@@ -79,12 +75,12 @@ def _ask(part: str, question: Callable[[], Answer]) -> Finding:
 
 
 def _database(parts: Bootstrap) -> Answer:
-    with read_transaction(parts.engine):
+    with read_transaction(parts.stores.engine):
         return Verdict.OK, f"{parts.settings.database_address} answers", None
 
 
 def _migrations(parts: Bootstrap) -> Answer:
-    missing = pending(parts.engine)
+    missing = pending(parts.stores.engine)
     if missing:
         return Verdict.FAILED, f"lacks {', '.join(missing)}", "run `reconcile migrate`"
     return Verdict.OK, "every migration is applied", None
@@ -99,7 +95,7 @@ def _redis(url: str, address: str, settings: Settings) -> Answer:
 
 
 def _local_book(parts: Bootstrap, account_id: str | None) -> Answer:
-    book = parts.local_book
+    book = parts.stores.local_book
     if account_id is None:
         return Verdict.OK, f"{parts.settings.local}; name an --account to read it", None
     answer = asyncio.run(book.get_snapshots([account_id]))[account_id]
@@ -107,35 +103,28 @@ def _local_book(parts: Bootstrap, account_id: str | None) -> Answer:
         raise answer
     found = f"{counted(len(answer.positions), 'position')} of {account_id}"
     if parts.settings.local in ("table", "query"):
-        first = [str(row) for row in parts.user_tables.preview(account_id)[:_ROWS_SHOWN]]
+        first = [str(row) for row in parts.stores.user_tables.preview(account_id)[:_ROWS_SHOWN]]
         return Verdict.OK, "; ".join([found, *first]), f"`reconcile check-book {account_id}` shows more"
     return Verdict.OK, found, None
 
 
 def _broker(parts: Bootstrap, account_id: str | None) -> Answer:
-    return asyncio.run(_open_and_read(parts, account_id))
+    return parts.run(_open_and_read(parts, account_id))
 
 
 async def _open_and_read(parts: Bootstrap, account_id: str | None) -> Answer:
     name = parts.settings.broker
-    try:
-        async with parts.connections.use(DEFAULT_CONNECTION) as opened:
-            if account_id is None:
-                return Verdict.OK, f"{name} can be opened; name an --account to read it", None
-            answer = await read_broker(opened.broker, account_id, parts.settings.read_timeout_seconds)
-        if isinstance(answer, ReconciliationError):
-            raise answer
-        return Verdict.OK, f"{name}: {counted(len(answer.positions), 'position')} of {account_id}", None
-    finally:
-        await parts.aclose()
+    async with parts.connections.use(DEFAULT_CONNECTION) as opened:
+        if account_id is None:
+            return Verdict.OK, f"{name} can be opened; name an --account to read it", None
+        answer = await read_broker(opened.broker, account_id, parts.settings.read_timeout_seconds)
+    if isinstance(answer, ReconciliationError):
+        raise answer
+    return Verdict.OK, f"{name}: {counted(len(answer.positions), 'position')} of {account_id}", None
 
 
-def _worker(settings: Settings) -> Answer:
-    sender = TaskSender(settings)
-    try:
-        workers = sender.count_workers(PING_SECONDS)
-    finally:
-        sender.close()
+def _worker(parts: Bootstrap) -> Answer:
+    workers = parts.messaging.task_sender.count_workers(PING_SECONDS)
     if not workers:
         return Verdict.FAILED, "no worker answers", "start one: `celery -A tasks worker`, or `reconcile up`"
     return Verdict.OK, f"{workers} answer{'s' if workers == 1 else ''}", None

@@ -3,7 +3,6 @@
 The killing is wrapped around the parts from outside; the product knows nothing of it.
 """
 
-import asyncio
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ from uuid import UUID, uuid5
 
 from reconciliation.adapters.database import ledger, outbox
 from reconciliation.adapters.redis.event_stream import RedisEventStream
-from reconciliation.bootstrap import Bootstrap
+from reconciliation.bootstrap import Bootstrap, open_parts
 from reconciliation.domain.model.runs import RunRequest
 from reconciliation.settings import Settings
 
@@ -75,13 +74,11 @@ def requests_of(run_id: str, account_ids: Sequence[str]) -> list[RunRequest]:
     return [RunRequest(account_id=name, context=context, run_id=uuid5(UUID(run_id), name)) for name in account_ids]
 
 
-async def sweep(parts: Bootstrap, run_id: str, account_ids: Sequence[str]) -> None:
-    await parts.reconciler.reconcile(requests_of(run_id, account_ids))
-    await parts.aclose()
+def sweep(parts: Bootstrap, run_id: str, account_ids: Sequence[str]) -> None:
+    parts.run(parts.reconciler.reconcile(requests_of(run_id, account_ids)))
 
 
 def main(settings: Mapping[str, Any], step: str, run_id: str, account_ids: Sequence[str]) -> None:
-    parts = Bootstrap(Settings(**settings))
-    arm(step, parts)
-    asyncio.run(sweep(parts, run_id, account_ids))
-    parts.close()
+    with open_parts(Settings(**settings)) as parts:
+        arm(step, parts)
+        sweep(parts, run_id, account_ids)

@@ -40,7 +40,7 @@ def test_a_real_break_is_told_within_15_seconds_of_its_first_sighting_and_told_w
     site: Site, processes: Processes, redis_client: redis.Redis
 ) -> None:
     (account_id,) = site.add(1, interval_seconds=INTERVAL_SECONDS)
-    with write_transaction(site.parts.engine) as connection:
+    with write_transaction(site.parts.stores.engine) as connection:
         row = {"account_id": account_id, "symbol": "AAPL", "asset_type": "stock", "quantity": 10}
         connection.execute(insert(Position), [row])
     processes.worker(site.settings, concurrency=2, wait=False)
@@ -52,7 +52,7 @@ def test_a_real_break_is_told_within_15_seconds_of_its_first_sighting_and_told_w
     assert 5 <= seconds_between(opened["break"]["first_seen_at"], opened["at"]) <= 15
     assert "confirmation" in [run.context["trigger"] for run in site.runs()]
 
-    with write_transaction(site.parts.engine) as connection:
+    with write_transaction(site.parts.stores.engine) as connection:
         connection.execute(delete(Position))
     wait_for(lambda: kinds(redis_client) == ["opened", "resolved"], 60, "its end is told")
 

@@ -1,6 +1,5 @@
 """kill -9 at each step between reading and publishing: what was committed is told, and nothing else is."""
 
-import asyncio
 import json
 import multiprocessing
 from typing import Any
@@ -12,7 +11,7 @@ from sqlalchemy import insert
 
 from reconciliation.adapters.database.engine import write_transaction
 from reconciliation.adapters.database.tables.local_book import Account, Position
-from reconciliation.bootstrap import Bootstrap
+from reconciliation.bootstrap import open_parts
 from reconciliation.settings import Settings
 from tests.acceptance import mortal_run
 from tests.integration.adapters.database.books import Book, opened
@@ -55,10 +54,9 @@ def run_and_die(settings: dict[str, Any], step: str, run_id: str) -> None:
 
 def repair(settings: dict[str, Any], run_id: str) -> None:
     """Deliver the message again and let the relay tick, in a process that lives."""
-    parts = Bootstrap(Settings(**settings))
-    asyncio.run(mortal_run.sweep(parts, run_id, ACCOUNTS))
-    parts.run_follow_up.repair()
-    parts.close()
+    with open_parts(Settings(**settings)) as parts:
+        mortal_run.sweep(parts, run_id, ACCOUNTS)
+        parts.run_follow_up.repair()
 
 
 def stream(client: redis.Redis) -> list[dict[str, Any]]:

@@ -183,7 +183,7 @@ def register(site: Site, urls: dict[str, str], count: int, directory: Path) -> l
     accounts = []
     for login in LOGINS:
         references = (f"env:PLANTED_{login.name}", f"file:{directory / login.name}")
-        site.parts.connection_store.add(
+        site.parts.stores.connection_store.add(
             Connection(
                 name=login.name,
                 broker=login.broker,
@@ -202,9 +202,9 @@ def register(site: Site, urls: dict[str, str], count: int, directory: Path) -> l
             for number in range(count)
         ]
     ids = [account.account_id for account in accounts]
-    with write_transaction(site.parts.engine) as db:
+    with write_transaction(site.parts.stores.engine) as db:
         db.execute(insert(Account), [{"account_id": name, "cash": 100_000, "equity": 100_000} for name in ids])
-    site.parts.registry.add(accounts)
+    site.parts.stores.registry.add(accounts)
     return ids
 
 
@@ -232,17 +232,19 @@ def test_no_planted_secret_is_in_any_log_message_result_row_or_repr(
         ids = register(site, urls, per_login, tmp_path)
         worker = processes.worker(site.settings, concurrency=1 if per_login < 10 else 2)  # each child loads two SDKs
         beat = processes.beat(site.settings, wait=False)
-        site.parts.due_queue.enqueue([RunRequest(account_id=name, context={"trigger": "on_demand"}) for name in ids])
+        site.parts.coordination.due_queue.enqueue(
+            [RunRequest(account_id=name, context={"trigger": "on_demand"}) for name in ids]
+        )
         wait_for(lambda: len(site.runs_by_account()) == len(ids), 240, "each account has a run")
         wait_for(lambda: redis_client.xlen("reconciliation:events") > 0, 30, "events are told")
         beat.terminate()
         worker.terminate()
     outcomes = {run.outcome for run in site.runs()}
-    connections = [site.parts.connection_store.get(login.name) for login in LOGINS]
+    connections = [site.parts.stores.connection_store.get(login.name) for login in LOGINS]
     # The last one refuses to be opened.
     opened = [open_broker(each.broker, each.options, resolve_secrets(each.secrets)) for each in connections[:-1]]
     with_password = Settings(redis_url=f"redis://:{PASSWORD}@h/0", database_url=f"postgresql://u:{PASSWORD}@h/b")
-    database = Path(site.parts.engine.url.database)
+    database = Path(site.parts.stores.engine.url.database)
     places = {
         "log of the worker": worker.log(),
         "log of beat": beat.log(),

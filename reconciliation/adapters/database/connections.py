@@ -1,5 +1,7 @@
 """The broker logins in the database: by name, with references to their secrets and never the secrets themselves."""
 
+from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import Engine, delete, func, insert, select, update
@@ -10,6 +12,9 @@ from reconciliation.adapters.database.tables.registry import AccountRow, Connect
 from reconciliation.domain.model.accounts import Connection
 from reconciliation.errors import InvalidInputError
 from reconciliation.support.wording import counted
+
+#: A changed kind of broker is noticed within this time.
+NAMES_KEPT_SECONDS = 2.0
 
 _COLUMNS = ("name", "broker", "options", "secrets", "requests_per_second", "concurrency")
 
@@ -71,6 +76,42 @@ class ConnectionStore:
         with read_transaction(self._engine) as db:
             rows = db.execute(select(*_SELECTED).order_by(ConnectionRow.name)).all()
         return [Connection(**row._asdict()) for row in rows]
+
+
+class ConnectionDefinitions:
+    """Connections as runs need them: registered ones, and the settings' own as `default` unless one of that name is.
+
+    Args:
+        store: the registered ones.
+        default: the settings' own.
+        sweep_size: accounts in one sweep, at most.
+        sweep_seconds: how long one sweep may take.
+    """
+
+    def __init__(self, store: ConnectionStore, default: Connection, *, sweep_size: int, sweep_seconds: float) -> None:
+        self._store = store
+        self._default = default
+        self._sweep_size = sweep_size
+        self._sweep_seconds = sweep_seconds
+        self._broker_names: Mapping[str, str] = {}
+        self._names_read_at: float | None = None
+
+    def get(self, name: str) -> Connection | None:
+        return self._store.get(name) or (self._default if name == self._default.name else None)
+
+    def broker_names(self) -> Mapping[str, str]:
+        """Return the kind of broker behind each connection, as it was at most `NAMES_KEPT_SECONDS` ago."""
+        now = monotonic()
+        if self._names_read_at is None or now - self._names_read_at >= NAMES_KEPT_SECONDS:
+            registered = {each.name: each.broker for each in self._store.find()}
+            self._broker_names = {self._default.name: self._default.broker} | registered
+            self._names_read_at = now
+        return self._broker_names
+
+    def in_flight_limits(self) -> Mapping[str, int]:
+        """Return how many accounts of each slow login may be under way."""
+        limits = {each.name: each.in_flight_limit(self._sweep_size, self._sweep_seconds) for each in self._store.find()}
+        return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 _SELECTED = (*(getattr(ConnectionRow, name) for name in _COLUMNS), ConnectionRow.revision)

@@ -141,6 +141,15 @@ class Connection:
         if concurrency is not None and concurrency < 1:
             raise InvalidInputError(f"connection {self.name!r}: concurrency is {concurrency!r}: it must be at least 1")
 
+    def in_flight_limit(self, sweep_size: int, sweep_seconds: float) -> int | None:
+        """Return how many accounts of a slow login may be under way: what it can answer in the time of one sweep.
+
+        None: nobody has set its rate, and any number may be under way.
+        """
+        if self.requests_per_second is None:
+            return None
+        return max(sweep_size, round(self.requests_per_second * sweep_seconds))
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduledAccount:

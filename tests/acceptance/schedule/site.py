@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 from reconciliation.adapters.database.engine import read_transaction, write_transaction
 from reconciliation.adapters.database.tables.ledger import RunRow
 from reconciliation.adapters.database.tables.local_book import Account
-from reconciliation.bootstrap import Bootstrap
+from reconciliation.bootstrap import open_parts
 from reconciliation.domain.model.accounts import RegisteredAccount
 from reconciliation.settings import Settings
 from tests.support.waiting import wait_for
@@ -24,7 +24,7 @@ class Site:
         self.settings: dict[str, Any] = dict(settings)
 
     def __enter__(self) -> Self:
-        self.parts = Bootstrap(Settings(**self.settings))
+        self.parts = open_parts(Settings(**self.settings))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -39,12 +39,12 @@ class Site:
     def add_named(self, account_ids: Sequence[str], **fields: Any) -> None:
         """Register these accounts, and put them into the local book."""
         rows = [{"account_id": name, "cash": 100_000, "equity": 100_000} for name in account_ids]
-        with write_transaction(self.parts.engine) as db:
+        with write_transaction(self.parts.stores.engine) as db:
             db.execute(insert(Account), rows)
-        self.parts.registry.add(RegisteredAccount(account_id=name, **fields) for name in account_ids)
+        self.parts.stores.registry.add(RegisteredAccount(account_id=name, **fields) for name in account_ids)
 
     def runs(self) -> list[Any]:
-        with read_transaction(self.parts.engine) as db:
+        with read_transaction(self.parts.stores.engine) as db:
             query = select(RunRow.account_id, RunRow.run_id, RunRow.outcome, RunRow.context, RunRow.timestamp)
             return list(db.execute(query.order_by(RunRow.timestamp)))
 

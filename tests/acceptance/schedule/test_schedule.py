@@ -62,8 +62,8 @@ def test_changes_of_the_registry_are_effective_within_seconds(site: Site, proces
     processes.beat(site.settings, wait=False)
     wait_for(lambda: len(site.runs_by_account()) == 3, 60)
 
-    site.parts.registry.change(AccountFilter(account_ids=["ACC-0001"]), enabled=False)
-    site.parts.registry.remove(["ACC-0002"])
+    site.parts.stores.registry.change(AccountFilter(account_ids=["ACC-0001"]), enabled=False)
+    site.parts.stores.registry.remove(["ACC-0002"])
     site.add(1, prefix="NEW", interval_seconds=2.0)
     wait_for(lambda: "NEW-0000" in site.runs_by_account(), 15)
     before = site.runs_by_account()
@@ -88,11 +88,11 @@ def test_each_change_of_the_registry_is_effective_within_five_seconds(site: Site
     site.add(1, prefix="NEW", interval_seconds=3600)
     took["added"] = site.wait_for_run_after(changed, "NEW-0000")
     changed = utc_now()
-    site.parts.registry.change(AccountFilter(account_ids=["SELDOM-0000"]), interval_seconds=1.0)
+    site.parts.stores.registry.change(AccountFilter(account_ids=["SELDOM-0000"]), interval_seconds=1.0)
     took["interval changed"] = site.wait_for_run_after(changed, "SELDOM-0000") - 1.0  # its next slot
     changed = utc_now()
-    site.parts.registry.change(AccountFilter(account_ids=["ACC-0001"]), enabled=False)
-    site.parts.registry.remove(["ACC-0002"])
+    site.parts.stores.registry.change(AccountFilter(account_ids=["ACC-0001"]), enabled=False)
+    site.parts.stores.registry.remove(["ACC-0002"])
     before = site.runs_by_account()["ACC-0000"]
     wait_for(lambda: site.runs_by_account()["ACC-0000"] >= before + 8, 60)
     for what, account_id in (("disabled", "ACC-0001"), ("removed", "ACC-0002")):
@@ -109,9 +109,9 @@ def test_an_emptied_redis_is_filled_again_and_no_slot_is_run_twice(site: Site, p
     processes.beat(site.settings, wait=False)
     wait_for(lambda: len(site.runs()) >= 80, 60)
 
-    site.parts.redis.flushall()
+    site.parts.coordination.space.client.flushall()
     wait_for(site.parts.account_mirror.is_complete, 60)
-    assert site.parts.redis.hlen("reconciliation:accounts") == 41
+    assert site.parts.coordination.space.client.hlen("reconciliation:accounts") == 41
     before = len(site.runs())
     wait_for(lambda: len(site.runs()) >= before + 80, 60)
 
@@ -128,8 +128,8 @@ def test_workers_stopped_for_three_intervals_run_each_account_once_and_keep_the_
     wait_for(lambda: len(site.runs()) >= 60, 60)
     worker.terminate()
     stopped = len(site.runs())
-    sent = site.parts.redis.time()[0]
-    wait_for(lambda: site.parts.redis.time()[0] - sent >= 3 * interval_seconds + 1, 30)
+    sent = site.parts.coordination.space.client.time()[0]
+    wait_for(lambda: site.parts.coordination.space.client.time()[0] - sent >= 3 * interval_seconds + 1, 30)
     processes.worker(site.settings, concurrency=2)
     wait_for(lambda: len(site.runs()) >= stopped + 40, 60)
     beat.terminate()

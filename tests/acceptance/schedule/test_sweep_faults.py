@@ -32,14 +32,14 @@ def workers_find_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def add(site: Site, directory: Path, *account_ids: str, **limits: Any) -> None:
     """Register accounts of the poison broker; nothing but what is asked for is run."""
-    site.parts.connection_store.add(
+    site.parts.stores.connection_store.add(
         Connection(name="poison", broker=OPENER, options={"directory": str(directory)}, **limits)
     )
     site.add_named(account_ids, connection="poison", enabled=False)
 
 
 def enqueue(site: Site, *account_ids: str) -> None:
-    site.parts.due_queue.enqueue(
+    site.parts.coordination.due_queue.enqueue(
         [RunRequest(account_id=name, context={"trigger": "on_demand"}) for name in account_ids]
     )
 
@@ -111,7 +111,9 @@ def test_a_worker_told_to_stop_finishes_what_it_began_and_gives_back_the_rest(
     begun = {name for name in accounts if times_asked(tmp_path, name)}
     assert outcomes(site) == dict.fromkeys(begun, "clean"), "what was begun is finished"
     assert len(begun) < len(accounts), "no further account was begun"
-    assert list(site.parts.redis.scan_iter("reconciliation:due:leases:*")) == [], "nothing waits for a lease"
+    assert list(site.parts.coordination.space.client.scan_iter("reconciliation:due:leases:*")) == [], (
+        "nothing waits for a lease"
+    )
 
     processes.worker(site.settings, concurrency=1, wait=False)
     processes.beat(site.settings, wait=False)
@@ -123,7 +125,7 @@ def test_an_asked_run_survives_its_worker_and_its_message(site: Site, processes:
     site.settings |= SHORT_LEASES | {"read_timeout_seconds": 60}
     add(site, tmp_path, "HELD-1")
     request = RunRequest(account_id="HELD-1", context={"trigger": "on_demand", "note": "who asked, and why"})
-    site.parts.task_sender.send(
+    site.parts.messaging.task_sender.send(
         "reconciliation.reconcile_account",
         {"account_id": "HELD-1", "run_id": str(request.run_id), "context": request.context},
         queue="reconciliation",
@@ -131,8 +133,8 @@ def test_an_asked_run_survives_its_worker_and_its_message(site: Site, processes:
     worker = processes.worker(site.settings)
     wait_for(lambda: times_asked(tmp_path, "HELD-1") >= 1, 60)
     worker.kill()
-    for key in site.parts.redis.scan_iter("reconciliation:celery:*"):
-        site.parts.redis.delete(key)  # as the stock transport loses some for good
+    for key in site.parts.coordination.space.client.scan_iter("reconciliation:celery:*"):
+        site.parts.coordination.space.client.delete(key)  # as the stock transport loses some for good
     (tmp_path / "answer").touch()
     processes.worker(site.settings, wait=False)
     processes.beat(site.settings, wait=False)

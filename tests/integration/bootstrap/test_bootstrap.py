@@ -9,7 +9,7 @@ import redis
 from sqlalchemy.orm import Session
 
 from reconciliation.adapters.database.tables.local_book import Account, Position
-from reconciliation.bootstrap import Bootstrap
+from reconciliation.bootstrap import open_parts
 from reconciliation.domain.model.models import Outcome
 from reconciliation.domain.model.runs import RunRequest
 from reconciliation.errors import ConfigurationError
@@ -32,22 +32,20 @@ PAPER = {
 }
 
 
-async def test_accounts_are_reconciled_together_and_each_fails_by_itself(
+def test_accounts_are_reconciled_together_and_each_fails_by_itself(
     redis_url: str, redis_client: redis.Redis, database_url: str
 ) -> None:
-    bootstrap = Bootstrap(settings_for(redis_url, database_url, broker_options=PAPER))
-    with Session(bootstrap.engine) as session, session.begin():
-        session.add(Account(account_id="A", cash=Decimal(100), equity=Decimal(160)))
-        session.add(Position(account_id="A", symbol="AAPL", asset_type="stock", quantity=Decimal(5)))
     listener = redis_client.pubsub(ignore_subscribe_messages=True)
     listener.subscribe("reconciliation:result")
     wait_for(lambda: redis_client.pubsub_numsub("reconciliation:result")[0][1] == 1)
     listener.get_message()
 
     requests = [RunRequest(account_id=name, context={"trigger": "on_demand"}) for name in ("A", "unknown")]
-    found, failed = await bootstrap.reconciler.reconcile(requests)
-    await bootstrap.aclose()
-    bootstrap.close()
+    with open_parts(settings_for(redis_url, database_url, broker_options=PAPER)) as parts:
+        with Session(parts.stores.engine) as session, session.begin():
+            session.add(Account(account_id="A", cash=Decimal(100), equity=Decimal(160)))
+            session.add(Position(account_id="A", symbol="AAPL", asset_type="stock", quantity=Decimal(5)))
+        found, failed = parts.run(parts.reconciler.reconcile(requests))
 
     assert [one.type.value for one in found.discrepancies] == ["quantity_mismatch"]
     assert [str(item) for item in found.not_compared] == ["cost AAPL"]
@@ -60,6 +58,28 @@ async def test_accounts_are_reconciled_together_and_each_fails_by_itself(
 
 
 def test_a_local_book_that_does_not_exist_is_refused_with_the_choices(tmp_path: Path) -> None:
-    bootstrap = Bootstrap(settings_for("redis://localhost", f"sqlite:///{tmp_path}/x.db", local="excel"))
-    with pytest.raises(ConfigurationError, match="sql, csv"):
-        _ = bootstrap.local_book
+    settings = settings_for("redis://localhost", f"sqlite:///{tmp_path}/x.db", local="excel")
+    with open_parts(settings) as parts, pytest.raises(ConfigurationError, match="sql, csv"):
+        _ = parts.stores.local_book
+
+
+def test_nothing_is_built_before_its_first_use(tmp_path: Path) -> None:
+    path = tmp_path / "none.db"
+    with open_parts(settings_for("redis://localhost:1", f"sqlite:///{path}")) as parts:
+        _ = parts.stores.registry, parts.coordination.due_queue
+    assert not path.exists()
+
+
+def test_every_redis_client_that_was_opened_is_closed(
+    redis_url: str, redis_client: redis.Redis, database_url: str
+) -> None:
+    before = {client["id"] for client in redis_client.client_list()}
+    with open_parts(settings_for(redis_url, database_url)) as parts:
+        parts.coordination.space.client.ping()
+        parts.run(parts.coordination.async_space.client.ping())
+        assert parts.stores.registry.count() == 0
+
+    def left() -> bool:
+        return {client["id"] for client in redis_client.client_list()} <= before
+
+    wait_for(left, 10, "the clients are gone")

@@ -1,6 +1,5 @@
 """Accounts whose data make our own code raise: each ends by itself, and touches none of its sweep."""
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from sqlalchemy import insert, select
 from reconciliation.adapters.database.engine import read_transaction, write_transaction
 from reconciliation.adapters.database.tables.ledger import RunRow
 from reconciliation.adapters.database.tables.local_book import Account
-from reconciliation.bootstrap import Bootstrap
+from reconciliation.bootstrap import Bootstrap, open_parts
 from reconciliation.domain.model.accounts import Connection, RegisteredAccount
 from reconciliation.domain.model.runs import RunRequest
 from reconciliation.settings import Settings
@@ -21,35 +20,32 @@ CLEAN = [f"GOOD-{number}" for number in range(5)]
 
 @pytest.fixture
 def parts(redis_url: str, database_url: str, tmp_path: Path) -> Iterator[Bootstrap]:
-    parts = Bootstrap(Settings(redis_url=redis_url, database_url=database_url))
-    parts.connection_store.add(Connection(name="poison", broker=OPENER, options={"directory": str(tmp_path)}))
-    yield parts
-    parts.close()
+    with open_parts(Settings(redis_url=redis_url, database_url=database_url)) as parts:
+        connection = Connection(name="poison", broker=OPENER, options={"directory": str(tmp_path)})
+        parts.stores.connection_store.add(connection)
+        yield parts
 
 
 def sweep(parts: Bootstrap, account_ids: list[str]) -> dict[str, int]:
     """Make one sweep of one asked run an account."""
-    parts.registry.add(RegisteredAccount(account_id=name, connection="poison", enabled=False) for name in account_ids)
-    with write_transaction(parts.engine) as db:
+    parts.stores.registry.add(
+        RegisteredAccount(account_id=name, connection="poison", enabled=False) for name in account_ids
+    )
+    with write_transaction(parts.stores.engine) as db:
         db.execute(insert(Account), [{"account_id": name, "cash": 1, "equity": 1} for name in account_ids])
     parts.account_mirror.refresh()
-    parts.due_queue.enqueue([RunRequest(account_id=name, context={"trigger": "on_demand"}) for name in account_ids])
-    claims = parts.due_queue.claim(limit=100, share=100, lease_ms=60_000)
-
-    async def make() -> dict[str, int]:
-        try:
-            return await parts.sweeper().sweep([(claim.entry, claim.fence) for claim in claims])
-        finally:
-            await parts.aclose()
-
-    return asyncio.run(make())
+    parts.coordination.due_queue.enqueue(
+        [RunRequest(account_id=name, context={"trigger": "on_demand"}) for name in account_ids]
+    )
+    claims = parts.coordination.due_queue.claim(limit=100, share=100, lease_ms=60_000)
+    return parts.run(parts.sweeper().sweep([(claim.entry, claim.fence) for claim in claims]))
 
 
 @pytest.mark.parametrize("poison", ["TRAP-1", "FOREIGN-1"])
 def test_an_answer_that_makes_our_code_raise_ends_its_own_run_only(parts: Bootstrap, poison: str) -> None:
     assert sweep(parts, [*CLEAN[:2], poison, *CLEAN[2:]]) == {"clean": len(CLEAN), "incomplete": 1}
 
-    with read_transaction(parts.engine) as db:
+    with read_transaction(parts.stores.engine) as db:
         runs = {run.account_id: run for run in db.execute(select(RunRow.__table__))}
     assert runs[poison].outcome == "incomplete"
     assert runs[poison].error_message
@@ -60,9 +56,9 @@ def test_a_finding_that_the_database_refuses_ends_its_own_run_only(parts: Bootst
     tally = sweep(parts, [*CLEAN[:2], poison, *CLEAN[2:]])
 
     # SQLite stores a NUL; nothing else stores either of them.
-    stored = parts.engine.dialect.name == "sqlite" and poison == "NUL-1"
+    stored = parts.stores.engine.dialect.name == "sqlite" and poison == "NUL-1"
     assert tally == {"clean": len(CLEAN), "discrepancies" if stored else "incomplete": 1}
-    with read_transaction(parts.engine) as db:
+    with read_transaction(parts.stores.engine) as db:
         runs = {run.account_id: run for run in db.execute(select(RunRow.__table__))}
     assert {runs[name].outcome for name in CLEAN} == {"clean"}
     assert stored or "cannot be recorded" in runs[poison].error_message

@@ -1,0 +1,59 @@
+"""What the settings say, as the domain's own values."""
+
+from decimal import Decimal
+
+from reconciliation.adapters.redis.fill_window import WindowTimes
+from reconciliation.domain.breaks.policy import BreakPolicy, SeverityRule
+from reconciliation.domain.model.accounts import DEFAULT_CONNECTION, Connection
+from reconciliation.domain.model.models import ReconciliationConfig
+from reconciliation.errors import ConfigurationError
+from reconciliation.settings import Settings
+
+
+def break_policy(settings: Settings) -> BreakPolicy:
+    """Return the rules of breaks that the settings describe.
+
+    Raises:
+        ConfigurationError: a severity rule cannot work as written.
+    """
+    try:
+        rules = tuple(SeverityRule(**rule) for rule in settings.severity_rules)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"RECONCILIATION_SEVERITY_RULES cannot work as written: {error}") from error
+    return BreakPolicy(
+        confirmations=settings.break_confirmations,
+        confirmation_delay_seconds=settings.confirmation_delay_seconds,
+        max_suspicion_seconds=settings.max_suspicion_seconds,
+        flood_cap=settings.flood_cap,
+        material_change_pct=Decimal(settings.material_change_pct),
+        severity_rules=rules,
+    )
+
+
+def default_config(settings: Settings) -> ReconciliationConfig:
+    """Return the configuration of an account that has none of its own."""
+    return ReconciliationConfig(
+        DEFAULT_CONNECTION,
+        interval_seconds=settings.interval_seconds,
+        post_fill_delay_seconds=settings.post_fill_delay_seconds,
+        cash_tolerance=Decimal(settings.cash_tolerance),
+        equity_tolerance_pct=Decimal(settings.equity_tolerance_pct),
+        post_fill_max_wait_seconds=settings.post_fill_max_wait_seconds,
+        read_timeout_seconds=settings.read_timeout_seconds,
+    )
+
+
+def default_connection(settings: Settings) -> Connection:
+    """Return the connection of accounts that name none."""
+    return Connection(name=DEFAULT_CONNECTION, broker=settings.broker, options=settings.broker_options)
+
+
+def window_times(settings: Settings) -> WindowTimes:
+    """Return the times of fill windows whose account has none of its own."""
+    return WindowTimes(
+        delay_ms=round(settings.post_fill_delay_seconds * 1000),
+        max_wait_ms=round(settings.post_fill_max_wait_seconds * 1000),
+        lease_ms=settings.run_lease_seconds * 1000,
+        backoff_ms=round(settings.post_fill_backoff_seconds * 1000),
+        max_backoff_ms=round(settings.post_fill_max_backoff_seconds * 1000),
+    )

@@ -1,0 +1,122 @@
+"""The database and the local book: what is kept in tables and files."""
+
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from reconciliation.adapters.books.csv import CsvBook
+from reconciliation.adapters.books.user_tables.book import UserTablesBook
+from reconciliation.adapters.books.user_tables.options import Mode
+from reconciliation.adapters.database.account_directory import RegistryDirectory
+from reconciliation.adapters.database.confirmations import SqlWantedConfirmations
+from reconciliation.adapters.database.connections import ConnectionDefinitions, ConnectionStore
+from reconciliation.adapters.database.engine import build_engine
+from reconciliation.adapters.database.ledger import SqlLedger
+from reconciliation.adapters.database.local_book import SqlBook
+from reconciliation.adapters.database.missed_slots import SqlMissedSlots
+from reconciliation.adapters.database.outbox import SqlOutbox
+from reconciliation.adapters.database.registry import Registry
+from reconciliation.adapters.database.runs import SqlRecordedRuns
+from reconciliation.adapters.database.symbols import StoredSymbols, SymbolStore
+from reconciliation.bootstrap.policies import break_policy, default_config, default_connection
+from reconciliation.errors import ConfigurationError
+from reconciliation.ports.local_book import LocalBook
+from reconciliation.settings import Settings
+
+
+class Stores:
+    """Builds each store at its first use, and closes those that were built."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._closing = ExitStack()
+
+    @cached_property
+    def engine(self) -> Engine:
+        engine = build_engine(self._settings.database_url.get_secret_value())
+        self._closing.callback(engine.dispose)
+        return engine
+
+    @cached_property
+    def registry(self) -> Registry:
+        return Registry(self.engine)
+
+    @cached_property
+    def connection_store(self) -> ConnectionStore:
+        return ConnectionStore(self.engine)
+
+    @cached_property
+    def connection_definitions(self) -> ConnectionDefinitions:
+        settings = self._settings
+        return ConnectionDefinitions(
+            self.connection_store,
+            default_connection(settings),
+            sweep_size=settings.sweep_size,
+            sweep_seconds=settings.sweep_seconds,
+        )
+
+    @cached_property
+    def account_directory(self) -> RegistryDirectory:
+        return RegistryDirectory(self.registry, self.connection_definitions, default_config(self._settings))
+
+    @cached_property
+    def symbols(self) -> StoredSymbols:
+        return StoredSymbols(SymbolStore(self.engine))
+
+    @cached_property
+    def ledger(self) -> SqlLedger:
+        after = self._settings.failed_runs_before_alert
+        return SqlLedger(self.engine, policy=break_policy(self._settings), failed_runs_before_alert=after)
+
+    @cached_property
+    def recorded_runs(self) -> SqlRecordedRuns:
+        return SqlRecordedRuns(self.engine)
+
+    @cached_property
+    def wanted_confirmations(self) -> SqlWantedConfirmations:
+        return SqlWantedConfirmations(self.engine)
+
+    @cached_property
+    def outbox(self) -> SqlOutbox:
+        return SqlOutbox(self.engine)
+
+    @cached_property
+    def missed_slots(self) -> SqlMissedSlots:
+        settings = self._settings
+        return SqlMissedSlots(
+            self.engine,
+            interval_seconds=settings.interval_seconds,
+            missed_slot_intervals=settings.missed_slot_intervals,
+            flood_cap=settings.flood_cap,
+        )
+
+    @cached_property
+    def local_book(self) -> LocalBook:
+        local, options = self._settings.local, self._settings.local_options
+        if local == "sql":
+            return SqlBook(self.engine)
+        if local == "csv":
+            if "positions" not in options:
+                raise ConfigurationError(
+                    'RECONCILIATION_LOCAL is "csv", but RECONCILIATION_LOCAL_OPTIONS names no "positions" file'
+                )
+            balances = options.get("balances")
+            return CsvBook(Path(options["positions"]), Path(balances) if balances else None)
+        if local in ("table", "query"):
+            return self.user_tables
+        raise ConfigurationError(f"RECONCILIATION_LOCAL is {local!r}: it must be one of sql, csv, table, query")
+
+    @cached_property
+    def user_tables(self) -> UserTablesBook:
+        """The users' own tables, where `settings.local` is `table` or `query`."""
+        mode: Mode = "table" if self._settings.local == "table" else "query"
+        url = self._settings.local_url or self._settings.database_url
+        book = UserTablesBook.of(mode, self._settings.local_options, url.get_secret_value())
+        self._closing.callback(book.close)
+        return book
+
+    def close(self) -> None:
+        """Close what was built, the last one first."""
+        self._closing.close()
