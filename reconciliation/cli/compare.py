@@ -79,7 +79,7 @@ def compare(
     Exit status: 0 clean, 1 discrepancies, 2 wrong usage or bad input, 3 incomplete (the statement tells only a part).
     """
     start = RunStart.now()
-    file = StatementFile(path=statement, **options)
+    file = StatementFile.named(statement, options)
     broker = _the_only_one(file.read(), statement)
     config = ReconciliationConfig(
         broker.account_id,

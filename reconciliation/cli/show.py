@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from reconciliation.adapters.brokers.statements.formats import titles
 from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.cli.statement_file import FILE, StatementFile, statement_options
@@ -18,17 +19,18 @@ from reconciliation.support.wording import counted
 _MAX_ACCOUNTS_IN_FULL = 10
 
 
-@click.command()
+@click.command(
+    help=f"""Show what is read of a broker's STATEMENT ({titles()}).
+
+    Of several dates in one file the newest counts, per account. Exit status: 0 read, 2 not a statement that can be
+    read, 3 only a part of one (cut off)."""
+)
 @click.argument("statement", type=FILE)
 @statement_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
 def show(statement: Path, *, as_json: bool, **options: Any) -> None:
-    """Show what is read of a broker's STATEMENT (Flex, OFX, CSV, MT535, semt.002).
-
-    Of several dates in one file the newest counts, per account. Exit status: 0 read, 2 not a statement that can be
-    read, 3 only a part of one (cut off).
-    """
-    file = StatementFile(path=statement, **options)
+    """Show what is read of a statement."""
+    file = StatementFile.named(statement, options)
     format_name, statements = file.detect_format(), file.read()
     if as_json:
         accounts = [_statement_json(one) for one in statements]

@@ -1,14 +1,21 @@
 """What `compare` and `show` share: the options of a statement file, and its reading with the right exit status."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import click
 
 from reconciliation.adapters.brokers.statements.broker import name_accounts
-from reconciliation.adapters.brokers.statements.formats import FORMATS, read_statements, sniff_format
+from reconciliation.adapters.brokers.statements.format import FormatOption
+from reconciliation.adapters.brokers.statements.formats import (
+    FORMAT_OPTIONS,
+    FORMATS,
+    read_statements,
+    sniff_format,
+    titles,
+)
 from reconciliation.adapters.brokers.statements.source import DEFAULT_MAX_FILE_MEGABYTES, StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.errors import InvalidInputError, ReadError
@@ -17,21 +24,18 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+
+def _format_option(option: FormatOption) -> Callable[[Command], Command]:
+    """Return an option of a format as one of the command line: the same name, the same values."""
+    kind = click.Choice(option.choices) if option.choices else FILE if option.is_file else None
+    flag, text = f"--{option.name.replace('_', '-')}", f"{titles(option)}: {option.help}"
+    return click.option(flag, option.name, type=kind, is_flag=option.is_flag, help=text)
+
+
 _OPTIONS = (
-    click.option("--format", "format_name", type=click.Choice(FORMATS), help="Default: what the file looks like."),
-    click.option("--mapping", type=FILE, help="How to read a CSV export: a TOML file, see docs/brokers/csv.md."),
-    click.option(
-        "--basis",
-        type=click.Choice(("TRAD", "SETT", "CONT")),
-        help="MT535 and semt.002: refuse statements on another basis (traded, settled, contractual).",
-    ),
+    click.option("--format", "format_name", type=click.Choice([*FORMATS]), help="Default: what the file looks like."),
+    *(_format_option(option) for option in FORMAT_OPTIONS.values()),
     click.option("--account", "account_id", metavar="ID", help="Only this account of the file."),
-    click.option(
-        "--no-position-list-means-flat",
-        "absent_is_flat",
-        is_flag=True,
-        help="OFX: read a missing position list as no positions; only for banks that leave it out so.",
-    ),
     click.option(
         "--max-file-megabytes",
         type=click.IntRange(min=1),
@@ -48,11 +52,17 @@ class StatementFile:
 
     path: Path
     format_name: str | None
-    mapping: Path | None
-    basis: str | None
     account_id: str | None
-    absent_is_flat: bool
     max_file_megabytes: int
+    #: Options of its format that were given, by name.
+    options: Mapping[str, Any]
+
+    @classmethod
+    def named(cls, path: Path, given: Mapping[str, Any]) -> Self:
+        """Return the file with what `statement_options` added to a command's parameters."""
+        options = {name: given[name] for name in FORMAT_OPTIONS if given[name]}
+        texts = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+        return cls(path=path, options=texts, **{name: given[name] for name in given if name not in FORMAT_OPTIONS})
 
     @property
     def source(self) -> StatementSource:
@@ -61,7 +71,7 @@ class StatementFile:
     def detect_format(self) -> str:
         """Return the format that was named, or else what the file looks like."""
         try:
-            return self.format_name or sniff_format(self.source)
+            return self.format_name or sniff_format(self.source).name
         except ReadError as error:
             raise _as_input(error) from error
 
@@ -73,13 +83,7 @@ class StatementFile:
             Incomplete, Unavailable: another try may.
         """
         try:
-            statements = read_statements(
-                self.source,
-                format_name=self.detect_format(),
-                mapping=self.mapping,
-                absent_is_flat=self.absent_is_flat,
-                basis=self.basis,
-            )
+            statements = read_statements(self.source, format_name=self.detect_format(), options=self.options)
         except ReadError as error:
             raise _as_input(error) from error
         if self.account_id is None:

@@ -9,8 +9,7 @@ from shutil import rmtree
 from reconciliation.adapters.brokers.host.registry import open_broker
 from reconciliation.ports.broker import BrokerQuery
 from tests.brokers.cases import OTHER_ACCOUNT, Book, Situation
-from tests.brokers.custody_cases import Mt535Case, Semt002Case
-from tests.brokers.statement_cases import CsvCase, FileCase, FlexCase, OfxSgmlCase
+from tests.brokers.statement_cases import FileCase
 
 _A_DAY_EARLIER = {"20250115": "20250114", "2025-01-15": "2025-01-14"}
 
@@ -47,16 +46,7 @@ def _write_long_ago(path: Path, text: str) -> None:
     os.utime(path, (0, 0))
 
 
-class FlexFolderCase(FolderCase, FlexCase): ...
-
-
-class OfxFolderCase(FolderCase, OfxSgmlCase): ...
-
-
-class CsvFolderCase(FolderCase, CsvCase): ...
-
-
-class Mt535FolderCase(FolderCase, Mt535Case): ...
-
-
-class Semt002FolderCase(FolderCase, Semt002Case): ...
+def in_folder(case: FileCase) -> FileCase:
+    """Return the same file as one of a folder."""
+    kind = type(case)
+    return type(f"{kind.__name__}InFolder", (FolderCase, kind), {})()

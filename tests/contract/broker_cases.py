@@ -5,19 +5,13 @@ from collections.abc import Mapping
 from tests.brokers.alpaca_server import AlpacaBrokerApiWire, AlpacaWire
 from tests.brokers.binance_server import BinanceMarginWire, BinanceSpotWire, BinanceSwapWire
 from tests.brokers.cases import BrokerCase
-from tests.brokers.custody_cases import Mt535Case, Semt002Case
-from tests.brokers.folder_cases import (
-    CsvFolderCase,
-    FlexFolderCase,
-    Mt535FolderCase,
-    OfxFolderCase,
-    Semt002FolderCase,
-)
+from tests.brokers.folder_cases import in_folder
+from tests.brokers.format_cases import FORMAT_CASES
 from tests.brokers.hyperliquid_server import HyperliquidWire
 from tests.brokers.ibkr_case import IbkrCase
 from tests.brokers.kraken_server import KrakenMarginWire
 from tests.brokers.oanda_server import OandaWire
-from tests.brokers.statement_cases import CsvCase, FlexCase, OfxSgmlCase, OfxXmlCase, PaperFileCase
+from tests.brokers.statement_cases import PaperFileCase
 from tests.brokers.wire_case import HttpCase
 
 #: Brokers that are asked over HTTP: they sit the finer shades of a failing wire, too.
@@ -34,16 +28,7 @@ HTTP_CASES: Mapping[str, HttpCase] = {
 BROKER_CASES: Mapping[str, BrokerCase] = {
     **HTTP_CASES,
     "ibkr": IbkrCase(),
-    "flex": FlexCase(),
-    "ofx 1 (SGML)": OfxSgmlCase(),
-    "ofx 2 (XML)": OfxXmlCase(),
-    "csv": CsvCase(),
-    "mt535": Mt535Case(),
-    "semt.002": Semt002Case(),
+    **FORMAT_CASES,
     "paper file": PaperFileCase(),
-    "folder of flex": FlexFolderCase(),
-    "folder of ofx": OfxFolderCase(),
-    "folder of csv": CsvFolderCase(),
-    "folder of mt535": Mt535FolderCase(),
-    "folder of semt.002": Semt002FolderCase(),
+    **{f"folder of {name}": in_folder(case) for name, case in FORMAT_CASES.items()},
 }

@@ -106,7 +106,7 @@ def test_files_that_are_not_there_are_wrong_usage(files: Path) -> None:
     [
         (b"", "is empty"),
         (b"PK\x03\x04\0\0\0", "binary"),
-        (b"<html></html>", "neither Flex, OFX nor semt.002"),
+        (b"<html></html>", "of none of the formats Flex, OFX"),
         (b"a,b\n1,2\n", "no 'account_id'"),
     ],
 )

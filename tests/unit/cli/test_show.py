@@ -116,4 +116,4 @@ def test_a_mapping_for_what_is_not_csv_is_wrong_usage(tmp_path: Path) -> None:
     result = show(DEMO, "--mapping", str(mapping))
 
     assert result.exit_code == 2
-    assert "takes no mapping" in result.stderr
+    assert "which takes no option mapping" in result.stderr

@@ -61,6 +61,10 @@ class BrokerOptions:
             raise self.wrong(name, "an object")
         return value
 
+    def is_table(self, name: str) -> bool:
+        """Say whether an object was given."""
+        return self.has(name) and isinstance(self._options[name], Mapping)
+
     def items(self, name: str) -> list[Any] | None:
         """Return a list, None if it was not given."""
         if not self.has(name):

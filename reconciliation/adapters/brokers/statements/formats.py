@@ -1,75 +1,68 @@
-"""Which statement format a file is in, and the reader of each."""
+"""The table of statement formats, in the order in which a file is tried. Everything that lists formats reads it."""
 
 import codecs
-import re
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from reconciliation.adapters.brokers.statements.csv.adapter import mapping_from, read_csv
-from reconciliation.adapters.brokers.statements.custody.mt535 import read_mt535
-from reconciliation.adapters.brokers.statements.custody.semt002 import REPORT, read_semt002
-from reconciliation.adapters.brokers.statements.flex.adapter import read_flex
-from reconciliation.adapters.brokers.statements.ofx.adapter import read_ofx
+from reconciliation.adapters.brokers.sdk.options import BrokerOptions
+from reconciliation.adapters.brokers.statements.csv.adapter import CSV
+from reconciliation.adapters.brokers.statements.custody.mt535 import MT535
+from reconciliation.adapters.brokers.statements.custody.semt002 import SEMT002
+from reconciliation.adapters.brokers.statements.flex.adapter import FLEX
+from reconciliation.adapters.brokers.statements.format import FormatOption, StatementFormat
+from reconciliation.adapters.brokers.statements.ofx.adapter import OFX
 from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.errors import InvalidInputError
 
-FORMATS = ("flex", "ofx", "csv", "mt535", "semt002")
-
-_FLEX = re.compile(r"<(FlexQueryResponse|FlexStatementResponse)\b")
-_OFX = re.compile(r"OFXHEADER|<\?OFX\b|<OFX>", re.IGNORECASE)
-_SEMT_002 = re.compile(rf"\bsemt\.002\.|<(\w+:)?{REPORT}\b")
-_MT_535 = re.compile(r"\{1:F|:16R:GENL")
 _SNIFFED_BYTES = 4096
 
 
-def sniff_format(source: StatementSource) -> str:
-    """Return the name of the format that the file's first bytes show; text that is no markup is CSV.
+FORMATS: Mapping[str, StatementFormat] = {row.name: row for row in (FLEX, OFX, SEMT002, MT535, CSV)}
+#: Every option of a format, by name.
+FORMAT_OPTIONS: Mapping[str, FormatOption] = {option.name: option for row in FORMATS.values() for option in row.options}
+
+
+def titles(option: FormatOption | None = None) -> str:
+    """Return the names of all formats, or of those that take the option, as words."""
+    return ", ".join(row.title for row in FORMATS.values() if option is None or option in row.options)
+
+
+def sniff_format(source: StatementSource) -> StatementFormat:
+    """Return the format that the file's first bytes show.
 
     Raises:
-        ReadError: the file cannot be read, is empty or binary, or is markup of another kind.
+        ReadError: the file cannot be read, is empty or binary, or is of no format that is known.
     """
     head = source.head()[:_SNIFFED_BYTES]
     utf_16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    text = head.decode("utf-16" if utf_16 else "latin-1", errors="ignore").lstrip("\xef\xbb\xbf \r\n\t")
-    if _FLEX.search(text):
-        return "flex"
-    if _OFX.search(text):
-        return "ofx"
-    if _SEMT_002.search(text):
-        return "semt002"
-    if _MT_535.match(text):
-        return "mt535"
-    if text.startswith("<"):
-        raise source.bad("is neither Flex, OFX nor semt.002: begins with " + repr(text[:40]), 1)
-    return "csv"
+    text = head.decode("utf-16" if utf_16 else "latin-1", errors="ignore").lstrip("\xef\xbb\xbf\ufeff \r\n\t")
+    for row in FORMATS.values():
+        if row.sniff(text):
+            return row
+    raise source.bad(f"is of none of the formats {titles()}: begins with {text[:40]!r}", 1)
 
 
 def read_statements(
-    source: StatementSource,
-    *,
-    format_name: str | None = None,
-    mapping: Path | None = None,
-    absent_is_flat: bool = False,
-    basis: str | None = None,
+    source: StatementSource, *, format_name: str | None = None, options: Mapping[str, Any] | None = None
 ) -> Sequence[Statement]:
     """Return the newest statement of each account in a file of any format that is read.
 
+    Args:
+        source: the file.
+        format_name: its format; None: what it looks like.
+        options: options of its format, by name.
+
     Raises:
         ReadError: the file cannot be read surely and completely.
-        InvalidInputError: a mapping for what is not CSV, or an unknown format.
-        ConfigurationError: the mapping cannot work.
+        InvalidInputError: an unknown format, or an option that the file's format does not take.
+        ConfigurationError: an option cannot work.
     """
-    name = format_name or sniff_format(source)
-    if name not in FORMATS:
-        raise InvalidInputError(f"format {name!r} is not one of: {', '.join(FORMATS)}")
-    if mapping is not None and name != "csv":
-        raise InvalidInputError(f"{source.path} is read as {name}, which takes no mapping")
-    readers: dict[str, Callable[[], Sequence[Statement]]] = {
-        "flex": lambda: read_flex(source),
-        "ofx": lambda: read_ofx(source, absent_is_flat=absent_is_flat),
-        "csv": lambda: read_csv(source, mapping_from(mapping)),
-        "mt535": lambda: read_mt535(source, basis=basis),
-        "semt002": lambda: read_semt002(source, basis=basis),
-    }
-    return readers[name]()
+    if format_name is not None and format_name not in FORMATS:
+        raise InvalidInputError(f"format {format_name!r} is not one of: {', '.join(FORMATS)}")
+    row = sniff_format(source) if format_name is None else FORMATS[format_name]
+    given = options or {}
+    foreign = sorted(set(given) - {option.name for option in row.options})
+    if foreign:
+        raise InvalidInputError(f"{source.path} is read as {row.title}, which takes no option {', '.join(foreign)}")
+    return row.reader(BrokerOptions(row.name, given))(source)

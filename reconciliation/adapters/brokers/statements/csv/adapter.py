@@ -1,43 +1,20 @@
-"""CSV exports as brokers, by a column mapping."""
+"""CSV exports, read by a column mapping."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from reconciliation.adapters.brokers.sdk.options import BrokerOptions
-from reconciliation.adapters.brokers.statements.broker import StatementBroker, source_of
 from reconciliation.adapters.brokers.statements.csv.mapping import CsvMapping
 from reconciliation.adapters.brokers.statements.csv.rows import CsvAccounts, CsvRow
+from reconciliation.adapters.brokers.statements.format import FormatOption, StatementFormat
 from reconciliation.adapters.brokers.statements.source import MAX_POSITIONS, StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement, newest_per_account
 from reconciliation.errors import InvalidInputError
-from reconciliation.ports.broker import BrokerQuery
 
 _DELIMITERS = ",;\t|"
 
 #: (line in the file, its cells)
 Row = tuple[int, list[str]]
-
-
-def open_csv(raw_options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
-    """Return the broker of a CSV file: options `path`, `mapping` (a TOML file, or an object) and `max_file_megabytes`.
-
-    Raises:
-        ConfigurationError: an option or the mapping cannot work.
-    """
-    del secrets
-    options = BrokerOptions("csv", raw_options)
-    source = source_of(options)
-    mapping = CsvMapping()
-    if options.has("mapping"):
-        inline = isinstance(raw_options["mapping"], Mapping)
-        mapping = (
-            CsvMapping.from_table(options.table("mapping")) if inline else CsvMapping.load(options.path("mapping"))
-        )
-    options.check_all_read()
-    return StatementBroker(source, partial(read_csv, mapping=mapping))
 
 
 def read_csv(source: StatementSource, mapping: CsvMapping | None = None) -> list[Statement]:
@@ -157,6 +134,28 @@ def _columns(source: StatementSource, mapping: CsvMapping, names: Sequence[str],
     return places
 
 
-def mapping_from(path: Path | None) -> CsvMapping:
-    """Return the mapping of a file, or the default names."""
-    return CsvMapping.load(path) if path is not None else CsvMapping()
+def _mapping(options: BrokerOptions) -> CsvMapping | None:
+    """Return what the option says: a TOML file, or the mapping itself as an object."""
+    if not options.has("mapping"):
+        return None
+    if options.is_table("mapping"):
+        return CsvMapping.from_table(options.table("mapping"))
+    return CsvMapping.load(options.path("mapping"))
+
+
+#: Any text that is no markup.
+CSV = StatementFormat(
+    name="csv",
+    title="CSV",
+    sniff=lambda text: not text.startswith("<"),
+    read=read_csv,
+    options=(
+        FormatOption(
+            name="mapping",
+            help="How to read an export: a TOML file, see docs/brokers/csv.md.",
+            read=_mapping,
+            is_file=True,
+        ),
+    ),
+)
+open_csv = CSV.open

@@ -1,15 +1,14 @@
-"""SWIFT MT535 statements of holdings as brokers.
+"""SWIFT MT535 statements of holdings.
 
 The total of an instrument is its `AGGR` balance; available, unavailable and sub-balances are parts of it.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
-from reconciliation.adapters.brokers.statements.custody.broker import open_custody
+from reconciliation.adapters.brokers.statements.custody.basis import BASIS
 from reconciliation.adapters.brokers.statements.custody.mt535_message import FinField, FinMessage, messages
 from reconciliation.adapters.brokers.statements.custody.pages import (
     QUANTITY_TYPES,
@@ -18,13 +17,13 @@ from reconciliation.adapters.brokers.statements.custody.pages import (
     asset_type_of,
     statements_of,
 )
+from reconciliation.adapters.brokers.statements.format import StatementFormat, contains
 from reconciliation.adapters.brokers.statements.source import MAX_POSITIONS, StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.adapters.brokers.statements.values import date_and_time
 from reconciliation.domain.model.snapshots import BrokerPosition
 from reconciliation.domain.model.values import exact_decimal
 from reconciliation.errors import BadData, InvalidInputError
-from reconciliation.ports.broker import BrokerQuery
 
 _GENERAL = ("GENL",)
 _SUB_SAFE = ("SUBSAFE",)
@@ -38,12 +37,6 @@ _NATIONAL = re.compile(r"/([A-Z]{2})/(\S+)")
 _CUSIP = re.compile(r"[0-9A-Z*@#]{8}\d")
 _PAGE = re.compile(r"(\d{1,5})/(ONLY|MORE|LAST)")
 _CFI = re.compile(r"[A-Z]{6}")
-
-
-def open_mt535(options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
-    """Return the broker of an MT535 file: options `path`, `basis` and `max_file_megabytes`."""
-    del secrets
-    return open_custody("mt535", options, read_mt535)
 
 
 def read_mt535(source: StatementSource, *, basis: str | None = None) -> list[Statement]:
@@ -266,3 +259,9 @@ def _blocks(fields: Sequence[FinField], path: tuple[str, ...]) -> Iterator[list[
             block.append(field)
         elif field.tag == "16S" and field.path == path[:-1] and field.value == path[-1]:
             yield block
+
+
+MT535 = StatementFormat(
+    name="mt535", title="MT535", sniff=contains(r"\A(\{1:F|:16R:GENL)"), read=read_mt535, options=(BASIS,)
+)
+open_mt535 = MT535.open

@@ -1,4 +1,4 @@
-"""ISO 20022 semt.002 (securities balance custody report) as brokers, any version of the message.
+"""ISO 20022 semt.002 (securities balance custody report), any version of the message.
 
 The total of an instrument is its `AggtBal`; available, blocked and other balances are parts of it.
 """
@@ -6,14 +6,14 @@ The total of an instrument is its `AggtBal`; available, blocked and other balanc
 from collections.abc import Mapping
 from typing import Any
 
-from reconciliation.adapters.brokers.statements.custody.broker import open_custody
+from reconciliation.adapters.brokers.statements.custody.basis import BASIS
 from reconciliation.adapters.brokers.statements.custody.pages import statements_of
 from reconciliation.adapters.brokers.statements.custody.semt002_rows import BalanceRow, ReportRows
+from reconciliation.adapters.brokers.statements.format import StatementFormat, contains
 from reconciliation.adapters.brokers.statements.source import MAX_POSITIONS, StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.adapters.brokers.statements.xml_stream import parse_xml
 from reconciliation.errors import InvalidInputError
-from reconciliation.ports.broker import BrokerQuery
 
 REPORT = "SctiesBalCtdyRpt"
 _BALANCES = {"BalForAcct", "BalForSubAcct"}
@@ -24,12 +24,6 @@ _OTHER_REPORTS = {
     "SctiesBalAcctgRpt": "an accounting report (semt.003)",
     "SctiesTxPstngRpt": "a report of transactions (semt.017)",
 }
-
-
-def open_semt002(options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
-    """Return the broker of a semt.002 file: options `path`, `basis` and `max_file_megabytes`."""
-    del secrets
-    return open_custody("semt002", options, read_semt002)
 
 
 def read_semt002(source: StatementSource, *, basis: str | None = None) -> list[Statement]:
@@ -103,3 +97,13 @@ class _ReportReader:
             self._report = None
         elif text:
             report.take(tuple(self._path[self._depth :]), text)
+
+
+SEMT002 = StatementFormat(
+    name="semt002",
+    title="semt.002",
+    sniff=contains(rf"\bsemt\.002\.|<(\w+:)?{REPORT}\b"),
+    read=read_semt002,
+    options=(BASIS,),
+)
+open_semt002 = SEMT002.open

@@ -1,21 +1,18 @@
-"""IBKR Flex activity statements (XML) as brokers.
+"""IBKR Flex activity statements (XML) .
 
 Read are only the sections OpenPositions, CashReport and EquitySummaryInBase; whatever else a query selects is passed
 over. Nothing of a row that is read is passed over: what cannot be understood is an error with its line.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
-from reconciliation.adapters.brokers.sdk.options import BrokerOptions
-from reconciliation.adapters.brokers.statements.broker import StatementBroker, source_of
 from reconciliation.adapters.brokers.statements.flex.rows import CashRow, EquityRow, FlexRows, PositionRow
 from reconciliation.adapters.brokers.statements.flex.statement import conclude_statement
+from reconciliation.adapters.brokers.statements.format import StatementFormat, contains
 from reconciliation.adapters.brokers.statements.source import MAX_POSITIONS, StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement, newest_per_account
 from reconciliation.adapters.brokers.statements.xml_stream import parse_xml
 from reconciliation.errors import AuthError, Incomplete, InvalidInputError, ReadError
-from reconciliation.ports.broker import BrokerQuery
 
 #: Codes of the Flex web service: the statement is being made, or the service is busy.
 _CODES_TO_RETRY = {"1001", "1003", "1004", "1005", "1006", "1007", "1008", "1009", "1018", "1019", "1021"}
@@ -27,15 +24,6 @@ _ROWS: Mapping[tuple[str, str], type[PositionRow | CashRow | EquityRow]] = {
     ("EquitySummaryInBase", "EquitySummaryByReportDateInBase"): EquityRow,
 }
 _SECTIONS = {section for section, _ in _ROWS}
-
-
-def open_flex(raw_options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
-    """Return the broker of a Flex file: options `path` and `max_file_megabytes`."""
-    del secrets
-    options = BrokerOptions("flex", raw_options)
-    source = source_of(options)
-    options.check_all_read()
-    return StatementBroker(source, read_flex)
 
 
 def read_flex(source: StatementSource) -> list[Statement]:
@@ -135,3 +123,9 @@ class _FlexReader:
         if code in _CODES_OF_CREDENTIALS:
             return AuthError(message)
         return Incomplete(message) if code in _CODES_TO_RETRY else self._source.bad(message)
+
+
+FLEX = StatementFormat(
+    name="flex", title="Flex", sniff=contains(r"<(FlexQueryResponse|FlexStatementResponse)\b"), read=read_flex
+)
+open_flex = FLEX.open

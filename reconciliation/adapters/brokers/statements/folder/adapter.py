@@ -4,17 +4,14 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from threading import Lock
 from typing import Any
 
 from reconciliation.adapters.brokers.sdk.options import BrokerOptions
-from reconciliation.adapters.brokers.statements.csv.adapter import read_csv
-from reconciliation.adapters.brokers.statements.csv.mapping import CsvMapping
-from reconciliation.adapters.brokers.statements.custody.broker import basis_of
+from reconciliation.adapters.brokers.statements.broker import ReadStatements
 from reconciliation.adapters.brokers.statements.folder.files import FolderWatch
 from reconciliation.adapters.brokers.statements.folder.index import Candidate, FolderIndex, Overview
-from reconciliation.adapters.brokers.statements.formats import FORMATS, read_statements, sniff_format
+from reconciliation.adapters.brokers.statements.formats import FORMATS, sniff_format
 from reconciliation.adapters.brokers.statements.source import DEFAULT_MAX_FILE_MEGABYTES, StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.domain.model.snapshots import BrokerSnapshot
@@ -117,9 +114,7 @@ def open_folder(raw_options: Mapping[str, Any], secrets: Mapping[str, str]) -> B
         now=time.time,
         clock=time.monotonic,
     )
-    index = FolderIndex(
-        watch, _reader(options, raw_options), _whole(options, "max_file_megabytes", DEFAULT_MAX_FILE_MEGABYTES)
-    )
+    index = FolderIndex(watch, _reader(options), _whole(options, "max_file_megabytes", DEFAULT_MAX_FILE_MEGABYTES))
     options.check_all_read()
     return FolderBroker(index, max_age_hours=max_age_hours)
 
@@ -131,28 +126,14 @@ def _whole(options: BrokerOptions, name: str, default: int) -> int:
     return int(number)
 
 
-def _reader(options: BrokerOptions, raw_options: Mapping[str, Any]) -> Callable[[StatementSource], Sequence[Statement]]:
+def _reader(options: BrokerOptions) -> ReadStatements:
     name = options.optional_text("format")
     if name is not None and name not in FORMATS:
         raise options.wrong("format", f"one of: {', '.join(FORMATS)}")
-    mapping = _mapping(options, raw_options)
-    basis, absent_is_flat = basis_of(options), options.flag("absent_is_flat", default=False)
-    return partial(_read, name=name, mapping=mapping, basis=basis, absent_is_flat=absent_is_flat)
+    # The options of all formats: which one a file is of shows when it comes.
+    readers = {row.name: row.reader(options) for row in FORMATS.values()}
 
+    def read(source: StatementSource) -> Sequence[Statement]:
+        return readers[name or sniff_format(source).name](source)
 
-def _mapping(options: BrokerOptions, raw_options: Mapping[str, Any]) -> CsvMapping | None:
-    """Return what the option `mapping` says about CSV files: a TOML file, or the mapping itself as an object."""
-    if not options.has("mapping"):
-        return None
-    if isinstance(raw_options["mapping"], Mapping):
-        return CsvMapping.from_table(options.table("mapping"))
-    return CsvMapping.load(options.path("mapping"))
-
-
-def _read(
-    source: StatementSource, *, name: str | None, mapping: CsvMapping | None, basis: str | None, absent_is_flat: bool
-) -> Sequence[Statement]:
-    found = name or sniff_format(source)
-    if found == "csv":
-        return read_csv(source, mapping)
-    return read_statements(source, format_name=found, basis=basis, absent_is_flat=absent_is_flat)
+    return read

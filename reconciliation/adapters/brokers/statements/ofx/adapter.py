@@ -1,20 +1,16 @@
-"""OFX and QFX investment statements as brokers: 1.x (SGML, tags that need not close) and 2.x (XML)."""
+"""OFX and QFX investment statements: 1.x (SGML, tags that need not close) and 2.x (XML)."""
 
 import codecs
 import re
 from collections.abc import Mapping
-from functools import partial
-from typing import Any
 
-from reconciliation.adapters.brokers.sdk.options import BrokerOptions
-from reconciliation.adapters.brokers.statements.broker import StatementBroker, source_of
+from reconciliation.adapters.brokers.statements.format import FormatOption, StatementFormat, contains
 from reconciliation.adapters.brokers.statements.ofx.collector import OfxCollector
 from reconciliation.adapters.brokers.statements.ofx.sgml import feed_sgml
 from reconciliation.adapters.brokers.statements.ofx.statement import conclude_statement
 from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement, newest_per_account
 from reconciliation.adapters.brokers.statements.xml_stream import parse_xml
-from reconciliation.ports.broker import BrokerQuery
 
 _ENCODING = re.compile(rb"ENCODING:\s*(USASCII|UNICODE|UTF-?8|[\w-]*)", re.IGNORECASE)
 _CHARSET = re.compile(rb"CHARSET:\s*([\w-]*)", re.IGNORECASE)
@@ -22,17 +18,7 @@ _CHARSET = re.compile(rb"CHARSET:\s*([\w-]*)", re.IGNORECASE)
 _XML = re.compile(rb"^\s*<\?(xml|OFX)\b", re.IGNORECASE)
 
 
-def open_ofx(raw_options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
-    """Return the broker of an OFX file: options `path`, `no_position_list_means_flat` and `max_file_megabytes`."""
-    del secrets
-    options = BrokerOptions("ofx", raw_options)
-    source = source_of(options)
-    absent_is_flat = options.flag("no_position_list_means_flat", default=False)
-    options.check_all_read()
-    return StatementBroker(source, partial(read_ofx, absent_is_flat=absent_is_flat))
-
-
-def read_ofx(source: StatementSource, *, absent_is_flat: bool = False) -> list[Statement]:
+def read_ofx(source: StatementSource, *, no_position_list_means_flat: bool = False) -> list[Statement]:
     """Return the newest investment statement of each account in the file.
 
     Raises:
@@ -46,7 +32,7 @@ def read_ofx(source: StatementSource, *, absent_is_flat: bool = False) -> list[S
         feed_sgml(source, _encoding(head, source), collector)
     collector.finish()
     statements = (
-        conclude_statement(found, collector.securities, source, absent_is_flat=absent_is_flat)
+        conclude_statement(found, collector.securities, source, no_position_list_means_flat=no_position_list_means_flat)
         for found in collector.statements
     )
     return newest_per_account(statements, source)
@@ -90,3 +76,20 @@ def _encoding(head: bytes, source: StatementSource) -> str:
 def _header(pattern: re.Pattern[bytes], head: bytes) -> str:
     found = pattern.search(head.partition(b"<")[0])
     return found[1].decode("ascii").upper() if found else ""
+
+
+OFX = StatementFormat(
+    name="ofx",
+    title="OFX",
+    sniff=contains(r"(?i:OFXHEADER|<\?OFX\b|<OFX>)"),
+    read=read_ofx,
+    options=(
+        FormatOption(
+            name="no_position_list_means_flat",
+            help="Read a missing position list as no positions; only for banks that leave it out for flat accounts.",
+            read=lambda options: options.flag("no_position_list_means_flat", default=False),
+            is_flag=True,
+        ),
+    ),
+)
+open_ofx = OFX.open

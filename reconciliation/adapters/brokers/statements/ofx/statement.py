@@ -87,7 +87,7 @@ class OfxSecurities:
 
 
 def conclude_statement(
-    found: OfxStatement, securities: OfxSecurities, source: StatementSource, *, absent_is_flat: bool
+    found: OfxStatement, securities: OfxSecurities, source: StatementSource, *, no_position_list_means_flat: bool
 ) -> Statement:
     """Return the statement that was read.
 
@@ -106,7 +106,7 @@ def conclude_statement(
         except InvalidInputError as error:
             raise source.bad(f"<INVPOS>: {error}", row.line) from None
         notes.extend(_notes(row, securities))
-    listed = found.has_positions or absent_is_flat
+    listed = found.has_positions or no_position_list_means_flat
     return Statement(
         account=account,
         positions=add_up_positions(rows) if listed else None,

@@ -171,7 +171,7 @@ def test_a_missing_position_list_is_unknown_unless_the_operator_knows_better(sou
     text = ofx(statement("")).replace("<INVPOSLIST>\n</INVPOSLIST>\n", "")
 
     (unknown,) = read(source, text)
-    (flat,) = read_ofx(source, absent_is_flat=True)
+    (flat,) = read_ofx(source, no_position_list_means_flat=True)
 
     assert unknown.positions is None
     with pytest.raises(Incomplete, match="no_position_list_means_flat"):

@@ -11,17 +11,17 @@ from reconciliation.adapters.brokers.host.registry import open_broker
 from reconciliation.adapters.brokers.statements.broker import StatementBroker
 from reconciliation.adapters.brokers.statements.csv.adapter import read_csv
 from reconciliation.adapters.brokers.statements.flex.adapter import read_flex
-from reconciliation.adapters.brokers.statements.formats import read_statements, sniff_format
+from reconciliation.adapters.brokers.statements.formats import FORMATS, read_statements, sniff_format
 from reconciliation.adapters.brokers.statements.ofx.adapter import read_ofx
 from reconciliation.adapters.brokers.statements.source import MEGABYTE, StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.errors import BadData, ConfigurationError, Incomplete, ReadError, Unavailable
 from tests.brokers.cases import Book, Situation, held
+from tests.brokers.format_cases import FORMAT_CASES
 from tests.brokers.statement_cases import CsvCase, FileCase, FlexCase, OfxSgmlCase, OfxXmlCase
 
-CASES = [FlexCase(), OfxSgmlCase(), OfxXmlCase(), CsvCase()]
-every_format = pytest.mark.parametrize("case", CASES, ids=["flex", "ofx 1", "ofx 2", "csv"])
-every_reader = pytest.mark.parametrize("read", [read_flex, read_ofx, read_csv])
+every_format = pytest.mark.parametrize("case", FORMAT_CASES.values(), ids=FORMAT_CASES)
+every_reader = pytest.mark.parametrize("read", [row.read for row in FORMATS.values()], ids=FORMATS)
 Read = Callable[[StatementSource], list[Statement]]
 
 LAUGHS = """<?xml version="1.0"?>
@@ -153,7 +153,7 @@ def test_line_ends_do_not_matter(source: StatementSource, case: FileCase, ends: 
 def test_a_byte_order_mark_does_not_matter(source: StatementSource, case: FileCase) -> None:
     source.path.write_bytes(b"\xef\xbb\xbf" + case.text(Situation.ONE_POSITION.value).encode())
 
-    assert sniff_format(source) == case.name
+    assert sniff_format(source).name == case.name
     assert len(read_statements(source)) == 1
 
 
@@ -183,7 +183,7 @@ def test_xml_may_come_in_utf_16(source: StatementSource, case: FileCase) -> None
     text = case.text(Situation.ONE_POSITION.value).replace('encoding="UTF-8"', 'encoding="UTF-16"')
     source.path.write_bytes(text.encode("utf-16"))
 
-    assert sniff_format(source) == case.name
+    assert sniff_format(source).name == case.name
     assert len(read_statements(source)) == 1
 
 
@@ -255,7 +255,7 @@ async def test_a_file_that_became_unreadable_is_not_answered_from_memory(tmp_pat
             await broker.get_positions("ACC-1")
 
 
-@pytest.mark.parametrize("name", ["flex", "ofx", "csv"])
+@pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize(
     "options", [{}, {"path": ""}, {"path": "x", "paht": "y"}, {"path": "x", "max_file_megabytes": -1}]
 )

@@ -15,15 +15,13 @@ from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.snapshots import BrokerPosition
 from reconciliation.errors import ReadError
 from tests.brokers.cases import Book, Situation
-from tests.brokers.custody_cases import Mt535Case, Semt002Case
-from tests.brokers.statement_cases import CsvCase, FileCase, FlexCase, OfxSgmlCase, OfxXmlCase
+from tests.brokers.format_cases import FORMAT_CASES
+from tests.brokers.statement_cases import FileCase
 
 #: Formats that have an end, so that a part is never taken for the whole.
-ENDED = [FlexCase(), OfxSgmlCase(), OfxXmlCase(), Mt535Case(), Semt002Case()]
-ended = pytest.mark.parametrize("case", ENDED, ids=["flex", "ofx 1", "ofx 2", "mt535", "semt002"])
-every_format = pytest.mark.parametrize(
-    "case", [*ENDED, CsvCase()], ids=["flex", "ofx 1", "ofx 2", "mt535", "semt002", "csv"]
-)
+ENDED = {name: case for name, case in FORMAT_CASES.items() if name != "csv"}
+ended = pytest.mark.parametrize("case", ENDED.values(), ids=ENDED)
+every_format = pytest.mark.parametrize("case", FORMAT_CASES.values(), ids=FORMAT_CASES)
 
 numbers = st.decimals(min_value=-(10**12), max_value=10**12, places=6, allow_nan=False, allow_infinity=False)
 quantities = numbers.filter(bool)
