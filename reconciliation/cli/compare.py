@@ -43,22 +43,42 @@ class Amount(click.ParamType[Decimal]):
 
 @click.command()
 @click.option(
-    "--local", "positions", type=FILE, required=True, help="CSV: account_id,symbol,asset_type,quantity,avg_cost."
+    "--local",
+    "positions",
+    type=FILE,
+    required=True,
+    help="CSV of positions: account_id,symbol,asset_type,quantity,avg_cost.",
 )
-@click.option("--balances", type=FILE, help="CSV: account_id,cash,equity. Without it neither is compared.")
+@click.option("--balances", type=FILE, help="CSV of balances: account_id,cash,equity. Without it neither is compared.")
 @click.option("--broker", "statement", type=FILE, required=True, help="The broker's statement, in any format.")
 @statement_options
-@click.option("--cash-tolerance", type=Amount(), default="1.00", show_default=True, help="Absolute, inclusive.")
+@click.option(
+    "--cash-tolerance",
+    type=Amount(),
+    default="1.00",
+    show_default=True,
+    help="Of cash: absolute, inclusive.",
+)
 @click.option(
     "--equity-tolerance-pct",
     type=Amount(),
     default="0.1",
     show_default=True,
-    help="Percent of local equity, inclusive.",
+    help="Of equity: percent of the local equity, inclusive.",
 )
-@click.option("--cost-tolerance", type=Amount(), default="0.0001", show_default=True, help="Relative: 0.0001 is 1 bp.")
-@click.option("--symbols", type=FILE, help="CSV: broker,broker_symbol,local_symbol; the broker is the format, or *.")
-@click.option("--json", "as_json", is_flag=True, help='One object: {"result": …, "discrepancies": […]}.')
+@click.option(
+    "--cost-tolerance",
+    type=Amount(),
+    default="0.0001",
+    show_default=True,
+    help="Of average cost: relative; 0.0001 is 1 bp.",
+)
+@click.option(
+    "--symbols",
+    type=FILE,
+    help="CSV of mappings: broker,broker_symbol,local_symbol. broker: a format or *.",
+)
+@click.option("--json", "as_json", is_flag=True, help='Print one JSON object: {"result": …, "discrepancies": […]}.')
 @click.pass_context
 def compare(
     ctx: click.Context,
@@ -74,9 +94,9 @@ def compare(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Compare your own book in CSV files with a broker's statement.
+    """Compare your book in CSV files with a broker's statement.
 
-    Exit status: 0 clean, 1 discrepancies, 2 wrong usage or bad input, 3 incomplete (the statement tells only a part).
+    Exit status: 0 clean, 1 discrepancies, 2 wrong usage or bad input, 3 incomplete (the statement is not whole).
     """
     start = RunStart.now()
     file = StatementFile.named(statement, options)
@@ -109,7 +129,7 @@ def _the_only_one(statements: Sequence[Statement], path: Path) -> Statement:
 
 
 def _read_local(book: CsvBook, account_id: str) -> LocalSnapshot:
-    """The caller named these files: what is wrong with them is bad input, not a read that failed."""
+    """Read the local files. The caller named them, so a fault in them is bad input, not a failed read."""
     try:
         answer = asyncio.run(book.get_snapshots([account_id]))[account_id]
     except ReadError as error:

@@ -1,4 +1,4 @@
-"""`reconcile symbols ...`: which symbol of a broker is which of ours."""
+"""`reconcile symbols ...`: the mapping of brokers' symbols to local ones."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,16 +34,16 @@ class Day(click.ParamType):  # type: ignore[type-arg]  # generic only in newer v
 
 @click.group()
 def symbols() -> None:
-    """Say which symbol of a broker is which of ours."""
+    """Manage the mapping of brokers' symbols to local ones."""
 
 
 @symbols.command()
 @click.argument("broker")
 @click.argument("broker_symbol")
 @click.argument("local_symbol")
-@click.option("--asset-type", type=_KINDS, help="Only positions of this kind.")
-@click.option("--from", "valid_from", type=Day(), help="First day, as 2026-01-31; default: since ever.")
-@click.option("--to", "valid_to", type=Day(), help="Last day, included; default: for ever.")
+@click.option("--asset-type", type=_KINDS, help="Map only positions of this asset type.")
+@click.option("--from", "valid_from", type=Day(), help="First day, as 2026-01-31; default: no first day.")
+@click.option("--to", "valid_to", type=Day(), help="Last day, included; default: no last day.")
 def add(
     broker: str,
     broker_symbol: str,
@@ -53,7 +53,7 @@ def add(
     valid_from: date | None,
     valid_to: date | None,
 ) -> None:
-    """Say that BROKER_SYMBOL of BROKER is our LOCAL_SYMBOL.
+    """Map BROKER_SYMBOL of BROKER to LOCAL_SYMBOL.
 
     BROKER is the name of a connection, or of a kind of broker such as alpaca; '*' means any.
     """
@@ -67,7 +67,7 @@ def add(
     )
     with _store() as store:
         added = store.add([mapping])
-    print_line(f"{broker_symbol} of {broker} is {local_symbol}" + ("" if added else ": that was known"))
+    print_line(f"{broker_symbol} of {broker} is {local_symbol}" + ("" if added else ": this was known already"))
 
 
 @symbols.command("import")
@@ -81,7 +81,7 @@ def import_(file: Path) -> None:
 
 
 @symbols.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the mappings as JSON.")
 def list_(as_json: bool) -> None:
     """List every mapping with its number."""
     with _store() as store:
@@ -116,11 +116,11 @@ def remove(number: int) -> None:
 
 @symbols.command()
 @click.argument("symbol")
-@click.option("--broker", "brokers", multiple=True, help="Connection or kind of broker; may be given twice.")
+@click.option("--broker", "brokers", multiple=True, help="Connection or kind of broker; may be given more than once.")
 @click.option("--asset-type", type=_KINDS, default=AssetType.STOCK.value, show_default=True)
-@click.option("--on", "day", type=Day(), help="The day, as 2026-01-31; default: today.")
+@click.option("--on", "day", type=Day(), help="Day of the mapping, as 2026-01-31; default: today.")
 def resolve(symbol: str, brokers: tuple[str, ...], asset_type: str, day: date | None) -> None:
-    """Show what SYMBOL of a broker is to us: by a mapping, or by its form."""
+    """Show which local symbol SYMBOL of a broker stands for: by a mapping, or by the way it is written."""
     kind = AssetType(asset_type)
     with _store() as store:
         resolver = SymbolResolver(mapping for _, mapping in store.all())
@@ -128,7 +128,7 @@ def resolve(symbol: str, brokers: tuple[str, ...], asset_type: str, day: date | 
     if told is not None:
         print_line(f"{symbol} is {told}, by the mapping table")
     else:
-        print_line(f"{symbol} is whatever of ours has the form {common_form(symbol, kind)}; no mapping speaks of it")
+        print_line(f"{symbol} has no mapping; it matches local symbols of the form {common_form(symbol, kind)}")
 
 
 @contextmanager

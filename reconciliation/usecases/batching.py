@@ -1,4 +1,4 @@
-"""Putting together what comes one by one: a group ends when its first member has waited long enough."""
+"""Batches items as they come: a batch closes when its first item has waited long enough."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -9,7 +9,7 @@ Item = TypeVar("Item")
 
 
 async def grouped(source: AsyncIterator[Item], seconds: float) -> AsyncGenerator[list[Item], None]:
-    """Yield the items of `source` in lists, in order; no item waits longer than `seconds` for its list to be full.
+    """Yield the items of `source` in lists, in order; a list closes when its first item has waited `seconds`.
 
     The source goes on while a list is being worked on. It is closed when the caller stops early.
     """

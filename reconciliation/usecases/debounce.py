@@ -1,7 +1,7 @@
 """The fill window inside one asyncio program: a trailing debounce with a ceiling, for one account.
 
-The same rules as the workers' fill window in Redis, without its durability: what is pending dies with the process,
-and the startup run of the next one covers it.
+The same rules as the workers' fill window in Redis, but not durable: pending fills die with the process, and the
+startup run of the next process covers them.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ LONGEST_BACKOFF_SECONDS = 60.0
 
 @dataclass
 class _Window:
-    """Fills that no run covers yet; times are the event loop's."""
+    """Fills that no run has covered yet; times are the event loop's."""
 
     first_at: float
     due_at: float
@@ -41,7 +41,7 @@ class _Window:
 class FillDebounce:
     """Turns bursts of fills into runs: due the delay after the last fill, never later than the ceiling after the first.
 
-    A fill during a run opens a new window; a run is never cancelled by a fill. An incomplete run settles nothing.
+    A fill during a run opens a new window; a run is never cancelled by a fill. An incomplete run covers no fill.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class FillDebounce:
         self._stopped = False
 
     def record(self, fill: OrderFill) -> None:
-        """Note a fill; returns at once."""
+        """Record a fill; returns at once."""
         self._stopped = False
         now = asyncio.get_running_loop().time()
         window = self._window
@@ -71,7 +71,7 @@ class FillDebounce:
             self._task = asyncio.create_task(self._run_windows(), name=f"post-fill {self._config.account_id}")
 
     async def stop(self) -> None:
-        """Drop the window that waits; let a run in progress end."""
+        """Drop a window whose run has not begun; let a run in progress end."""
         self._stopped = True
         self._window = None
         if self._task is None:
@@ -115,7 +115,7 @@ class FillDebounce:
         return result.outcome is not Outcome.INCOMPLETE
 
     def _reopen(self, window: _Window, backoff_seconds: float) -> None:
-        """Put back what an incomplete run did not settle, together with what came meanwhile."""
+        """Put back the fills that an incomplete run did not cover, together with newer ones."""
         retry_at = asyncio.get_running_loop().time() + backoff_seconds
         newer = self._window
         if newer is None:

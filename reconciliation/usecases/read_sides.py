@@ -10,7 +10,7 @@ from reconciliation.ports.broker import BrokerQuery, SnapshotBroker
 from reconciliation.ports.local_book import LocalBook, PositionProvider
 from reconciliation.support.redaction import redact_known_secrets, redact_secrets
 
-#: A message is for people; a server's whole error page is not.
+#: A message is for people; a whole error page of a server is not.
 MAX_MESSAGE_CHARACTERS = 300
 
 Answer = TypeVar("Answer")
@@ -34,7 +34,7 @@ async def read_broker(
 
 
 def redacted(error: ReadError) -> ReadError:
-    """Take secrets out of what a broker raised: a foreign one may quote its key, in an error of our tree, too."""
+    """Take known secrets out of the message of a broker's error: an adapter of a third party may quote its key."""
     error.args = (redact_known_secrets(str(error)),)
     return error
 
@@ -52,7 +52,7 @@ async def read_or_error(
 ) -> Answer | ReadError:
     """Await `read`; turn a time-out and every exception of an adapter into the `ReadError` that says so.
 
-    No time limit (None) is for a read that has one of its own.
+    None is no time limit: for a read that has its own.
     """
     try:
         async with asyncio.timeout(timeout_seconds):
@@ -70,14 +70,14 @@ async def read_or_error(
 
 
 def unexpected_error(what: str, error: Exception, account_id: str) -> BadData:
-    """Return what to say of an account whose data made our own code raise: one line, fit for every store."""
+    """Return the error of an account whose data made our code raise: one line that every store accepts."""
     text = redact_known_secrets(redact_secrets(str(error))).partition("\n")[0][:MAX_MESSAGE_CHARACTERS]
     said = f"{what}: {type(error).__name__}: {text}".rstrip(": ").replace("\0", "\\0")
     return BadData(said.encode(errors="backslashreplace").decode(), account_id=account_id)
 
 
 def entry_of(answers: Any, side: str, account_id: str) -> Any:
-    """Pick the account's entry of an answer for many; no entry is an error, for it does not say "flat"."""
+    """Return the account's entry of an answer for many. No entry is an error: it does not mean "flat"."""
     if account_id not in answers:
         return Incomplete(f"the {side} gave no answer for account {account_id!r}", account_id=account_id)
     return answers[account_id]
@@ -95,7 +95,7 @@ async def _query(broker: BrokerQuery, account_id: str) -> BrokerSnapshot:
         for read in reads:
             read.cancel()
     if account is None:
-        raise BadData("the broker answered with no account figures", account_id=account_id)
+        raise BadData("the broker answered with no account", account_id=account_id)
     return BrokerSnapshot(account=account, positions=positions, as_of=account.as_of)
 
 
@@ -111,5 +111,5 @@ async def _provide(provider: PositionProvider, account_id: str) -> LocalSnapshot
 async def _rows(read: Callable[[str], Awaitable[Sequence[Row]]], account_id: str, side: str) -> Sequence[Row]:
     rows = await read(account_id)
     if rows is None:
-        raise BadData(f"the {side} answered with nothing where a list of positions was due", account_id=account_id)
+        raise BadData(f"the {side} answered with nothing where a list of positions was expected", account_id=account_id)
     return list(rows)

@@ -1,8 +1,8 @@
 """The use case of the workers: reconcile any number of accounts together.
 
-The broker is asked for all accounts at once. As its answers come, they are put together in groups; each group has one
-read of the local book, one transaction and one pipeline of publishing. Without a straggler there is one group; with
-one, the others don't wait for it, and no local figure is much older than the broker's that it is compared with.
+The broker is asked for all accounts at once. Its answers are concluded in groups as they come: each group has one
+read of the local book, one transaction and one pipeline of publishing. A slow account does not hold up the others, and
+no local snapshot is much older than the broker's that it is compared with.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from reconciliation.usecases.read_sides import entry_of, read_or_error, unexpect
 
 logger = logging.getLogger(__name__)
 
-#: How long answers wait for others of their group. Also about how much older a broker's figure may be than ours.
+#: How long an answer waits for others of its group. A broker's snapshot may be older than the local one by about this.
 GROUP_SECONDS = 0.5
 
 #: An account's fills before the reads began and after they ended.
@@ -66,11 +66,11 @@ class Reconciler:
         self._symbols = symbols
 
     async def reconcile(self, requests: Sequence[RunRequest]) -> list[ReconciliationResult]:
-        """Make every asked run and return the results in the order of the requests.
+        """Make every requested run and return the results in the order of the requests.
 
         Raises:
             StorageError: results could not be recorded; these were not published.
-            CoordinationError: results were recorded, but could not be published.
+            CoordinationError: results were recorded but could not be published.
         """
         results: dict[UUID, ReconciliationResult] = {}
         async for made in self.reconcile_in_groups(requests, TimeBudget()):
@@ -80,7 +80,7 @@ class Reconciler:
     async def reconcile_in_groups(
         self, requests: Sequence[RunRequest], budget: TimeBudget
     ) -> AsyncIterator[list[ReconciliationResult]]:
-        """Yield the results of each group once it is recorded and published; leave out what was not begun with.
+        """Yield the results of each group once it is recorded and published, without accounts that were not started.
 
         Raises:
             StorageError, CoordinationError: as for `reconcile`.
@@ -109,7 +109,7 @@ class Reconciler:
                 yield await self._conclude_group(group, by_account, fills)
 
     async def give_up(self, requests: Sequence[RunRequest], reason: str) -> list[ReconciliationResult]:
-        """Conclude runs that could not be made as `incomplete` and tell so: never silence, even without a database.
+        """Record and publish runs that could not be made as `incomplete`: never silence, even without a database.
 
         Raises:
             CoordinationError: the results could not be published either.
@@ -150,7 +150,7 @@ class Reconciler:
         return [run.result for run in recorded]
 
     def _record_apart(self, runs: Sequence[RecordedRun]) -> Sequence[RecordedRun]:
-        """Record and publish together; where the data of one run do not allow it, each by itself."""
+        """Record and publish all runs together. If the data of one run make that fail, record each by itself."""
         try:
             self._record(runs)
         except (StorageError, CoordinationError):
@@ -171,7 +171,7 @@ class Reconciler:
         self._publisher.publish([run.result for run in runs])
 
     def _look_at_fills(self, account_ids: Sequence[str]) -> Mapping[str, FillActivity]:
-        """Look at the fills. Where Redis does not answer the run goes on, but confirms nothing: who knows?"""
+        """Look at the fills. Without an answer of Redis the run goes on, but confirms no break."""
         if self._fill_watch is None:
             return {}
         try:
@@ -192,7 +192,7 @@ def _conclude_apart(
     resolver: SymbolResolver | None,
     fills: _FillLooks,
 ) -> RecordedRun:
-    """Conclude one run; what its data make our own code raise ends this run and no other."""
+    """Conclude one run. If its data make our code raise, this run ends incomplete and no other does."""
     try:
         return _conclude(request, answer, local, resolver, fills)
     except Exception as error:
@@ -223,7 +223,7 @@ def _conclude(
     result = conclude_aligned(request, plan.config, answer.start, sides)
     facts, holdings = NO_CAUSE_INPUTS, frozenset[str]()
     if result.discrepancies and not isinstance(sides.local, ReadError) and not isinstance(sides.broker, ReadError):
-        # Under the names of the findings, or the facts would be of nobody.
+        # Facts are keyed by symbol, so they need the symbols that the findings have.
         facts = cause_inputs_of(sides.local, sides.broker, request.context)
         holdings = frozenset(row.symbol for row in (*sides.local.positions, *sides.broker.positions))
     return RecordedRun(

@@ -52,8 +52,8 @@ class ReconciliationService:
     async def reconcile(self, context: dict[str, Any] | None = None) -> ReconciliationResult:
         """Make one run now, publish it, and return it.
 
-        A side that cannot be read surely gives an `incomplete` result, not an exception. Where Redis cannot be
-        reached, the result is returned all the same and the failure is logged.
+        A side that cannot be read gives an `incomplete` result, not an exception. If Redis cannot be reached, the
+        result is still returned and the failure is logged.
         """
         request = RunRequest(
             account_id=self._config.account_id,
@@ -85,7 +85,7 @@ class ReconciliationService:
             await self._run(Trigger.STARTUP)
 
     async def stop(self) -> None:
-        """End the automatic runs. A run in progress ends first; fills that still wait are dropped."""
+        """End the automatic runs. A run in progress ends first; fills whose run has not begun are dropped."""
         self._stopped = True
         if self._unwatch is not None:
             self._unwatch()
@@ -99,12 +99,12 @@ class ReconciliationService:
         await self._fills.stop()
 
     async def on_fill(self, fill: OrderFill) -> None:
-        """Note a fill; its run follows `post_fill_delay_seconds` after the last of the burst. Returns at once."""
+        """Record a fill; its run follows `post_fill_delay_seconds` after the last of the burst. Returns at once."""
         if self._config.enabled and not self._stopped:
             self._fills.record(fill)
 
     async def _run_periodically(self) -> None:
-        """Keep the slots on a grid from the start; a slot that was missed is run once."""
+        """Run at start plus whole intervals; slots that were missed become one run."""
         loop = asyncio.get_running_loop()
         slot_at = loop.time()
         while True:

@@ -1,4 +1,4 @@
-"""Symbol mappings in a CSV file: `broker,broker_symbol,local_symbol`, and perhaps `asset_type,valid_from,valid_to`."""
+"""Symbol mappings in a CSV file: columns `broker,broker_symbol,local_symbol[,asset_type,valid_from,valid_to]`."""
 
 from datetime import date
 from pathlib import Path
@@ -15,7 +15,7 @@ def read_symbol_mappings(path: Path) -> list[SymbolMapping]:
     """Return the mappings of a file.
 
     Raises:
-        InvalidInputError: the file is not as it should be; the message names file, line and column.
+        InvalidInputError: the file cannot be read; the message names file, line and column.
     """
     return [_mapping(row) for row in read_rows(path, COLUMNS)]
 

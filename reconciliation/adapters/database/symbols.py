@@ -13,10 +13,10 @@ from reconciliation.adapters.database.tables.symbols import SymbolMappingRow
 from reconciliation.domain.comparison.symbol_matching import SymbolMapping, SymbolResolver
 from reconciliation.errors import InvalidInputError
 
-#: A change is followed within this.
+#: Workers follow a change within this.
 MAX_AGE_SECONDS = 5.0
 
-#: PostgreSQL's advisory lock of whoever changes the mappings, so that two that overlap can't both be added.
+#: PostgreSQL's advisory lock for changes of the mappings, so that two that overlap cannot both be added.
 _LOCK_NUMBER = 4_207_031_993
 
 _FIELDS = ("broker", "broker_symbol", "local_symbol", "asset_type", "valid_from", "valid_to")
@@ -37,10 +37,10 @@ class SymbolStore:
             return _read(connection)
 
     def add(self, mappings: Sequence[SymbolMapping]) -> int:
-        """Add all mappings or none; return how many were new, for one that is there already is left as it is.
+        """Add all mappings or none; return how many were new. A mapping that exists already is not an error.
 
         Raises:
-            InvalidInputError: two of them, or one and one that is there, say different things of the same day.
+            InvalidInputError: two mappings, new or stored, map one symbol differently on one day.
         """
         with write_transaction(self._engine) as connection:
             if connection.dialect.name == "postgresql":

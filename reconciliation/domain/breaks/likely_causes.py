@@ -49,7 +49,7 @@ NO_CAUSE_INPUTS = CauseInputs()
 
 
 def cause_inputs_of(local: LocalSnapshot, broker: BrokerSnapshot, context: Mapping[str, Any]) -> CauseInputs:
-    """Return what two snapshots tell beside their figures, and the run's context of the last fill."""
+    """Return what two snapshots say beside their numbers, and the run's context of the last fill."""
     multipliers: dict[PositionKey, Decimal] = {}
     for row in (*local.positions, *broker.positions):
         if isinstance(row, (LocalPosition, BookRow, BrokerPosition)) and row.multiplier is not None:
@@ -155,7 +155,9 @@ def _split(found: Finding, context: _CauseContext) -> str | None:
     if abs(ratio * cost_ratio - 1) > _SPLIT_COST_SLACK:
         return None
     words = f"{ratio.numerator}:{ratio.denominator}"
-    return f"the broker's quantity is {words} of ours and its cost the inverse: a split that one side has not booked"
+    return (
+        f"the broker's quantity is {words} of the local one, its cost the inverse: perhaps a split booked by one side"
+    )
 
 
 def _unsettled_cash(found: Finding, context: _CauseContext) -> str | None:
@@ -187,7 +189,7 @@ def _stale_broker(_found: Finding, context: _CauseContext) -> str | None:
     age = context.at - context.broker_as_of
     if age <= timedelta(seconds=context.facts.stale_after_seconds):
         return None
-    return f"the broker's figures are of {context.broker_as_of:%Y-%m-%d %H:%M} UTC, before this run by {age}"
+    return f"the broker's answer is of {context.broker_as_of:%Y-%m-%d %H:%M} UTC, before this run by {age}"
 
 
 #: Found only by the run that knew of the fill: kept while the amounts stay as they are.

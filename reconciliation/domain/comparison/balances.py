@@ -1,7 +1,7 @@
-"""Which figures of an account can be compared at all, and which cannot. Pure.
+"""Which balances of an account can be compared, and which cannot. Pure.
 
-Cash is compared by currency where both sides split it, else as one figure; what only one side gives is not compared,
-and said so. Totals in different currencies are never compared.
+Cash is compared by currency where both sides split it, else as one number. What only one side gives is not compared,
+and the result says so. Totals in different currencies are never compared.
 """
 
 from collections.abc import Mapping
@@ -21,47 +21,47 @@ Pair = tuple[Decimal, Decimal]
 
 @dataclass(frozen=True, kw_only=True)
 class Balances:
-    """What of both sides can be compared."""
+    """The balances that can be compared, as pairs of local and broker value."""
 
     cash_by_currency: Mapping[str, Pair]
-    #: Cash as one figure; None where the currencies tell all of it, or a side has none.
+    #: Cash as one number; None where the currencies cover all of it, or a side does not give it.
     cash: Pair | None
     equity: Pair | None
     not_compared: tuple[NotCompared, ...]
 
 
 def comparable_balances(local: LocalSnapshot, account: BrokerAccount) -> Balances:
-    """Return what of both sides can be compared.
+    """Return the balances that can be compared, and what cannot.
 
     Raises:
-        UnusableFigureError: a figure is not a finite number.
+        UnusableFigureError: a number is not finite.
     """
     local_side, broker = _split(local.cash_by_currency, "local"), _split(account.cash_by_currency, "broker")
     shared = {
         currency: (local_side[currency], broker[currency]) for currency in sorted(local_side.keys() & broker.keys())
     }
-    lonely = _one_sided(local_side, broker) if shared else []
-    against = _currency_conflict(local.currency, account.currency)
+    one_sided = _one_sided(local_side, broker) if shared else []
+    conflict = _currency_conflict(local.currency, account.currency)
     cash, equity = (
         balance_pair(local.cash, account.cash, "cash"),
         balance_pair(local.equity, account.total_equity, "equity"),
     )
-    skipped = [NotCompared(measure=Measure.CASH, currency=currency) for currency in lonely]
-    if not shared and (cash is None or against):
-        skipped.append(NotCompared(measure=Measure.CASH, reason=against))
-    if equity is None or against:
-        skipped.append(NotCompared(measure=Measure.EQUITY, reason=against))
-    told_by_currency = shared and not lonely
+    skipped = [NotCompared(measure=Measure.CASH, currency=currency) for currency in one_sided]
+    if not shared and (cash is None or conflict):
+        skipped.append(NotCompared(measure=Measure.CASH, reason=conflict))
+    if equity is None or conflict:
+        skipped.append(NotCompared(measure=Measure.EQUITY, reason=conflict))
+    all_by_currency = shared and not one_sided
     return Balances(
         cash_by_currency=shared,
-        cash=None if told_by_currency or against else cash,
-        equity=None if against else equity,
+        cash=None if all_by_currency or conflict else cash,
+        equity=None if conflict else equity,
         not_compared=tuple(skipped),
     )
 
 
 def _one_sided(local: Mapping[str, Decimal], broker: Mapping[str, Decimal]) -> list[str]:
-    """Return the currencies that one side has alone, residues aside."""
+    """Return the currencies that only one side has; residues do not count."""
     return [
         name
         for name in sorted(local.keys() ^ broker.keys())
@@ -77,16 +77,16 @@ def _split(amounts: Mapping[str, Decimal], side: str) -> dict[str, Decimal]:
 
 
 def balance_pair(local_side: Decimal | None, broker_side: Decimal | None, name: str) -> Pair | None:
-    """Return both sides of a figure; None where a side does not say.
+    """Return both sides of a balance; None where a side does not give it.
 
     Raises:
-        UnusableFigureError: it is not a finite number.
+        UnusableFigureError: a side is not a finite number.
     """
-    local, broker = _figure(local_side, "local", name), _figure(broker_side, "broker", name)
+    local, broker = _number(local_side, "local", name), _number(broker_side, "broker", name)
     return None if local is None or broker is None else (local, broker)
 
 
-def _figure(value: Decimal | None, side: str, name: str) -> Decimal | None:
+def _number(value: Decimal | None, side: str, name: str) -> Decimal | None:
     try:
         return optional_decimal(value, name)
     except InvalidInputError as error:

@@ -1,8 +1,8 @@
 """The comparison of two books: pure, no I/O, no clock of its own, no logging.
 
-Rules, by the numbers of the design: (1) positions are keyed by symbol and asset type, rows of one key are added up,
-zero is flat; (2) quantity and cost are judged apart; (3) tolerances are data, inclusive; (4) equity is judged in
-percent of the absolute local equity; (5) output is sorted. What a side does not say is not compared, and said so.
+Positions are keyed by symbol and asset type, and the lots of one key are one holding; zero is flat. Quantity and cost
+are compared separately. Tolerances are data, inclusive. Equity is compared in percent of the absolute local equity.
+Findings are sorted. What a side does not give is not compared, and the result says so.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,21 +36,21 @@ from reconciliation.errors import UnusableFigureError
 
 @dataclass(frozen=True, slots=True)
 class _Holding:
-    """The rows of one key, added up."""
+    """All rows of one key as one."""
 
     quantity: Decimal
     avg_cost: Decimal | None
 
 
 _FLAT = _Holding(Decimal(0), None)
-#: A single row as it came, or several of one key added up.
+#: A single row as it came, or several of one key as one.
 _Row = PositionLike | BrokerPosition | _Holding
 _Pair = tuple[PositionKey, _Row | None, _Row | None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """All that a comparison of two snapshots tells."""
+    """The outcome of comparing two snapshots."""
 
     discrepancies: list[Discrepancy]
     positions_checked: int
@@ -61,7 +61,7 @@ class Comparator:
     """Compares the local book of one account with its broker's.
 
     Args:
-        config: whose account and tolerances; read anew at each call, so a change is followed at once.
+        config: account and tolerances; read at each call, so a change is followed at once.
         now: gives the timestamp of the findings.
     """
 
@@ -75,22 +75,22 @@ class Comparator:
         """Compare everything that both snapshots hold.
 
         Raises:
-            UnusableFigureError: a figure of either side is not a finite number.
+            UnusableFigureError: a number of either side is not finite.
         """
         local_side, broker_side = _index(local.positions, "local"), _index(broker.positions, "broker")
         differing, checked = _differing(local_side, broker_side)
-        figures = comparable_balances(local, broker.account)
+        balances = comparable_balances(local, broker.account)
         return Comparison(
-            discrepancies=self._judge(differing) + self._judge_balances(figures),
+            discrepancies=self._judge(differing) + self._judge_balances(balances),
             positions_checked=checked,
-            not_compared=figures.not_compared + _costs_not_compared(local_side, broker_side),
+            not_compared=balances.not_compared + _costs_not_compared(local_side, broker_side),
         )
 
     def compare_positions(self, local: Iterable[PositionLike], broker: Iterable[BrokerPosition]) -> list[Discrepancy]:
         """Return the findings of the positions, sorted by symbol, asset type and type of finding.
 
         Raises:
-            UnusableFigureError: a quantity or cost of either side is not a finite number.
+            UnusableFigureError: a quantity or cost of either side is not finite.
         """
         differing, _ = _differing(_index(local, "local"), _index(broker, "broker"))
         return self._judge(differing)
@@ -101,23 +101,23 @@ class Comparator:
         """Return the findings of cash and equity. None on either side is not compared.
 
         Raises:
-            UnusableFigureError: a figure is not a finite number.
+            UnusableFigureError: a number is not finite.
         """
         cash = balance_pair(local_cash, broker_account.cash, "cash")
         equity = balance_pair(local_equity, broker_account.total_equity, "equity")
         return self._judge_balances(Balances(cash_by_currency={}, cash=cash, equity=equity, not_compared=()))
 
-    def _judge_balances(self, figures: Balances) -> list[Discrepancy]:
+    def _judge_balances(self, balances: Balances) -> list[Discrepancy]:
         findings = [
             replace(self._finding(DiscrepancyType.CASH_MISMATCH, None, *pair), currency=currency)
-            for currency, pair in figures.cash_by_currency.items()
+            for currency, pair in balances.cash_by_currency.items()
             if self._cash_differs(*pair)
         ]
-        # A total that differs because one of its currencies does would tell the same twice.
-        if not findings and figures.cash is not None and self._cash_differs(*figures.cash):
-            findings.append(self._finding(DiscrepancyType.CASH_MISMATCH, None, *figures.cash))
-        if figures.equity is not None and not within_percent(*figures.equity, self._config.equity_tolerance_pct):
-            findings.append(self._finding(DiscrepancyType.EQUITY_MISMATCH, None, *figures.equity))
+        # A total that differs because one of its currencies does would report the same difference twice.
+        if not findings and balances.cash is not None and self._cash_differs(*balances.cash):
+            findings.append(self._finding(DiscrepancyType.CASH_MISMATCH, None, *balances.cash))
+        if balances.equity is not None and not within_percent(*balances.equity, self._config.equity_tolerance_pct):
+            findings.append(self._finding(DiscrepancyType.EQUITY_MISMATCH, None, *balances.equity))
         return findings
 
     def _cash_differs(self, local: Decimal, broker: Decimal) -> bool:
@@ -185,7 +185,7 @@ def _differing(local: Mapping[PositionKey, _Row], broker: Mapping[PositionKey, _
     """Return the keys whose rows are not plainly equal, with both rows, and how many keys are not flat."""
     try:
         return _walk(local, broker)
-    except InvalidOperation:  # a signalling NaN refuses even to be compared; find whose it is
+    except InvalidOperation:  # a signalling NaN cannot even be compared; find its row
         for side, rows in (("local", local), ("broker", broker)):
             for key, row in rows.items():
                 _holding(key, row, side)
@@ -193,7 +193,7 @@ def _differing(local: Mapping[PositionKey, _Row], broker: Mapping[PositionKey, _
 
 
 def _walk(local_side: Mapping[PositionKey, _Row], broker_side: Mapping[PositionKey, _Row]) -> tuple[list[_Pair], int]:
-    """Walk both sides once. This loop is all the work for rows that agree, so it does no more than it must."""
+    """Walk both sides once. For rows that agree this loop is all the work, so it must stay short."""
     differing: list[_Pair] = []
     checked = len(local_side)
     for key, local in local_side.items():

@@ -1,4 +1,4 @@
-"""One run, decided: two snapshots in, a result out. Pure; who gathers and who publishes is elsewhere."""
+"""Decides one run: two snapshots in, a result out. Pure; reading and publishing are elsewhere."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -75,7 +75,7 @@ def conclude(
     *,
     symbol_context: SymbolContext | None = None,
 ) -> ReconciliationResult:
-    """Return the result of a run whose sides were read, or failed to be.
+    """Return the result of a run whose sides were read, or could not be.
 
     With a symbol context, both sides are brought under common symbols first.
     """
@@ -134,7 +134,7 @@ def _of_position(found: Discrepancy, symbols: Mapping[PositionKey, str]) -> str 
 
 
 def incomplete(request: RunRequest, start: RunStart, error: ReadError, side: str) -> ReconciliationResult:
-    """Return the result of a run that could not compare: unknown is not flat, so it holds no finding."""
+    """Return the result of a run that could not compare. Unknown is not flat, so it has no finding."""
     return ReconciliationResult(
         account_id=request.account_id,
         timestamp=start.timestamp,

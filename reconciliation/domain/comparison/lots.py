@@ -10,7 +10,7 @@ Lot = tuple[Decimal, Decimal | None]
 
 
 def sum_of_lots(lots: Sequence[Lot]) -> Lot:
-    """Return the sum of the quantities and the average cost: None if it is unknown for any part, or nothing is left."""
+    """Return the sum of the quantities and the average cost; None if any cost is unknown or the sum is zero."""
     quantity = exact_sum(lot_quantity for lot_quantity, _ in lots)
     held = [lot for lot in lots if lot[0]]
     costs = {cost for _, cost in held}

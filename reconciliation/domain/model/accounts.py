@@ -24,11 +24,11 @@ SECRET_PREFIXES = ("env:", "file:")
 
 @dataclass(frozen=True, kw_only=True)
 class RegisteredAccount:
-    """One account of the schedule. A figure that is None follows the settings."""
+    """One account of the schedule. A field that is None follows the settings."""
 
     account_id: str
     connection: str = DEFAULT_CONNECTION
-    #: The account's name at the broker; None: the same as ours.
+    #: The account's name at the broker; None: the same as here.
     broker_account_id: str | None = None
     enabled: bool = True
     interval_seconds: float | None = None
@@ -40,7 +40,7 @@ class RegisteredAccount:
     #: The first wait after an incomplete post-fill run; it doubles up to the second.
     post_fill_backoff_seconds: float | None = None
     post_fill_max_backoff_seconds: float | None = None
-    #: How long a post-fill run may be under way before somebody else takes over; one below the settings' is not used.
+    #: How long a post-fill run may be under way before another worker takes over; one below the settings' is not used.
     run_lease_seconds: float | None = None
     read_timeout_seconds: float | None = None
     currency: str | None = None
@@ -81,7 +81,7 @@ class RegisteredAccount:
         """Return the configuration of this account's runs; what it leaves open is as in `defaults`.
 
         Raises:
-            InvalidInputError: the figures together cannot work.
+            InvalidInputError: the fields cannot work together.
         """
         own = {
             name: getattr(self, name) if getattr(self, name) is not None else getattr(defaults, name)

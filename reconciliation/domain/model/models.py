@@ -127,7 +127,7 @@ class Outcome(str, Enum):
 
     CLEAN = "clean"
     DISCREPANCIES = "discrepancies"
-    INCOMPLETE = "incomplete"  # a side could not be read surely; nothing was compared
+    INCOMPLETE = "incomplete"  # a side could not be read reliably; nothing was compared
 
 
 class OrderSide(str, Enum):
@@ -258,7 +258,7 @@ class ReconciliationResult:
     error: RunError | None = None
     #: What could not be compared, although both sides were read.
     not_compared: tuple[NotCompared, ...] = ()
-    #: When each side's figures were true, as far as the side says; else when they were asked for.
+    #: When each side's numbers were true, as far as the side says; else when it was asked.
     local_as_of: datetime | None = None
     broker_as_of: datetime | None = None
 
@@ -274,7 +274,7 @@ class ReconciliationResult:
 
 @dataclass(frozen=True)
 class OrderFill:
-    """A fill as an order service reports it. Only a hint to look: its figures are never booked by us."""
+    """A fill as an order service reports it. Only a hint to look: it is never booked."""
 
     fill_id: str
     order_id: str

@@ -43,5 +43,5 @@ class RunRequest:
     account_id: str
     context: dict[str, Any]
     run_id: UUID = field(default_factory=uuid4)
-    #: The lease under which it is made; the ledger refuses to apply it once somebody else has taken that lease.
+    #: The lease under which it is made; the ledger refuses to apply it once another worker has taken that lease.
     fence: Fence | None = None

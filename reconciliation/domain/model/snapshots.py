@@ -41,14 +41,14 @@ class BrokerPosition:
 
 @dataclass(frozen=True)
 class BrokerAccount:
-    """An account's figures at the broker. None is "the broker does not say": never compared, and never zero."""
+    """An account's balances at the broker. None is "the broker does not say": never compared, and never zero."""
 
     account_id: str
     cash: Decimal | None
     buying_power: Decimal | None
     total_equity: Decimal | None
     margin_used: Decimal | None
-    #: The currency of the figures above.
+    #: The currency of the numbers above.
     currency: str | None = None
     #: Cash by currency, where the broker splits it.
     cash_by_currency: Mapping[str, Decimal] = field(default_factory=dict)
@@ -64,16 +64,16 @@ class BrokerAccount:
 
 @dataclass(frozen=True, kw_only=True)
 class BrokerSnapshot:
-    """Positions and figures of one account that belong together."""
+    """Positions and balances of one account that belong together."""
 
     account: BrokerAccount
     positions: Sequence[BrokerPosition]
-    #: When the figures were true; None where the broker does not say (then: when they were asked for).
+    #: When the numbers were true; None where the broker does not say (then: when it was asked).
     as_of: datetime | None = None
 
 
 class PositionLike(Protocol):
-    """What the comparator reads of a local position; anything that has these four will do."""
+    """What the comparator reads of a local position; any object with these four will do."""
 
     @property
     def symbol(self) -> str: ...
@@ -87,7 +87,7 @@ class PositionLike(Protocol):
 
 @dataclass(frozen=True)
 class LocalPosition:
-    """One row of the local book, as our own providers give it."""
+    """One row of the local book."""
 
     symbol: str
     #: Signed: short is negative.
@@ -108,7 +108,7 @@ class LocalPosition:
 
 
 class BookRow(NamedTuple):
-    """The same as `LocalPosition`, unchecked and as light as can be: a sweep reads thousands of them."""
+    """The same as `LocalPosition`, but unchecked and light: a sweep reads thousands of them."""
 
     symbol: str
     quantity: Decimal

@@ -1,4 +1,4 @@
-"""How far two figures may be apart: tolerances as data, and the choice of the one that applies.
+"""How far two numbers may be apart: tolerances as data, and the choice of the one that applies.
 
 Bounds are inclusive: a difference of exactly the tolerance is within it.
 """
@@ -18,7 +18,7 @@ Measure = Literal["quantity", "cost"]
 class Tolerance:
     """An allowed difference. Where several kinds are given, the widest counts."""
 
-    #: In the figure's own unit.
+    #: In the unit of the numbers.
     absolute: Decimal = Decimal(0)
     #: A fraction of the larger magnitude of both sides (so that the sides may be swapped): 0.0001 is 1 basis point.
     relative: Decimal = Decimal(0)
@@ -33,7 +33,7 @@ class Tolerance:
             object.__setattr__(self, name, number)
 
     def covers(self, left: Decimal, right: Decimal) -> bool:
-        """Say whether both figures count as equal. Symmetric in its arguments."""
+        """Say whether both numbers count as equal. Symmetric in its arguments."""
         if left == right:
             return True
         difference = EXACT.abs(EXACT.subtract(left, right))

@@ -6,7 +6,7 @@ from decimal import Context, Decimal, InvalidOperation
 
 from reconciliation.errors import InvalidInputError
 
-#: Enough for any price with 20 digits times any quantity; beyond it a value is garbage, not money.
+#: Enough for any price with 20 digits times any quantity; a longer number is garbage, not money.
 MAX_DIGITS = 60
 
 #: Sums, differences and products of such numbers are exact in it; the default context would round at 28 digits.
@@ -35,7 +35,7 @@ def exact_decimal(value: Decimal | float | str, what: str) -> Decimal:
             number = Decimal(text)
         except InvalidOperation:
             raise InvalidInputError(f"{what}: {value!r} is not a number") from None
-        if "_" in text:  # Python's own way to group digits; in a book it is a fault
+        if "_" in text:  # Python's way to group digits; in a book it is a fault
             raise InvalidInputError(f"{what}: {value!r} is not a number")
     if not number.is_finite():
         raise InvalidInputError(f"{what}: {value!r} is not a finite number")

@@ -57,7 +57,7 @@ async def test_a_secret_that_a_broker_was_opened_with_is_in_no_result() -> None:
         ({"positions": None}, "bad_data", "nothing where a list"),
         ({"positions": ["AAPL"]}, "bad_data", "symbol"),
         ({"account": BrokerAccount("B", Decimal(0), None, None, None)}, "bad_data", "got 'B'"),
-        ({"account": None}, "bad_data", "no account figures"),
+        ({"account": None}, "bad_data", "with no account"),
         ({"latency_seconds": 3600.0}, "unavailable", "no answer within 30 s"),
     ],
 )

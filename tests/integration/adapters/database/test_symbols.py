@@ -96,7 +96,7 @@ def symbols(database_url: str, *arguments: str | Path) -> Result:
 
 def test_the_commands_add_list_resolve_and_remove(database_url: str) -> None:
     assert symbols(database_url, "add", "alpaca", "FB", "META", "--to", "2022-06-08").exit_code == 0
-    assert "that was known" in symbols(database_url, "add", "alpaca", "FB", "META", "--to", "2022-06-08").stdout
+    assert "this was known already" in symbols(database_url, "add", "alpaca", "FB", "META", "--to", "2022-06-08").stdout
     [one] = json.loads(symbols(database_url, "list", "--json").stdout)
     assert (one["broker"], one["local_symbol"], one["valid_from"], one["valid_to"]) == (
         "alpaca",
