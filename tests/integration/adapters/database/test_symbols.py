@@ -108,7 +108,7 @@ def test_the_commands_add_list_resolve_and_remove(database_url: str) -> None:
     on = symbols(database_url, "resolve", "FB", "--broker", "alpaca", "--on", "2022-06-08")
     assert on.stdout == "FB is META, by the mapping table\n"
     after = symbols(database_url, "resolve", "BRK B", "--broker", "alpaca")
-    assert "has the form BRK.B; no mapping speaks of it" in after.stdout
+    assert "has no mapping; it matches local symbols of the form BRK.B" in after.stdout
     assert symbols(database_url, "remove", str(one["number"])).stdout == f"removed {one['number']}\n"
     assert json.loads(symbols(database_url, "list", "--json").stdout) == []
 
