@@ -8,6 +8,9 @@ import ssl
 from celery.schedules import crontab as _crontab
 from kombu import Exchange, Queue
 
+from reconciliation.messages.tasks import DEFAULT_QUEUE as _DEFAULT_QUEUE
+from reconciliation.messages.tasks import QUEUES as _QUEUES
+from reconciliation.messages.tasks import TASKS as _TASKS
 from reconciliation.settings import load_settings
 
 _settings = load_settings()
@@ -29,39 +32,12 @@ result_serializer = "json"
 event_serializer = "json"
 
 # --- Which tasks there are, and where they wait -------------------------------------------------------------------
-# Explicit: a list of files that somebody forgot to import fails in production, a list of names fails in tests.
-imports = (
-    "tasks.dispatch",
-    "tasks.reconcile",
-    "tasks.missed_slots",
-    "tasks.prune",
-    "tasks.relay",
-    "tasks.run_after_fills",
-    "tasks.sweep",
-    "tasks.reclaim_fill_windows",
-    "tasks.take_fill",
-)
-task_default_queue = "reconciliation"
-# Four queues, so that a wave of one kind doesn't delay another; one worker may serve all of them or each its own.
+# The table of tasks is in reconciliation/messages/tasks.py.
+imports = tuple(task.module for task in _TASKS)
+task_default_queue = _DEFAULT_QUEUE
 # Each has an exchange of its own name, as plain Celery's `send_task(queue=...)` makes it: one message, one queue.
-_QUEUES = (
-    "reconciliation",  # on demand: somebody waits
-    "reconciliation.fills",  # fills and countdowns; at scale with workers of their own
-    "reconciliation.sweeps",  # many accounts a task: long
-    "reconciliation.control",  # what beat sends: short, and it must not stand behind a long sweep
-)
 task_queues = tuple(Queue(name, Exchange(name, type="direct"), routing_key=name) for name in _QUEUES)
-task_routes = {
-    "reconciliation.reconcile_account": {"queue": "reconciliation"},
-    "reconciliation.dispatch_due_accounts": {"queue": "reconciliation.control"},
-    "reconciliation.run_after_fills": {"queue": "reconciliation.fills"},
-    "reconciliation.sweep_accounts": {"queue": "reconciliation.sweeps"},
-    "reconciliation.reclaim_fill_windows": {"queue": "reconciliation.control"},
-    "reconciliation.take_fill": {"queue": "reconciliation.fills"},
-    "reconciliation.check_missed_slots": {"queue": "reconciliation.control"},
-    "reconciliation.prune": {"queue": "reconciliation.sweeps"},
-    "reconciliation.relay_events": {"queue": "reconciliation.control"},
-}
+task_routes = {task.name: {"queue": task.queue} for task in _TASKS}
 # A misspelt queue is an error at the sender, not a queue that nobody reads.
 task_create_missing_queues = False
 
@@ -145,18 +121,14 @@ worker_redirect_stdouts = False
 # number of beats may run at once.
 beat_scheduler = "tasks.beat:HeartbeatScheduler"
 beat_max_loop_interval = 1
-beat_schedule: dict[str, dict[str, object]] = {
-    # Expires: ticks that waited while workers were away are one tick.
-    "dispatch due accounts": {
-        "task": "reconciliation.dispatch_due_accounts",
-        "schedule": 1.0,
-        "options": {"expires": 5},
-    },
-    "sweep fill windows": {"task": "reconciliation.reclaim_fill_windows", "schedule": 1.0, "options": {"expires": 5}},
-    "check missed slots": {"task": "reconciliation.check_missed_slots", "schedule": 5.0, "options": {"expires": 5}},
-    # By the clock: beat keeps nothing on disk, so "every 24 h" would begin anew with each restart.
-    "prune": {"task": "reconciliation.prune", "schedule": _crontab(minute=17), "options": {"expires": 3600}},
-    "relay events": {"task": "reconciliation.relay_events", "schedule": 1.0, "options": {"expires": 5}},
+beat_schedule = {
+    task.name: {
+        "task": task.name,
+        "schedule": task.every_seconds or _crontab(minute=task.minute),
+        "options": {"expires": task.expires_seconds},
+    }
+    for task in _TASKS
+    if task.is_scheduled
 }
 timezone = "UTC"
 enable_utc = True

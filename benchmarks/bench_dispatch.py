@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.bench_parts import environment, memory_mb, started
 from benchmarks.figures import Section, middle
-from reconciliation.adapters.celery.sweep_sender import QUEUE
 from reconciliation.adapters.database.migrate import upgrade
 from reconciliation.adapters.embedded.redis_server import RedisServer
 from reconciliation.adapters.redis.due_queue import account_entry
 from reconciliation.bootstrap import Bootstrap, open_parts
 from reconciliation.domain.model.accounts import RegisteredAccount
 from reconciliation.domain.model.runs import utc_now
+from reconciliation.messages.tasks import SWEEPS_QUEUE
 from reconciliation.settings import Settings
 from reconciliation.usecases.dispatch_due import Dispatcher
 
@@ -126,7 +126,7 @@ def _ticks(parts: Bootstrap, entries: Sequence[str], due: int) -> tuple[float, f
         busy.append(_timed_ms(dispatcher)[0])
     left: list[Any] = parts.coordination.space.client.zrange(SLOTS, 0, -1)
     _make_due(parts, left)
-    parts.coordination.space.client.delete(f"reconciliation:celery:{QUEUE}")
+    parts.coordination.space.client.delete(f"reconciliation:celery:{SWEEPS_QUEUE}")
     took_ms, dispatched = _timed_ms(dispatcher)
     if dispatched < len(left):
         raise AssertionError(f"{dispatched} of {len(left)} were dispatched")

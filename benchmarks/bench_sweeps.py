@@ -16,7 +16,7 @@ from sqlalchemy import func, insert, select, text
 
 from benchmarks.bench_parts import POSITIONS, start_worker
 from benchmarks.figures import Section, middle
-from reconciliation.adapters.celery.sweep_sender import QUEUE, TaskSweepSender
+from reconciliation.adapters.celery.sweep_sender import TaskSweepSender
 from reconciliation.adapters.celery.task_sender import TaskMessage
 from reconciliation.adapters.database.engine import read_transaction, write_transaction
 from reconciliation.adapters.database.migrate import upgrade
@@ -28,6 +28,7 @@ from reconciliation.bootstrap import Bootstrap, open_parts
 from reconciliation.domain.model.accounts import Connection, RegisteredAccount
 from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.runs import RunRequest
+from reconciliation.messages.tasks import SWEEPS_QUEUE
 from reconciliation.ports.task_queue import SweepOrder
 from reconciliation.settings import Settings
 
@@ -191,10 +192,10 @@ def _single(site: _Site) -> float:
 
 
 def _empty(site: _Site) -> float:
-    message = TaskMessage(name="benchmarks.nothing", kwargs={}, queue=QUEUE, is_awaited=False)
+    message = TaskMessage(name="benchmarks.nothing", kwargs={}, queue=SWEEPS_QUEUE, is_awaited=False)
     began = time.perf_counter()
     site.parts.messaging.task_sender.send_many([message] * EMPTY_TASKS)
-    _wait(lambda: not site.parts.messaging.task_sender.count_queued(QUEUE), began)
+    _wait(lambda: not site.parts.messaging.task_sender.count_queued(SWEEPS_QUEUE), began)
     return EMPTY_TASKS / (time.perf_counter() - began)
 
 

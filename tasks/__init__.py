@@ -1,1 +1,1 @@
-"""The Celery application: `celery -A tasks worker`. One module per kind of task."""
+"""The Celery application: `celery -A tasks worker`. Each task in a module of its own name."""

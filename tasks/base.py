@@ -3,13 +3,16 @@
 import logging
 import random
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 from celery import Task
 from celery.exceptions import Reject, SoftTimeLimitExceeded
 
 from reconciliation.errors import CoordinationError, InvalidInputError, ReconciliationError, StorageError, Unavailable
+from reconciliation.messages.tasks import TASKS, TaskSpec
 from reconciliation.support.logs import log_context
+from tasks.celery import app
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +21,31 @@ RETRY_BASE_SECONDS = 1.0
 RETRY_CAP_SECONDS = 30.0
 #: The shape of the arguments that this version understands. A newer one is refused, never guessed at.
 SCHEMA = 1
-CONTROL_QUEUE = "reconciliation.control"
+
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
+
+
+def task(
+    spec: TaskSpec, *, base: type["ReconciliationTask"] | None = None, max_retries: int | None = None
+) -> Callable[[Callable[Arguments, Answer]], Callable[Arguments, Answer]]:
+    """Register a function as the task of `spec`. A task that beat sends is not tried again: the next one comes soon."""
+    options: dict[str, Any] = {"name": spec.name, "ignore_result": not spec.has_result}
+    if base is not None:
+        options["base"] = base
+    if max_retries is not None or spec.is_scheduled:
+        options["max_retries"] = max_retries or 0
+
+    def register(function: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
+        registered: Callable[Arguments, Answer] = app.task(**options)(function)
+        return registered
+
+    return register
+
+
+def task_id() -> str:
+    """Return the id of the task under way; it stays the same over every redelivery and retry."""
+    return str(app.current_worker_task.request.id)
 
 
 class ReconciliationTask(Task):  # type: ignore[misc]  # celery has no types
@@ -53,7 +80,7 @@ class ReconciliationTask(Task):  # type: ignore[misc]  # celery has no types
 
     def _is_tick(self) -> bool:
         """Whether beat sends this task every few seconds."""
-        return bool(self.app.conf.task_routes.get(self.name, {}).get("queue") == CONTROL_QUEUE)
+        return any(spec.every_seconds is not None for spec in TASKS if spec.name == self.name)
 
     def _try_again(self, error: CoordinationError | StorageError, kwargs: dict[str, Any]) -> Any:
         if self.request.called_directly or self.request.retries >= self.max_retries:
@@ -64,8 +91,8 @@ class ReconciliationTask(Task):  # type: ignore[misc]  # celery has no types
         try:
             raise self.retry(exc=error, countdown=wait_seconds)
         except Reject:
-            # The next try could not be sent, for Redis is away. Celery would forget the task here; given back,
-            # its message stays unacknowledged and comes again when Redis does.
+            # The next try could not be sent, for Redis is away. Celery would forget the task here. Requeued, its
+            # message stays unacknowledged and comes again when Redis does.
             raise Reject(error, requeue=True) from error
 
 

@@ -18,7 +18,6 @@ runtime.follow_worker_signals()
 shutdown.follow_worker_signals()
 
 
-@setup_logging.connect  # type: ignore[untyped-decorator]  # celery has no types
 def configure(loglevel: int | None = None, **_: Any) -> None:
     """Log in our own format, at RECONCILIATION_LOG_LEVEL unless `--loglevel` says otherwise."""
     # WARNING is what Celery passes when nothing was said.
@@ -26,3 +25,6 @@ def configure(loglevel: int | None = None, **_: Any) -> None:
         configure_logging(load_settings().log_level)
     else:
         configure_logging(logging.getLevelName(loglevel))
+
+
+setup_logging.connect(configure)

@@ -7,8 +7,8 @@ from typing import Any
 from celery.bootsteps import StartStopStep
 from celery.exceptions import WorkerShutdown
 
-from reconciliation.adapters.redis.server_facts import require_safe_server
 from reconciliation.errors import ConfigurationError, CoordinationError
+from reconciliation.operations.redis_check import redis_servers, require_safe_redis
 from reconciliation.settings import load_settings
 
 logger = logging.getLogger(__name__)
@@ -23,12 +23,9 @@ class RefuseUnsafeRedis(StartStopStep):  # type: ignore[misc]  # celery has no t
         """End the worker, with a sentence and exit status 78, where Redis would throw keys away."""
         del consumer
         settings = load_settings()
-        urls = {settings.redis_url.get_secret_value(): settings.redis_address}
-        if settings.celery_broker_url is not None:
-            urls[settings.celery_broker_url.get_secret_value()] = settings.celery_address
-        for url, address in urls.items():
+        for url, address in redis_servers(settings).items():
             try:
-                require_safe_server(url, address, settings.redis_timeout_seconds)
+                require_safe_redis(settings, url, address)
             except ConfigurationError as error:
                 logger.critical("this worker does not start: %s", error)
                 raise WorkerShutdown(os.EX_CONFIG) from error

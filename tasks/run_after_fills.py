@@ -2,13 +2,13 @@
 
 from typing import Any
 
+from reconciliation.messages.tasks import RUN_AFTER_FILLS
 from reconciliation.support.logs import log_context
-from tasks.base import require_schema
-from tasks.celery import app
+from tasks.base import require_schema, task
 from tasks.runtime import runtime
 
 
-@app.task(name="reconciliation.run_after_fills")  # type: ignore[untyped-decorator]
+@task(RUN_AFTER_FILLS)
 def run_after_fills(account_id: str, token: str, schema: int = 1) -> dict[str, Any]:
     require_schema(schema)
     with log_context(account_id=account_id):

@@ -3,14 +3,14 @@
 from typing import Any
 
 from reconciliation.messages.fills import parse_fill_message
-from tasks.base import ReconciliationTask
-from tasks.celery import app
+from reconciliation.messages.tasks import TAKE_FILL
+from tasks.base import task, task_id
 from tasks.runtime import runtime
 
 
-@app.task(name="reconciliation.take_fill", bind=True, ignore_result=False)  # type: ignore[untyped-decorator]
-def take_fill(self: ReconciliationTask, **message: Any) -> dict[str, Any]:
+@task(TAKE_FILL)
+def take_fill(**message: Any) -> dict[str, Any]:
     fill = parse_fill_message(message)
     # The task's id stays the same over redelivery and retry: the fill is counted once.
-    [outcome] = runtime().parts.fill_recorder.record([fill], call_id=self.request.id)
+    [outcome] = runtime().parts.fill_recorder.record([fill], call_id=task_id())
     return {"account_id": fill.account_id, "outcome": outcome.value}

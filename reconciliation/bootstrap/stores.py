@@ -1,6 +1,7 @@
 """The database and the local book: what is kept in tables and files."""
 
 from contextlib import ExitStack
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from reconciliation.adapters.database.local_book import SqlBook
 from reconciliation.adapters.database.missed_slots import SqlMissedSlots
 from reconciliation.adapters.database.outbox import SqlOutbox
 from reconciliation.adapters.database.registry import Registry
+from reconciliation.adapters.database.retention import Pruned, prune
 from reconciliation.adapters.database.runs import SqlRecordedRuns
 from reconciliation.adapters.database.symbols import StoredSymbols, SymbolStore
 from reconciliation.bootstrap.policies import break_policy, default_config, default_connection
@@ -116,6 +118,10 @@ class Stores:
         book = UserTablesBook.of(mode, self._settings.local_options, url.get_secret_value())
         self._closing.callback(book.close)
         return book
+
+    def prune(self, before: datetime, *, max_batches: int) -> Pruned:
+        """Delete what is older, in at most `max_batches` transactions of each kind."""
+        return prune(self.engine, before, max_batches=max_batches)
 
     def close(self) -> None:
         """Close what was built, the last one first."""

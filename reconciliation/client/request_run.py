@@ -11,9 +11,8 @@ from reconciliation.adapters.redis.listener import ChannelListener, ChannelMessa
 from reconciliation.domain.model.runs import RunRequest
 from reconciliation.errors import CoordinationError, ReconciliationError, Unavailable
 from reconciliation.messages.runs import DISCREPANCY_CHANNEL, RESULT_CHANNEL
+from reconciliation.messages.tasks import RECONCILE_ACCOUNT
 
-RECONCILE_TASK = "reconciliation.reconcile_account"
-QUEUE = "reconciliation"
 #: Between two looks at Celery's own view of the task, which knows what the channels don't say.
 STATE_INTERVAL_SECONDS = 1.0
 #: A run that Celery calls done has published before; its messages are on their way for at most this long.
@@ -45,7 +44,7 @@ def run_through_worker(
     """
     run_id = str(request.run_id)
     kwargs = {"account_id": request.account_id, "context": request.context, "run_id": run_id, "schema": 1}
-    sender.send(RECONCILE_TASK, kwargs, queue=QUEUE, task_id=run_id)
+    sender.send(RECONCILE_ACCOUNT.name, kwargs, queue=RECONCILE_ACCOUNT.queue, task_id=run_id)
     task = sender.result_of(run_id)
     found: list[Mapping[str, Any]] = []
     deadline = time.monotonic() + timeout_seconds
@@ -101,4 +100,4 @@ def _time_out(sender: TaskSender, state: str, run_id: str, timeout_seconds: floa
         return f"{within}: a worker has begun and may still end it; its result will be on {RESULT_CHANNEL}"
     if sender.count_workers(PING_SECONDS) == 0:
         return f"{within}: no worker answers; start one with `celery -A tasks worker` or `reconcile up`"
-    return f"{within}: it waits in queue {QUEUE!r} behind other work, or no worker serves that queue"
+    return f"{within}: it waits in queue {RECONCILE_ACCOUNT.queue!r} behind other work, or no worker serves that queue"

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 from reconciliation.adapters.database.engine import read_transaction
 from reconciliation.adapters.database.migrate import pending
-from reconciliation.adapters.redis.server_facts import require_safe_server
 from reconciliation.bootstrap import Bootstrap, open_parts
 from reconciliation.domain.model.accounts import DEFAULT_CONNECTION
 from reconciliation.errors import ReconciliationError
+from reconciliation.operations.redis_check import redis_servers, require_safe_redis
 from reconciliation.settings import Settings
 from reconciliation.support.wording import counted
 from reconciliation.usecases.read_sides import read_broker
@@ -50,10 +51,8 @@ def _findings(parts: Bootstrap, account_id: str | None, ask_worker: bool) -> Ite
     yield Finding(part="settings", verdict=Verdict.OK, found="they can work together")
     yield _ask("database", lambda: _database(parts))
     yield _ask("migrations", lambda: _migrations(parts))
-    yield _ask("redis", lambda: _redis(settings.redis_url.get_secret_value(), settings.redis_address, settings))
-    if settings.celery_broker_url is not None:
-        url = settings.celery_broker_url.get_secret_value()
-        yield _ask("celery redis", lambda: _redis(url, settings.celery_address, settings))
+    for part, (url, address) in zip(("redis", "celery redis"), redis_servers(settings).items(), strict=False):
+        yield _ask(part, partial(_redis, settings, url, address))
     yield _ask("local book", lambda: _local_book(parts, account_id))
     yield _ask("broker", lambda: _broker(parts, account_id))
     if ask_worker:
@@ -86,8 +85,8 @@ def _migrations(parts: Bootstrap) -> Answer:
     return Verdict.OK, "every migration is applied", None
 
 
-def _redis(url: str, address: str, settings: Settings) -> Answer:
-    facts = require_safe_server(url, address, settings.redis_timeout_seconds)
+def _redis(settings: Settings, url: str, address: str) -> Answer:
+    facts = require_safe_redis(settings, url, address)
     found = f"{address} is version {facts.version_text} with {facts.eviction_policy}"
     if not facts.is_append_only:
         return Verdict.WARNING, f"{found}, but without an append-only file", "set `appendonly yes`"

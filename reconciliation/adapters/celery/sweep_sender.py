@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 
 from reconciliation.adapters.celery.task_sender import TaskMessage, TaskSender
+from reconciliation.messages.tasks import SWEEP_ACCOUNTS
 from reconciliation.ports.task_queue import SweepOrder
-
-QUEUE = "reconciliation.sweeps"
-TASK = "reconciliation.sweep_accounts"
 
 
 class TaskSweepSender:
@@ -21,7 +19,7 @@ class TaskSweepSender:
         Raises:
             CoordinationError: Redis cannot be reached.
         """
-        return self._sender.count_queued(QUEUE)
+        return self._sender.count_queued(SWEEP_ACCOUNTS.queue)
 
     def send(self, orders: Sequence[SweepOrder], *, expires_seconds: float) -> None:
         """Send them in pipelines.
@@ -32,10 +30,10 @@ class TaskSweepSender:
         self._sender.send_many(
             [
                 TaskMessage(
-                    name=TASK,
+                    name=SWEEP_ACCOUNTS.name,
                     # Fencing numbers travel as they are: JSON of Python keeps all digits.
                     kwargs={"connection": order.connection, "claims": [list(claim) for claim in order.claims]},
-                    queue=QUEUE,
+                    queue=SWEEP_ACCOUNTS.queue,
                     expires_seconds=expires_seconds,
                     shown_as=f"{{'connection': {order.connection!r}, 'claims': {len(order.claims)} of them}}",
                     is_awaited=False,

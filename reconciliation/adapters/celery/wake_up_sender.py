@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 
 from reconciliation.adapters.celery.task_sender import TaskMessage, TaskSender
+from reconciliation.messages.tasks import RUN_AFTER_FILLS
 from reconciliation.ports.fill_windows import DelayedWakeUp
-
-TASK = "reconciliation.run_after_fills"
-QUEUE = "reconciliation.fills"
 
 
 class WakeUpSender:
@@ -30,8 +28,8 @@ class WakeUpSender:
     def _message(self, wake_up: DelayedWakeUp) -> TaskMessage:
         wait_ms = min(wake_up.wait_ms, self._longest_wait_ms)
         return TaskMessage(
-            name=TASK,
+            name=RUN_AFTER_FILLS.name,
             kwargs={"account_id": wake_up.account_id, "token": wake_up.token, "schema": 1},
-            queue=QUEUE,
+            queue=RUN_AFTER_FILLS.queue,
             countdown_seconds=wait_ms / 1000 if wait_ms else None,
         )

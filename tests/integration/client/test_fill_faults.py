@@ -9,10 +9,11 @@ from collections import deque
 import pytest
 
 from reconciliation.adapters.celery.task_sender import TaskSender
-from reconciliation.adapters.celery.wake_up_sender import QUEUE, WakeUpSender
+from reconciliation.adapters.celery.wake_up_sender import WakeUpSender
 from reconciliation.adapters.redis.client import connect
 from reconciliation.adapters.redis.fill_window import FillWindows, WindowTimes
 from reconciliation.client.report_fills import FillReporter
+from reconciliation.messages.tasks import FILLS_QUEUE
 from reconciliation.ports.fill_windows import FillOutcome, FillReport, FinishOutcome, RunClaim
 from reconciliation.settings import Settings
 from reconciliation.usecases.reclaim_fill_windows import reclaim_fill_windows
@@ -22,7 +23,7 @@ from tests.support.spaces import space_of
 
 TIMES = WindowTimes(delay_ms=5_000, max_wait_ms=12_000, lease_ms=30_000)
 WINDOW = "reconciliation:fills:window:A"
-FILLS_QUEUE = f"reconciliation:celery:{QUEUE}"
+FILLS_KEY = f"reconciliation:celery:{FILLS_QUEUE}"
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_fills_whose_replies_are_lost_are_counted_once_and_their_countdown_is_se
             assert reporter.enqueue_fill("A", {"fill_id": str(number)}) is FillOutcome.RECORDED
     assert proxy.dropped == 11
     assert fills_counted(redis_client, "A") == 40
-    assert redis_client.llen(FILLS_QUEUE) == 1
+    assert redis_client.llen(FILLS_KEY) == 1
 
 
 def test_bulk_fills_whose_reply_is_lost_are_counted_once(proxy, redis_url, redis_client):
@@ -58,7 +59,7 @@ def test_bulk_fills_whose_reply_is_lost_are_counted_once(proxy, redis_url, redis
         reporter.enqueue_fills([(f"A-{number % 20}", {"fill_id": str(number)}) for number in range(200)])
     assert proxy.dropped == 1
     assert [fills_counted(redis_client, f"A-{number}") for number in range(20)] == [10] * 20
-    assert redis_client.llen(FILLS_QUEUE) == 21
+    assert redis_client.llen(FILLS_KEY) == 21
 
 
 def test_a_run_whose_replies_are_lost_is_started_once_and_settled_once(proxy, redis_client):
@@ -90,9 +91,9 @@ def test_a_run_whose_replies_are_lost_is_started_once_and_settled_once(proxy, re
 def test_a_fill_is_noted_when_its_countdown_cannot_be_sent_and_the_sweep_sends_it(redis_url, redis_client):
     with FillReporter(Settings(redis_url=redis_url, celery_broker_url="redis://127.0.0.1:1/0")) as reporter:
         assert reporter.enqueue_fill("A", {"fill_id": "F"}) is FillOutcome.RECORDED
-    assert redis_client.llen(FILLS_QUEUE) == 0
+    assert redis_client.llen(FILLS_KEY) == 0
     assert sweep_by_clock(redis_url, redis_client, after_ms=200_000) == 1
-    assert redis_client.llen(FILLS_QUEUE) == 1
+    assert redis_client.llen(FILLS_KEY) == 1
 
 
 def sweep_by_clock(redis_url, redis_client, after_ms):
@@ -100,7 +101,7 @@ def sweep_by_clock(redis_url, redis_client, after_ms):
     try:
         windows = windows_at(redis_client, now_ms=round(time.time() * 1000) + after_ms)
         wake_ups = WakeUpSender(sender, longest_wait_ms=60_000)
-        return reclaim_fill_windows(windows, wake_ups, limit=500, queued=sender.count_queued(QUEUE))
+        return reclaim_fill_windows(windows, wake_ups, limit=500, queued=sender.count_queued(FILLS_QUEUE))
     finally:
         sender.close()
 
@@ -108,14 +109,14 @@ def sweep_by_clock(redis_url, redis_client, after_ms):
 def test_while_workers_are_down_the_sweep_does_not_flood_the_queue(redis_url, redis_client):
     with FillReporter(Settings(redis_url=redis_url)) as reporter:
         reporter.enqueue_fills([(f"A-{number}", {}) for number in range(50)])
-    assert redis_client.llen(FILLS_QUEUE) == 50
+    assert redis_client.llen(FILLS_KEY) == 50
     for minutes in (10, 20, 30):
         assert sweep_by_clock(redis_url, redis_client, after_ms=minutes * 60_000) == 0
-    assert redis_client.llen(FILLS_QUEUE) == 50
-    redis_client.delete(FILLS_QUEUE)  # and when the messages are lost, it sends them all again, once
+    assert redis_client.llen(FILLS_KEY) == 50
+    redis_client.delete(FILLS_KEY)  # and when the messages are lost, it sends them all again, once
     assert sweep_by_clock(redis_url, redis_client, after_ms=40 * 60_000) == 50
     assert sweep_by_clock(redis_url, redis_client, after_ms=50 * 60_000) == 0
-    assert redis_client.llen(FILLS_QUEUE) == 50
+    assert redis_client.llen(FILLS_KEY) == 50
 
 
 FORKS = """
@@ -144,7 +145,7 @@ def test_processes_forked_from_one_that_reports_do_not_share_its_connections(red
     done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert fills_counted(redis_client, "A") == 2 + 4 * 101
-    assert redis_client.llen(FILLS_QUEUE) == 2
+    assert redis_client.llen(FILLS_KEY) == 2
 
 
 async def test_the_async_forms_note_like_the_others(redis_url, redis_client):

@@ -1,12 +1,10 @@
 """`reconciliation.dispatch_due_accounts`: a tick of the schedule, from any number of beats."""
 
-from tasks.base import ReconciliationTask
-from tasks.celery import app
+from reconciliation.messages.tasks import DISPATCH_DUE_ACCOUNTS
+from tasks.base import task
 from tasks.runtime import runtime
 
 
-@app.task(  # type: ignore[untyped-decorator]
-    name="reconciliation.dispatch_due_accounts", base=ReconciliationTask, max_retries=0
-)
+@task(DISPATCH_DUE_ACCOUNTS)
 def dispatch_due_accounts() -> dict[str, int]:
     return {"dispatched": runtime().parts.dispatcher.tick()}

@@ -6,14 +6,14 @@ from reconciliation.domain.model.models import ReconciliationResult
 from reconciliation.domain.model.runs import RunRequest
 from reconciliation.errors import ReconciliationError
 from reconciliation.messages.run_requests import on_demand
+from reconciliation.messages.tasks import RECONCILE_ACCOUNT
 from reconciliation.support.logs import log_context
-from tasks.base import ReconciliationTask, require_schema
-from tasks.celery import app
+from tasks.base import ReconciliationTask, require_schema, task, task_id
 from tasks.runtime import runtime
 
 
 class ReconcileAccountTask(ReconciliationTask):
-    """Ends in a published result, whatever happens: whoever waits for it is never left in silence."""
+    """Ends in a published result, whatever happens: a caller that waits for it always gets an answer."""
 
     abstract = True
 
@@ -22,19 +22,13 @@ class ReconcileAccountTask(ReconciliationTask):
         return answer(request, runtime().run(runtime().parts.on_demand_runs.give_up(request, error)))
 
 
-@app.task(  # type: ignore[untyped-decorator]
-    name="reconciliation.reconcile_account", base=ReconcileAccountTask, bind=True, ignore_result=False
-)
+@task(RECONCILE_ACCOUNT, base=ReconcileAccountTask)
 def reconcile_account(
-    self: ReconcileAccountTask,
-    account_id: str,
-    context: dict[str, Any] | None = None,
-    run_id: str | None = None,
-    schema: int = 1,
+    account_id: str, context: dict[str, Any] | None = None, run_id: str | None = None, schema: int = 1
 ) -> dict[str, Any]:
     require_schema(schema)
     # The task's id stays the same over every redelivery and retry, and so does the run's.
-    request = on_demand(account_id, context, run_id or self.request.id)
+    request = on_demand(account_id, context, run_id or task_id())
     with log_context(run_id=str(request.run_id), account_id=account_id):
         return answer(request, runtime().run(runtime().parts.on_demand_runs.make(request)))
 
