@@ -16,12 +16,14 @@ from typing import Any
 
 from sqlalchemy import Engine, event, text
 
-from reconciliation.adapters.database.ageing import ageing
-from reconciliation.adapters.database.breaks import BreakFilter, SqlBreaks
+from reconciliation.adapters.database.ageing import SqlAgeing
+from reconciliation.adapters.database.breaks import SqlBreaks
 from reconciliation.adapters.database.engine import build_engine
 from reconciliation.adapters.database.migrate import upgrade
-from reconciliation.adapters.database.runs import RunFilter, SqlRuns
+from reconciliation.adapters.database.runs import SqlRuns
 from reconciliation.domain.breaks.states import BreakState
+from reconciliation.ports.breaks import BreakFilter
+from reconciliation.ports.runs import RunFilter
 
 #: One break has so many findings, one run so many too; one break in ten is not resolved.
 FINDINGS_OF_A_BREAK = 50
@@ -84,13 +86,13 @@ def questions(engine: Engine) -> dict[str, Callable[[], Any]]:
         made = str(connection.execute(text("SELECT run_id FROM runs LIMIT 1")).scalar_one())
     return {
         "breaks list": lambda: breaks.find(BreakFilter(), limit=100),
-        "breaks list --account": lambda: breaks.find(BreakFilter(account_id="A10"), limit=100),
+        "breaks list --account": lambda: breaks.find(BreakFilter(account_ids=("A10",)), limit=100),
         "breaks list --state resolved": lambda: breaks.find(BreakFilter(states=(BreakState.RESOLVED,)), limit=100),
         "breaks show": lambda: breaks.show(shown[:8]),
         "runs list": lambda: runs.find(RunFilter(), limit=50),
-        "runs list --account": lambda: runs.find(RunFilter(account_id="A10"), limit=50),
+        "runs list --account": lambda: runs.find(RunFilter(account_ids=("A10",)), limit=50),
         "runs show": lambda: runs.show(made),
-        "report ageing": lambda: ageing(engine, datetime.now(UTC)),
+        "report ageing": lambda: SqlAgeing(engine).count(BreakFilter(), datetime.now(UTC)),
     }
 
 

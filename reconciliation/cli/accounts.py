@@ -2,28 +2,23 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
-from reconciliation.adapters.database.registry import AccountFilter, Registry
-from reconciliation.bootstrap import Bootstrap
+from reconciliation.bootstrap.desk import open_desk
+from reconciliation.cli.options import filter_options, filter_words, json_option
 from reconciliation.cli.output import print_json, print_line, print_table
-from reconciliation.domain.model.accounts import (
-    ACCOUNT_FIELDS,
-    FILL_TIMES,
-    RegisteredAccount,
-    rules_as_json,
-    rules_from_json,
-)
+from reconciliation.domain.model.accounts import ACCOUNT_FIELDS, FILL_TIMES, RegisteredAccount, rules_as_json
 from reconciliation.domain.model.values import exact_decimal
 from reconciliation.errors import InvalidInputError
-from reconciliation.settings import load_settings
+from reconciliation.ports.accounts import AccountFilter
 from reconciliation.support.wording import counted
+from reconciliation.usecases import filters
+from reconciliation.usecases.manage_accounts import own_values
 
 MAX_IMPORT_ROWS = 1_000_000
 _NUMBERS = (
@@ -35,34 +30,61 @@ _NUMBERS = (
 )
 
 
-@contextmanager
-def opened() -> Iterator[Bootstrap]:
-    """Give the parts of this process, closed at the end."""
-    parts = Bootstrap(load_settings())
-    try:
-        yield parts
-    finally:
-        parts.close()
-
-
 def account_options(command: Any) -> Any:
     """Add the options that say how an account is reconciled."""
     for option in reversed(
         (
-            click.option("--connection", help="The broker login that knows the account."),
-            click.option("--broker-account-id", help="The account's name at the broker, where it is another."),
-            click.option("--interval-seconds", type=float, help="Between two periodic runs."),
-            click.option("--cash-tolerance", help="Absolute, inclusive."),
-            click.option("--equity-tolerance-pct", help="Percent of the local equity, inclusive."),
-            click.option("--post-fill-delay-seconds", type=float, help="Quiet time after a burst of fills."),
-            click.option("--post-fill-max-wait-seconds", type=float, help="Longest wait after a burst's first fill."),
-            click.option("--post-fill-backoff-seconds", type=float, help="Wait after an incomplete post-fill run."),
-            click.option("--post-fill-max-backoff-seconds", type=float, help="The wait doubles up to this."),
-            click.option("--run-lease-seconds", type=float, help="Longest post-fill run; not below the settings'."),
-            click.option("--read-timeout-seconds", type=float, help="For one request; then `incomplete`."),
-            click.option("--currency", help="Of the account's figures."),
-            click.option("--label", "labels", multiple=True, help="May be given several times; replaces all labels."),
-            click.option("--tolerances", help="Exceptions for positions, as a JSON list."),
+            click.option("--connection", metavar="NAME", help="The connection (broker login) that knows the account."),
+            click.option("--broker-account-id", metavar="ID", help="The account's id at the broker, if it differs."),
+            click.option("--interval-seconds", type=float, help="The time between two periodic runs."),
+            click.option("--cash-tolerance", metavar="AMOUNT", help="The largest cash difference that is no finding."),
+            click.option(
+                "--equity-tolerance-pct",
+                metavar="PERCENT",
+                help="The largest equity difference that is no finding, in percent of the local equity.",
+            ),
+            click.option(
+                "--post-fill-delay-seconds",
+                type=float,
+                help="The time without a fill after which a burst of fills is followed by a run.",
+            ),
+            click.option(
+                "--post-fill-max-wait-seconds",
+                type=float,
+                help="The longest time between the first fill of a burst and its run.",
+            ),
+            click.option(
+                "--post-fill-backoff-seconds",
+                type=float,
+                help="The time after an incomplete post-fill run until it is tried again. It doubles each time.",
+            ),
+            click.option(
+                "--post-fill-max-backoff-seconds", type=float, help="The longest time between two such attempts."
+            ),
+            click.option(
+                "--run-lease-seconds",
+                type=float,
+                help="The longest time of a post-fill run. A value below the setting of the same name has no effect.",
+            ),
+            click.option(
+                "--read-timeout-seconds",
+                type=float,
+                help="The longest time of one read of either side. After that, the run is incomplete.",
+            ),
+            click.option("--currency", metavar="CODE", help="The currency of the account's cash and equity."),
+            click.option(
+                "--label",
+                "labels",
+                metavar="NAME",
+                multiple=True,
+                help="A label of the account. You may repeat the option. The labels replace all present labels.",
+            ),
+            click.option(
+                "--tolerances",
+                metavar="JSON",
+                help="Tolerances for positions: a JSON list, such as "
+                """'[{"measure": "cost", "relative": "0.001", "symbol": "AAPL"}]'.""",
+            ),
         )
     ):
         command = option(command)
@@ -71,44 +93,40 @@ def account_options(command: Any) -> Any:
 
 @click.group()
 def accounts() -> None:
-    """Register accounts, and say how each is reconciled."""
+    """Register accounts, and set how each account is reconciled."""
 
 
 @accounts.command()
 @click.argument("account_ids", nargs=-1, required=True, metavar="ACCOUNT...")
 @account_options
 def add(account_ids: tuple[str, ...], **options: Any) -> None:
-    """Register accounts; their first run follows within seconds."""
-    with opened() as parts:
-        changes = _changes(options)
-        made = [replace(RegisteredAccount(account_id=name), **_own(name, changes)) for name in account_ids]
-        _require_connections(parts, made)
-        for account in made:
-            account.config(parts.default_config)
-        parts.stores.registry.add(made)
-    print_line(f"{counted(len(made), 'account')} registered.")
+    """Register accounts. Their first run starts within seconds."""
+    with open_desk() as desk:
+        desk.accounts.add(account_ids, _values(options))
+    print_line(f"{counted(len(account_ids), 'account')} registered.")
 
 
 @accounts.command("import")
 @click.argument("file", type=click.File(encoding="utf-8-sig"))
 def import_file(file: TextIO) -> None:
-    """Register or replace accounts from a CSV FILE with a header: account_id and any of the columns of `list`."""
+    """Register or replace accounts from a CSV FILE.
+
+    Its header must name `account_id`. It may name any other field that `reconcile accounts show` prints.
+    """
     made = list(_rows(file))
-    with opened() as parts:
-        _require_connections(parts, made)
-        added, changed = parts.stores.registry.put(made)
-    print_line(f"{counted(added, 'account')} added, {changed} changed, {len(made) - added - changed} as they were.")
+    with open_desk() as desk:
+        added, changed = desk.accounts.put(made)
+    print_line(f"{counted(added, 'account')} added, {changed} changed, {len(made) - added - changed} unchanged.")
 
 
 @accounts.command("list")
-@click.option("--label", "labels", multiple=True, help="Only accounts with all these labels.")
-@click.option("--connection", help="Only accounts of this connection.")
-@click.option("--enabled/--disabled", default=None, help="Only accounts in this state.")
-@click.option("--json", "as_json", is_flag=True)
-def list_accounts(labels: tuple[str, ...], connection: str | None, enabled: bool | None, as_json: bool) -> None:
-    """List registered accounts."""
-    with opened() as parts:
-        found = parts.stores.registry.find(AccountFilter(labels=labels, connection=connection, enabled=enabled))
+@filter_options(filters.ACCOUNT_FIELDS)
+@json_option("a list of accounts with all their fields")
+def list_accounts(as_json: bool, **options: Any) -> None:
+    """List the registered accounts."""
+    wanted = filters.account_filter(filter_words(filters.ACCOUNT_FIELDS, options), datetime.now(UTC))
+    with open_desk() as desk:
+        found = desk.parts.stores.registry.find(wanted)
     if as_json:
         print_json([as_words(account) for account in found])
         return
@@ -118,12 +136,15 @@ def list_accounts(labels: tuple[str, ...], connection: str | None, enabled: bool
 
 @accounts.command()
 @click.argument("account_id", metavar="ACCOUNT")
-@click.option("--json", "as_json", is_flag=True)
+@json_option("the account with its own values")
 def show(account_id: str, as_json: bool) -> None:
-    """Show one account: what is its own, and what it follows."""
-    with opened() as parts:
-        account = _the_one(parts.stores.registry, account_id)
-        config = account.config(parts.default_config)
+    """Show one account: its own values, and the values in effect.
+
+    Where an account has no value of its own, the settings' value is in effect.
+    """
+    with open_desk() as desk:
+        account = desk.accounts.get(account_id)
+        config = account.config(desk.parts.default_config)
     words = as_words(account)
     if as_json:
         print_json(words)
@@ -136,46 +157,44 @@ def show(account_id: str, as_json: bool) -> None:
 @click.argument("account_ids", nargs=-1, required=True, metavar="ACCOUNT...")
 @account_options
 def set_fields(account_ids: tuple[str, ...], **options: Any) -> None:
-    """Change accounts; effective within seconds."""
-    changes = _changes(options)
-    if not changes:
+    """Change accounts. The change takes effect within seconds."""
+    values = _values(options)
+    if not values:
         raise click.UsageError("nothing to change: give at least one option")
-    with opened() as parts:
-        if "connection" in changes:
-            _require_connections(parts, [RegisteredAccount(account_id="x", connection=changes["connection"])])
-        changed = 0
-        if "tolerances" in changes:
-            for account_id in account_ids:
-                own = _own(account_id, changes)
-                changed += parts.stores.registry.change(AccountFilter(account_ids=[account_id]), **own)
-        else:
-            changed = parts.stores.registry.change(AccountFilter(account_ids=account_ids), **changes)
+    with open_desk() as desk:
+        changed = desk.accounts.change(account_ids, values)
     print_line(f"{counted(changed, 'account')} changed.")
 
 
 def _switch(name: str, enabled: bool, sentence: str) -> None:
     @accounts.command(name, help=sentence)
     @click.argument("account_ids", nargs=-1, metavar="[ACCOUNT...]")
-    @click.option("--label", "labels", multiple=True, help="All accounts with these labels.")
+    @click.option(
+        "--label",
+        "labels",
+        metavar="NAME",
+        multiple=True,
+        help=f"{name.capitalize()} all accounts that have this label. You may repeat the option.",
+    )
     def switch(account_ids: tuple[str, ...], labels: tuple[str, ...]) -> None:
         if bool(account_ids) == bool(labels):
             raise click.UsageError("name accounts, or give --label")
         which = AccountFilter(account_ids=account_ids or None, labels=labels)
-        with opened() as parts:
-            changed = parts.stores.registry.change(which, enabled=enabled)
+        with open_desk() as desk:
+            changed = desk.accounts.switch(which, enabled=enabled)
         print_line(f"{counted(changed, 'account')} {name}d.")
 
 
-_switch("enable", True, "Reconcile accounts again; each starts with a start-up run.")
-_switch("disable", False, "Stop reconciling accounts, and ignore their fills.")
+_switch("enable", True, "Reconcile accounts again. Each account starts with a start-up run.")
+_switch("disable", False, "Stop to reconcile accounts, and ignore their fills.")
 
 
 @accounts.command()
 @click.argument("account_ids", nargs=-1, required=True, metavar="ACCOUNT...")
 def remove(account_ids: tuple[str, ...]) -> None:
-    """Take accounts out of the registry; their runs and breaks stay on record."""
-    with opened() as parts:
-        parts.stores.registry.remove(account_ids)
+    """Remove accounts from the registry. Their runs and breaks are kept."""
+    with open_desk() as desk:
+        desk.parts.stores.registry.remove(account_ids)
     print_line(f"{counted(len(account_ids), 'account')} removed.")
 
 
@@ -185,21 +204,11 @@ def as_words(account: RegisteredAccount) -> dict[str, Any]:
     return words | {"labels": sorted(account.labels), "tolerances": rules_as_json(account.tolerances)}
 
 
-def _changes(options: Mapping[str, Any]) -> dict[str, Any]:
-    changes = {name: value for name, value in options.items() if value not in (None, ())}
-    if "labels" in changes:
-        changes["labels"] = frozenset(changes["labels"])
-    for name in ("cash_tolerance", "equity_tolerance_pct"):
-        if name in changes:
-            changes[name] = exact_decimal(changes[name], name)
-    return changes
-
-
-def _own(account_id: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    own = dict(changes)
-    if "tolerances" in own:
-        own["tolerances"] = rules_from_json(account_id, _json(own["tolerances"]))
-    return own
+def _values(options: Mapping[str, Any]) -> dict[str, Any]:
+    values = {name: value for name, value in options.items() if value not in (None, ())}
+    if "tolerances" in values:
+        values["tolerances"] = _json(values["tolerances"])
+    return values
 
 
 def _rows(file: TextIO) -> Iterator[RegisteredAccount]:
@@ -227,11 +236,13 @@ def _account(row: Mapping[str | None, Any]) -> RegisteredAccount:
         if name in own:
             own[name] = float(exact_decimal(own[name], name))
     if "labels" in own:
-        own["labels"] = frozenset(own["labels"].split())
+        own["labels"] = own["labels"].split()
     if "enabled" in own:
         own["enabled"] = _truth(own["enabled"])
-    own = _own(own.get("account_id", ""), own)
-    return RegisteredAccount(**{"account_id": "", **own})
+    if "tolerances" in own:
+        own["tolerances"] = _json(own["tolerances"])
+    account_id = own.pop("account_id", "")
+    return RegisteredAccount(account_id=account_id, **own_values(account_id, own))
 
 
 def _truth(text: str) -> bool:
@@ -245,21 +256,6 @@ def _json(text: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise InvalidInputError(f"tolerances is not JSON: {error}") from error
-
-
-def _the_one(registry: Registry, account_id: str) -> RegisteredAccount:
-    found = registry.find(AccountFilter(account_ids=[account_id]))
-    if not found:
-        raise InvalidInputError(f"account {account_id!r} is not registered: see `reconcile accounts list`")
-    return found[0]
-
-
-def _require_connections(parts: Bootstrap, made: Sequence[RegisteredAccount]) -> None:
-    for name in sorted({account.connection for account in made}):
-        if parts.stores.connection_definitions.get(name) is None:
-            raise InvalidInputError(
-                f"there is no connection {name!r}: add it first with `reconcile connections add {name} --broker …`"
-            )
 
 
 def _cell(value: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""`reconcile breaks ack|assign|snooze|accept|resolve|note`: what a person does, under a name that is kept."""
+"""`reconcile breaks ack|assign|snooze|accept|resolve|note`: what a person does, recorded with the person's name."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from reconciliation.adapters.database.breaks import SqlBreaks
-from reconciliation.cli.open_parts import Moment, open_parts, publish_now
+from reconciliation.bootstrap.desk import open_desk
+from reconciliation.cli.options import Moment, json_option
 from reconciliation.cli.output import print_json, print_line
 from reconciliation.domain.breaks.actions import BreakAction
 from reconciliation.domain.breaks.states import BreakEventKind
@@ -17,11 +17,11 @@ from reconciliation.messages.break_events import break_payload
 
 
 def _action_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add what every action takes: the break, who it is, a note, JSON."""
+    """Add the arguments and options of every action."""
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print the changed break as JSON."),
-        click.option("--note", "note", help="Why; kept in the history."),
-        click.option("--by", "actor", help="Your name; default: RECONCILIATION_ACTOR."),
+        json_option("the changed break"),
+        click.option("--note", "note", metavar="TEXT", help="A note that says why. The history keeps it."),
+        click.option("--by", "actor", metavar="NAME", help="Your name. Default: RECONCILIATION_ACTOR."),
         click.argument("break_id"),
     ):
         command = option(command)
@@ -31,7 +31,7 @@ def _action_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.command("ack")
 @_action_options
 def acknowledge(**options: Any) -> None:
-    """Say that you have it: the break is acknowledged and assigned to you."""
+    """Acknowledge a break and assign it to yourself."""
     _act(BreakEventKind.ACKNOWLEDGED, **options)
 
 
@@ -39,24 +39,38 @@ def acknowledge(**options: Any) -> None:
 @_action_options
 @click.argument("assignee")
 def assign(**options: Any) -> None:
-    """Hand a break to ASSIGNEE."""
+    """Assign a break to a person. ASSIGNEE is the person's name."""
     _act(BreakEventKind.ASSIGNED, **options)
 
 
 @click.command()
 @_action_options
-@click.option("--until", required=True, type=Moment(), help="When it wakes: a span such as 8h, or a time (UTC).")
+@click.option(
+    "--until",
+    required=True,
+    type=Moment(),
+    help="The time when the break becomes open again: a span such as 8h, or a date and time in UTC.",
+)
 def snooze(**options: Any) -> None:
-    """Be quiet about a break until a time, or until its amount moves."""
+    """Mute a break until a time, or until its amount changes."""
     _act(BreakEventKind.SNOOZED, **options)
 
 
 @click.command()
 @_action_options
-@click.option("--until", type=Moment(), help="When the acceptance expires: a span such as 30d, or a time (UTC).")
-@click.option("--limit", "change_limit", help="Holds while the difference moves by no more than this.")
+@click.option(
+    "--until",
+    type=Moment(),
+    help="The time when the acceptance ends: a span such as 30d, or a date and time in UTC. Default: no end.",
+)
+@click.option(
+    "--limit",
+    "change_limit",
+    metavar="AMOUNT",
+    help="The acceptance ends when the difference changes by more than this amount.",
+)
 def accept(**options: Any) -> None:
-    """Tolerate a break, with a note that says why, until it expires or its amount moves."""
+    """Accept a break as known. A note (--note) must say why. The acceptance ends by time or by a change of amount."""
     limit = options.pop("change_limit")
     _act(BreakEventKind.ACCEPTED, change_limit=None if limit is None else _number(limit), **options)
 
@@ -64,25 +78,22 @@ def accept(**options: Any) -> None:
 @click.command()
 @_action_options
 def resolve(**options: Any) -> None:
-    """Close a break by hand. A run that still sees it opens it again."""
+    """Close a break by hand. The next run that still finds the difference opens the break again."""
     _act(BreakEventKind.RESOLVED, **options)
 
 
 @click.command("note")
 @_action_options
 def note(**options: Any) -> None:
-    """Add a note (--note) to a break's history."""
+    """Add a note (--note) to the history of a break."""
     _act(BreakEventKind.NOTED, **options)
 
 
 def _act(kind: BreakEventKind, *, break_id: str, actor: str | None, as_json: bool, **values: Any) -> None:
-    with open_parts() as parts:
-        name = actor or parts.settings.actor
-        if not name:
-            raise InvalidInputError("every change of a break needs a name: give --by, or set RECONCILIATION_ACTOR")
+    with open_desk() as desk:
+        name = actor or desk.settings.actor or ""
         action = BreakAction(kind=kind, actor=name, at=datetime.now(UTC), **values)
-        case = SqlBreaks(parts.stores.engine).act(break_id, action)
-        publish_now(parts, case.key.account_id)
+        case = desk.break_work.act(break_id, action)
     if as_json:
         print_json(break_payload(case))
     else:

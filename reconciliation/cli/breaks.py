@@ -1,26 +1,33 @@
-"""`reconcile breaks`: the cases of differences that last, for the person who works them."""
+"""`reconcile breaks`: list, show and work the breaks."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
-from reconciliation.adapters.database.breaks import BreakFile, BreakFilter, SqlBreaks
+from reconciliation.bootstrap.desk import open_desk
 from reconciliation.cli.break_actions import accept, acknowledge, assign, note, resolve, snooze
-from reconciliation.cli.open_parts import Span, open_parts
+from reconciliation.cli.options import (
+    filter_options,
+    filter_words,
+    json_option,
+    limit_option,
+    rows_of,
+    say_truncated,
+)
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.domain.breaks.break_ import Break, BreakChange
 from reconciliation.domain.breaks.lifecycle import age_of
-from reconciliation.domain.breaks.states import BreakState
-from reconciliation.domain.model.models import DiscrepancySeverity, DiscrepancyType
 from reconciliation.messages.break_events import break_payload
+from reconciliation.ports.breaks import BreakFile
+from reconciliation.usecases.filters import BREAK_FIELDS, break_filter
 
 SHORT_ID_DIGITS = 8
 
 
 @click.group()
 def breaks() -> None:
-    """List, show and work the breaks: differences that outlast one run."""
+    """List, show and work the breaks. A break is a difference that more than one run has found."""
 
 
 for command in (acknowledge, assign, snooze, accept, resolve, note):
@@ -28,53 +35,35 @@ for command in (acknowledge, assign, snooze, accept, resolve, note):
 
 
 @breaks.command("list")
-@click.option("--account", "account_id", help="Only of this account.")
-@click.option("--symbol", help="Only of this symbol.")
-@click.option("--type", "kind", type=click.Choice([kind.value for kind in DiscrepancyType]), help="Only of this type.")
-@click.option("--severity", type=click.Choice([severity.value for severity in DiscrepancySeverity]))
-@click.option(
-    "--state",
-    "states",
-    multiple=True,
-    type=click.Choice([state.value for state in BreakState]),
-    help="Only in this state; may be repeated. Default: all but resolved.",
-)
-@click.option("--assignee", help="Only what this person has.")
-@click.option("--older-than", type=Span(), help="Only what has been seen for longer than this, such as 2d.")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="At most so many, oldest first.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_(
-    kind: str | None, severity: str | None, states: tuple[str, ...], older_than: timedelta | None, **options: Any
-) -> None:
+@filter_options(BREAK_FIELDS)
+@limit_option(100)
+@json_option("one object with `breaks`, `total` and `truncated`")
+def list_(limit: int | str, as_json: bool, **options: Any) -> None:
     """List the breaks that are not resolved, the oldest first."""
     now = datetime.now(UTC)
-    wanted = BreakFilter(
-        account_id=options["account_id"],
-        symbol=options["symbol"],
-        type=None if kind is None else DiscrepancyType(kind),
-        severity=None if severity is None else DiscrepancySeverity(severity),
-        states=tuple(BreakState(state) for state in states),
-        assignee=options["assignee"],
-        first_seen_before=None if older_than is None else now - older_than,
-    )
-    with open_parts() as parts:
-        found = SqlBreaks(parts.stores.engine).find(wanted, limit=options["limit"])
-    if options["as_json"]:
-        print_json({"breaks": [break_payload(case) for case in found]})
-        return
-    columns = ("break", "account", "symbol", "type", "severity", "state", "local", "broker", "age", "has it", "cause")
-    print_table(columns, [_line(case, now) for case in found])
-    if len(found) == options["limit"]:
-        print_line(f"only the first {len(found)} are shown: narrow the search or raise --limit")
+    wanted = break_filter(filter_words(BREAK_FIELDS, options), now)
+    with open_desk() as desk:
+        found = desk.breaks.find(wanted, limit=rows_of(limit))
+        total = desk.breaks.count(wanted) if len(found) == limit else len(found)
+    truncated = total > len(found)
+    if as_json:
+        print_json({"breaks": [break_payload(case) for case in found], "total": total, "truncated": truncated})
+    else:
+        columns = (
+            "break", "account", "symbol", "type", "severity", "state", "local", "broker", "age", "assignee", "cause",
+        )  # fmt: skip
+        print_table(columns, [_line(case, now) for case in found])
+    if truncated:
+        say_truncated(len(found), "breaks", total)
 
 
 @breaks.command()
 @click.argument("break_id")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option("one object with `break`, `history` and `sightings`")
 def show(break_id: str, as_json: bool) -> None:
-    """Show one break with its history. BREAK_ID is its id or the beginning of it."""
-    with open_parts() as parts:
-        found = SqlBreaks(parts.stores.engine).show(break_id)
+    """Show one break with its history. BREAK_ID is its id, or the first digits of it."""
+    with open_desk() as desk:
+        found = desk.breaks.show(break_id)
     if as_json:
         print_json(_file_payload(found))
         return

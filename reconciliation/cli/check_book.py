@@ -8,7 +8,7 @@ import click
 
 from reconciliation.adapters.books.user_tables.book import PreviewRow, pairs, plain
 from reconciliation.bootstrap import Bootstrap
-from reconciliation.cli.open_parts import open_parts
+from reconciliation.bootstrap.desk import open_desk
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.domain.model.snapshots import LocalSnapshot
 from reconciliation.domain.model.values import decimal_text
@@ -20,7 +20,8 @@ from reconciliation.errors import ReadError
 @click.option("--json", "as_json", is_flag=True, help="Print rows and snapshot as JSON.")
 def check_book(account: str, as_json: bool) -> None:
     """Show how the local book of ACCOUNT is read: the first rows of your own tables, and what they became."""
-    with open_parts() as parts:
+    with open_desk() as desk:
+        parts = desk.parts
         rows = parts.stores.user_tables.preview(account) if parts.settings.local in ("table", "query") else []
         if not as_json:
             _print_rows(rows)

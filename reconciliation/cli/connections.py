@@ -1,13 +1,12 @@
 """`reconcile connections`: broker logins, whose limits their accounts share."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import click
 
-from reconciliation.adapters.brokers.host.registry import broker_names
-from reconciliation.cli.accounts import opened
+from reconciliation.bootstrap.desk import open_desk
+from reconciliation.cli.options import json_option
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.domain.model.accounts import Connection
 from reconciliation.errors import InvalidInputError
@@ -15,18 +14,30 @@ from reconciliation.errors import InvalidInputError
 
 @click.group()
 def connections() -> None:
-    """Register broker logins: which broker, its options, where its secrets are, how hard it may be used."""
+    """Register connections. A connection is one broker login, and its accounts share the login's limits."""
 
 
 def _options(command: Any) -> Any:
     for option in reversed(
         (
-            click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="VALUE as JSON, or text."),
             click.option(
-                "--secret", "secrets", multiple=True, metavar="NAME=env:VARIABLE|file:/PATH", help="Where a secret is."
+                "--option",
+                "options",
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="An option of the broker. VALUE is JSON, or else text. You may repeat the option.",
             ),
-            click.option("--requests-per-second", type=float, help="All workers together."),
-            click.option("--concurrency", type=int, help="Requests at once, all workers together."),
+            click.option(
+                "--secret",
+                "secrets",
+                multiple=True,
+                metavar="NAME=env:VARIABLE|file:/PATH",
+                help="Where workers find a secret: in a variable or in a file. You may repeat the option.",
+            ),
+            click.option(
+                "--requests-per-second", type=float, help="The largest number of requests a second of all workers."
+            ),
+            click.option("--concurrency", type=int, help="The largest number of requests at once of all workers."),
         )
     ):
         command = option(command)
@@ -35,39 +46,37 @@ def _options(command: Any) -> Any:
 
 @connections.command()
 @click.argument("name")
-@click.option("--broker", required=True, help="A broker's name; see the error for a wrong one.")
+@click.option(
+    "--broker", required=True, metavar="NAME", help="The broker's name. An unknown name prints the installed brokers."
+)
 @_options
 def add(name: str, broker: str, **options: Any) -> None:
-    """Register connection NAME."""
-    _require_broker(broker)
-    made = _changed(Connection(name=name, broker=broker), options)
-    with opened() as parts:
-        parts.stores.connection_store.add(made)
+    """Register the connection NAME."""
+    with open_desk() as desk:
+        desk.connections.add(name, broker, _values(options))
     print_line(f"connection {name} registered.")
 
 
 @connections.command("set")
 @click.argument("name")
-@click.option("--broker", help="Another broker.")
+@click.option("--broker", metavar="NAME", help="The name of the broker that replaces the present one.")
 @_options
 def set_fields(name: str, broker: str | None, **options: Any) -> None:
-    """Change connection NAME; options and secrets that are named are added or replaced. Effective within seconds."""
-    if broker is not None:
-        _require_broker(broker)
-    with opened() as parts:
-        before = parts.stores.connection_store.get(name)
-        if before is None:
-            raise InvalidInputError(f"there is no connection {name!r}: see `reconcile connections list`")
-        parts.stores.connection_store.replace(_changed(replace(before, broker=broker or before.broker), options))
+    """Change the connection NAME. The change takes effect within seconds.
+
+    Options and secrets that you name are added or replaced. All others stay.
+    """
+    with open_desk() as desk:
+        desk.connections.change(name, broker, _values(options))
     print_line(f"connection {name} changed.")
 
 
 @connections.command("list")
-@click.option("--json", "as_json", is_flag=True)
+@json_option("a list of connections, each with its number of accounts,")
 def list_connections(as_json: bool) -> None:
-    """List connections with their limits and how many accounts use them."""
-    with opened() as parts:
-        found, counts = parts.stores.connection_store.find(), parts.stores.registry.count_by_connection()
+    """List the connections with their limits and their number of accounts."""
+    with open_desk() as desk:
+        found, counts = desk.parts.stores.connection_store.find(), desk.parts.stores.registry.count_by_connection()
     if as_json:
         print_json([_as_words(each) | {"accounts": counts.get(each.name, (0, 0))[0]} for each in found])
         return
@@ -83,26 +92,20 @@ def list_connections(as_json: bool) -> None:
 @connections.command()
 @click.argument("name")
 def remove(name: str) -> None:
-    """Remove connection NAME, which no account uses."""
-    with opened() as parts:
-        parts.stores.connection_store.remove(name)
+    """Remove the connection NAME. No account may use it."""
+    with open_desk() as desk:
+        desk.parts.stores.connection_store.remove(name)
     print_line(f"connection {name} removed.")
 
 
-def _require_broker(broker: str) -> None:
-    if broker not in broker_names() and ":" not in broker:
-        raise InvalidInputError(f"there is no broker {broker!r}; installed are: {', '.join(broker_names())}")
-
-
-def _changed(before: Connection, options: dict[str, Any]) -> Connection:
-    changes: dict[str, Any] = {
-        "options": dict(before.options) | dict(_pair(text, as_json=True) for text in options["options"]),
-        "secrets": dict(before.secrets) | dict(_pair(text, as_json=False) for text in options["secrets"]),
+def _values(options: dict[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "options": dict(_pair(text, as_json=True) for text in options["options"]),
+        "secrets": dict(_pair(text, as_json=False) for text in options["secrets"]),
     }
-    for name in ("requests_per_second", "concurrency"):
-        if options[name] is not None:
-            changes[name] = options[name]
-    return replace(before, **changes)
+    return values | {
+        name: options[name] for name in ("requests_per_second", "concurrency") if options[name] is not None
+    }
 
 
 def _pair(text: str, *, as_json: bool) -> tuple[str, Any]:

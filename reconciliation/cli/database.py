@@ -1,15 +1,14 @@
-"""`reconcile migrate` and `reconcile import`: our own tables, and the local book in them."""
+"""`reconcile migrate` and `reconcile import`: the tables of this system, and the local book in them."""
 
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from sqlalchemy import Engine
 
-from reconciliation.adapters.database.migrate import pending, upgrade
-from reconciliation.adapters.database.registry import Registry
-from reconciliation.cli.open_parts import open_parts
+from reconciliation.bootstrap.desk import Desk, open_desk
+from reconciliation.cli.boundary import ExitStatus
+from reconciliation.cli.options import json_option
 from reconciliation.cli.output import print_json, print_line
 from reconciliation.domain.model.accounts import DEFAULT_CONNECTION
 from reconciliation.operations.import_book import Imported, import_book
@@ -20,38 +19,44 @@ _NAMES_SHOWN = 5
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Only say what is missing; exit status 1 if anything is.")
+@click.option(
+    "--check", is_flag=True, help="List the missing migrations, and change nothing. Exit status 1 if there are any."
+)
 def migrate(check: bool) -> None:
-    """Bring the tables of the database up to date. Safe to run at any time, and by many at once."""
-    with open_parts() as parts:
-        engine, address = parts.stores.engine, parts.settings.database_address
+    """Create or update the tables of the database. You may run it at any time, and many times at once."""
+    with open_desk() as desk:
+        address = desk.settings.database_address
         if check:
-            missing = pending(engine)
+            missing = desk.missing_migrations()
             print_line(f"{address} lacks: {', '.join(missing)}" if missing else f"{address} is up to date")
             if missing:
-                raise click.exceptions.Exit(1)
+                raise click.exceptions.Exit(ExitStatus.DISCREPANCIES)
             return
-        applied = upgrade(engine)
+        applied = desk.migrate()
         print_line(f"{address}: applied {', '.join(applied)}" if applied else f"{address} is up to date")
 
 
 @click.command("import")
 @click.argument("positions", type=click.Path(path_type=Path))
-@click.option("--balances", type=click.Path(path_type=Path), help="CSV of cash and equity: account_id,cash,equity.")
 @click.option(
-    "--register/--no-register", default=True, help="Put accounts that are new on the schedule (the default), or don't."
+    "--balances", type=click.Path(path_type=Path), help="A CSV file of cash and equity: account_id,cash,equity."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+@click.option(
+    "--register/--no-register",
+    default=True,
+    help="Register accounts that are new, so that they are reconciled, or do not register them. Default: register.",
+)
+@json_option("one object with `accounts`, `positions` and `registered`")
 def import_(positions: Path, balances: Path | None, register: bool, as_json: bool) -> None:
     """Load the local book from POSITIONS, a CSV file: account_id,symbol,asset_type,quantity,avg_cost.
 
-    Every account that the files name is replaced as a whole, in one transaction; other accounts stay as they are.
-    Accounts that are not registered yet are put on the schedule, on connection "default".
+    Each account that the files name is replaced as a whole. Other accounts do not change. If a file has an error,
+    nothing is written. Accounts that are new are registered with the connection "default".
     """
-    with open_parts() as parts:
-        imported = _import_with_bar(parts.stores.engine, positions, balances)
-        registered = Registry(parts.stores.engine).register(imported.account_ids) if register else []
-        address = parts.settings.database_address
+    with open_desk() as desk:
+        imported = _import_with_bar(desk, positions, balances)
+        registered = desk.parts.stores.registry.register(imported.account_ids) if register else []
+        address = desk.settings.database_address
     accounts = len(imported.account_ids)
     if as_json:
         print_json({"accounts": accounts, "positions": imported.positions, "registered": registered})
@@ -66,13 +71,13 @@ def _shortened(names: list[str]) -> str:
     return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"
 
 
-def _import_with_bar(engine: Engine, positions: Path, balances: Path | None) -> Imported:
+def _import_with_bar(desk: Desk, positions: Path, balances: Path | None) -> Imported:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("positions", total=None)
         return import_book(
-            engine,
+            desk.parts.stores.engine,
             positions,
             balances,
             on_checked=lambda rows: progress.update(bar, total=rows),

@@ -1,4 +1,4 @@
-"""`reconcile fills`: report fills, take them from a stream, and see which windows are open."""
+"""`reconcile fills`: report fills, read them from a stream, and show which windows are open."""
 
 import json
 import os
@@ -11,9 +11,8 @@ from typing import Any, TextIO
 
 import click
 
-from reconciliation.adapters.redis.fill_status import FillStatus, read_fill_status
-from reconciliation.adapters.redis.fill_stream import FillStream
-from reconciliation.bootstrap import Bootstrap
+from reconciliation.bootstrap.desk import open_desk
+from reconciliation.cli.options import json_option
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.client.report_fills import FillReporter
 from reconciliation.domain.model.models import OrderSide
@@ -30,26 +29,33 @@ LINES_PER_CALL = 1_000
 
 @click.group()
 def fills() -> None:
-    """Report fills, take them from a Redis Stream, see what waits for its run."""
+    """Report fills, read fills from a Redis Stream, and show which accounts wait for a post-fill run."""
 
 
 @fills.command()
 @click.argument("account_id", required=False)
-@click.option("--fill-id", help="The fill's own id.")
-@click.option("--order-id", help="The order that was filled.")
-@click.option("--symbol", help="What was traded.")
-@click.option("--side", type=click.Choice([side.value for side in OrderSide]))
-@click.option("--quantity", help="As a decimal number.")
-@click.option("--price", help="As a decimal number.")
-@click.option("--event", type=click.Choice([event.value for event in FillEvent]), help="By default a fill.")
+@click.option("--fill-id", help="The id of the fill.")
+@click.option("--order-id", help="The id of the order.")
+@click.option("--symbol", help="The traded symbol.")
+@click.option("--side", type=click.Choice([side.value for side in OrderSide]), help="The side of the order.")
+@click.option("--quantity", metavar="NUMBER", help="The filled quantity.")
+@click.option("--price", metavar="NUMBER", help="The price of the fill.")
 @click.option(
-    "--file", "lines", type=click.File(encoding="utf-8"), help="JSON lines instead, one fill each; - is stdin."
+    "--event",
+    type=click.Choice([event.value for event in FillEvent]),
+    help="What happened to the order. Default: fill.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
+@click.option(
+    "--file",
+    "lines",
+    type=click.File(encoding="utf-8"),
+    help="A file of JSON lines, one fill each, in place of the options. - reads standard input.",
+)
+@json_option("the number of fills by outcome")
 def send(account_id: str | None, lines: TextIO | None, as_json: bool, **fields: str | None) -> None:
-    """Report one fill of ACCOUNT_ID, or those of a file.
+    """Report one fill of ACCOUNT_ID, or the fills in a file.
 
-    Exit status 1 if any was refused, because its account is not registered.
+    Exit status 1 if a fill was refused because its account is not registered.
     """
     if (account_id is None) == (lines is None):
         raise click.UsageError("name an ACCOUNT_ID or a --file, and not both")
@@ -91,38 +97,35 @@ def _batches(lines: TextIO) -> Iterator[list[tuple[str, dict[str, Any]]]]:
 
 
 @fills.command()
-@click.option("--stream", help="The stream to read; by default RECONCILIATION_FILL_STREAM.")
-@click.option("--group", default="reconciliation", show_default=True, help="The consumer group.")
-@click.option("--consumer", help="This consumer's name in the group; by default host and process id.")
+@click.option("--stream", help="The stream to read. Default: RECONCILIATION_FILL_STREAM.")
+@click.option("--group", default="reconciliation", show_default=True, help="The name of the consumer group.")
+@click.option("--consumer", help="The name of this consumer in the group. Default: host name and process id.")
 @click.option(
     "--take-over-after-seconds",
     type=click.FloatRange(min=0.1),
     default=30.0,
     show_default=True,
-    help="Take entries that another consumer got so long ago and never acknowledged.",
+    help="Take over entries that another consumer has not acknowledged for this time.",
 )
-@click.option("--until-empty", is_flag=True, help="End when the stream has been read, instead of waiting for more.")
+@click.option("--until-empty", is_flag=True, help="End when the stream is empty. Default: wait for more entries.")
 def consume(
     stream: str | None, group: str, consumer: str | None, take_over_after_seconds: float, until_empty: bool
 ) -> None:
-    """Take fills from a Redis Stream. An entry is acknowledged once it is noted; a bad one is set aside.
+    """Read fills from a Redis Stream.
 
-    Ends in good order on SIGTERM and SIGINT. Any number of consumers may share a group.
+    An entry is acknowledged after its fill is recorded. An entry that cannot be read goes to the dead-letter stream.
+    Any number of consumers may share a group. SIGTERM and SIGINT end the command after the present entries.
     """
     settings = load_settings()
     configure_logging(settings.log_level)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    with closing(Bootstrap(settings)) as parts:
-        source = FillStream(
-            parts.coordination.space,
-            stream=stream or settings.fill_stream,
-            group=group,
-            consumer=consumer or f"{socket.gethostname()}-{os.getpid()}",
-        )
+    with open_desk() as desk:
+        name = consumer or f"{socket.gethostname()}-{os.getpid()}"
+        source = desk.fill_stream(stream or settings.fill_stream, group=group, consumer=name)
         take_over_after_ms = round(take_over_after_seconds * 1000)
-        taker = FillConsumer(source, parts.fill_recorder, take_over_after_ms=take_over_after_ms)
+        taker = FillConsumer(source, desk.parts.fill_recorder, take_over_after_ms=take_over_after_ms)
         if until_empty:
             taker.drain()
         else:
@@ -133,28 +136,20 @@ def consume(
 
 
 @fills.command()
-@click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
+@json_option("the whole status")
 def status(as_json: bool) -> None:
-    """Show how many windows are open, overdue and leased, the oldest of them, and the counters."""
-    settings = load_settings()
-    with closing(Bootstrap(settings)) as parts:
-        found = read_fill_status(parts.coordination.space, parts.coordination.fill_windows)
+    """Show the open fill windows: how many wait, run and are overdue, the oldest one, and counters since the start."""
+    with open_desk() as desk:
+        found = desk.fill_status()
     if as_json:
         print_json(found.as_json())
         return
-    print_table(("fill windows", ""), _rows(found))
+    print_table(("fill windows", ""), _rows(found.as_json()))
     print_line()
-    print_table(("since Redis has data", ""), list(found.counters.items()))
+    print_table(("counted since Redis has data", ""), list(found.counters.items()))
 
 
-def _rows(found: FillStatus) -> list[tuple[str, Any]]:
+def _rows(found: dict[str, Any]) -> list[tuple[str, Any]]:
     return [
-        ("open", found.windows_open),
-        ("waiting", found.waiting),
-        ("running", found.running),
-        ("overdue", found.overdue),
-        ("leases held", found.leases_held),
-        ("fills pending", found.fills_pending),
-        ("oldest fill", found.oldest_fill_at),
-        ("oldest account", found.oldest_account_id),
+        (name.replace("windows_", "").replace("_", " "), value) for name, value in found.items() if name != "counters"
     ]

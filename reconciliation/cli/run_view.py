@@ -16,15 +16,25 @@ EXIT_STATUS: Mapping[str, ExitStatus] = {
     Outcome.DISCREPANCIES.value: ExitStatus.DISCREPANCIES,
     Outcome.INCOMPLETE.value: ExitStatus.INCOMPLETE,
 }
+#: Why a run changed no break, in words.
+NOT_APPLIED: Mapping[str, str] = {
+    "incomplete": "one side could not be read completely",
+    "older_read": "an earlier run of this account had newer data",
+    "lease_lost": "another run of this account took over",
+}
 OUTCOME_STYLES: Mapping[str, str] = {"clean": "green", "discrepancies": "bold red", "incomplete": "bold yellow"}
 
 
-def print_run(result: Mapping[str, Any], discrepancies: Sequence[Mapping[str, Any]]) -> None:
-    """Print the findings as a table, then one sentence about the run."""
+def print_run(
+    result: Mapping[str, Any], discrepancies: Sequence[Mapping[str, Any]], not_applied: str | None = None
+) -> None:
+    """Print the findings as a table, then one sentence about the run; where it changed no break, also why."""
     print_findings(discrepancies)
     print_line(sentence(result), style=OUTCOME_STYLES[result["outcome"]])
     if result["not_compared"]:
         print_line(f"not compared: {', '.join(result['not_compared'])}")
+    if not_applied is not None:
+        print_line(f"no break was changed: {NOT_APPLIED.get(not_applied, not_applied)}", style="yellow")
 
 
 def print_findings(discrepancies: Sequence[Mapping[str, Any]]) -> None:

@@ -1,46 +1,48 @@
 """`reconcile runs`: the recorded runs."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from reconciliation.adapters.database.runs import RunFilter, SqlRuns
-from reconciliation.cli.open_parts import Span, open_parts
+from reconciliation.bootstrap.desk import open_desk
+from reconciliation.cli.options import filter_options, filter_words, json_option, limit_option, rows_of, say_truncated
 from reconciliation.cli.output import print_json, print_line, print_table
-from reconciliation.domain.model.models import Outcome, Trigger
+from reconciliation.usecases.filters import RUN_FIELDS, run_filter
 
 SHORT_ID_DIGITS = 8
 
 
 @click.group()
 def runs() -> None:
-    """List and show the recorded runs, clean and incomplete ones too."""
+    """List and show the recorded runs."""
 
 
 @runs.command("list")
-@click.option("--account", "account_id", help="Only of this account.")
-@click.option("--outcome", type=click.Choice([outcome.value for outcome in Outcome]))
-@click.option("--trigger", type=click.Choice([trigger.value for trigger in Trigger]))
-@click.option("--since", type=Span(), help="Only of the last 8h, 2d ...")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="At most so many, newest first.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_(outcome: str | None, trigger: str | None, since: timedelta | None, **options: Any) -> None:
-    """List runs, the newest first."""
-    wanted = RunFilter(
-        account_id=options["account_id"],
-        outcome=None if outcome is None else Outcome(outcome),
-        trigger=None if trigger is None else Trigger(trigger),
-        since=None if since is None else datetime.now(UTC) - since,
-    )
-    with open_parts() as parts:
-        found = SqlRuns(parts.stores.engine).find(wanted, limit=options["limit"])
-    if options["as_json"]:
-        print_json({"runs": [_payload(run) for run in found]})
-        return
+@filter_options(RUN_FIELDS)
+@limit_option(50)
+@json_option("one object with `runs` and `truncated`")
+def list_(limit: int | str, as_json: bool, **options: Any) -> None:
+    """List the runs, the newest first: clean, with discrepancies, and incomplete."""
+    rows = rows_of(limit)
+    wanted = run_filter(filter_words(RUN_FIELDS, options), datetime.now(UTC))
+    with open_desk() as desk:
+        # One more than is shown: a count of all runs would read the whole table.
+        found = desk.runs.find(wanted, limit=None if rows is None else rows + 1)
+    truncated = rows is not None and len(found) > rows
+    found = found[:rows]
+    if as_json:
+        print_json({"runs": [_payload(run) for run in found], "truncated": truncated})
+    else:
+        _print_runs(found)
+    if truncated:
+        say_truncated(len(found), "runs")
+
+
+def _print_runs(found: list[Any]) -> None:
     print_table(
-        ("run", "account", "at", "trigger", "outcome", "changed no break", "findings", "positions", "ms"),
+        ("run", "account", "at", "trigger", "outcome", "not applied", "findings", "positions", "ms"),
         [
             (
                 run["run_id"].hex[:SHORT_ID_DIGITS],
@@ -60,11 +62,11 @@ def list_(outcome: str | None, trigger: str | None, since: timedelta | None, **o
 
 @runs.command()
 @click.argument("run_id")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option("one object with `run` and `findings`")
 def show(run_id: str, as_json: bool) -> None:
-    """Show one run with its findings. RUN_ID is its id or the beginning of it."""
-    with open_parts() as parts:
-        run, findings = SqlRuns(parts.stores.engine).show(run_id)
+    """Show one run with its findings. RUN_ID is its id, or the first digits of it."""
+    with open_desk() as desk:
+        run, findings = desk.runs.show(run_id)
     if as_json:
         print_json({"run": _payload(run), "findings": [_payload(found) for found in findings]})
         return

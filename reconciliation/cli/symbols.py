@@ -1,15 +1,12 @@
-"""`reconcile symbols ...`: the mapping of brokers' symbols to local ones."""
+"""`reconcile symbols`: which symbol of a broker is which symbol of the local book."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
 
-from reconciliation.adapters.books.symbol_file import read_symbol_mappings
-from reconciliation.adapters.database.symbols import SymbolStore
-from reconciliation.cli.open_parts import open_parts
+from reconciliation.bootstrap.desk import open_desk
+from reconciliation.cli.options import Day, json_option
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.domain.comparison.symbol_matching import ANY_BROKER, SymbolMapping, SymbolResolver
 from reconciliation.domain.model.instruments import common_form
@@ -18,32 +15,22 @@ from reconciliation.domain.model.models import AssetType
 _KINDS = click.Choice([kind.value for kind in AssetType])
 
 
-class Day(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
-    """A day as 2026-01-31."""
-
-    name = "day"
-
-    def convert(self, value: str | date, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a day: write it as 2026-01-31", param, ctx)
-
-
 @click.group()
 def symbols() -> None:
-    """Manage the mapping of brokers' symbols to local ones."""
+    """Map the symbols of brokers to the symbols of the local book."""
 
 
 @symbols.command()
 @click.argument("broker")
 @click.argument("broker_symbol")
 @click.argument("local_symbol")
-@click.option("--asset-type", type=_KINDS, help="Map only positions of this asset type.")
-@click.option("--from", "valid_from", type=Day(), help="First day, as 2026-01-31; default: no first day.")
-@click.option("--to", "valid_to", type=Day(), help="Last day, included; default: no last day.")
+@click.option("--asset-type", type=_KINDS, help="The mapping is only for positions of this asset type. Default: all.")
+@click.option(
+    "--from", "valid_from", type=Day(), help="The first day of the mapping, such as 2026-01-31. Default: no start date."
+)
+@click.option(
+    "--to", "valid_to", type=Day(), help="The last day of the mapping, such as 2026-01-31. Default: no end date."
+)
 def add(
     broker: str,
     broker_symbol: str,
@@ -53,9 +40,9 @@ def add(
     valid_from: date | None,
     valid_to: date | None,
 ) -> None:
-    """Map BROKER_SYMBOL of BROKER to LOCAL_SYMBOL.
+    """Map BROKER_SYMBOL of BROKER to LOCAL_SYMBOL of the local book.
 
-    BROKER is the name of a connection, or of a kind of broker such as alpaca; '*' means any.
+    BROKER is the name of a connection, or a kind of broker such as alpaca. '*' means any broker.
     """
     mapping = SymbolMapping(
         broker=broker,
@@ -65,27 +52,30 @@ def add(
         valid_from=valid_from,
         valid_to=valid_to,
     )
-    with _store() as store:
-        added = store.add([mapping])
+    with open_desk() as desk:
+        added = desk.symbols.add([mapping])
     print_line(f"{broker_symbol} of {broker} is {local_symbol}" + ("" if added else ": this was known already"))
 
 
 @symbols.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 def import_(file: Path) -> None:
-    """Add the mappings of FILE, a CSV: broker,broker_symbol,local_symbol[,asset_type,valid_from,valid_to]."""
-    mappings = read_symbol_mappings(file)
-    with _store() as store:
-        added = store.add(mappings)
-    print_line(f"added {added} of {len(mappings)} mappings; the others were known")
+    """Add the mappings in FILE.
+
+    FILE is CSV: broker,broker_symbol,local_symbol, and if needed asset_type,valid_from,valid_to.
+    """
+    with open_desk() as desk:
+        mappings = desk.read_symbol_file(file)
+        added = desk.symbols.add(mappings)
+    print_line(f"added {added} of {len(mappings)} mappings; the others are there already")
 
 
 @symbols.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print the mappings as JSON.")
+@json_option("a list of mappings")
 def list_(as_json: bool) -> None:
     """List every mapping with its number."""
-    with _store() as store:
-        found = store.all()
+    with open_desk() as desk:
+        found = desk.symbols.all()
     columns = ("number", "broker", "broker_symbol", "local_symbol", "asset_type", "valid_from", "valid_to")
     rows = [
         (
@@ -108,30 +98,34 @@ def list_(as_json: bool) -> None:
 @symbols.command()
 @click.argument("number", type=int)
 def remove(number: int) -> None:
-    """Remove the mapping with this NUMBER."""
-    with _store() as store:
-        store.remove(number)
+    """Remove a mapping. `reconcile symbols list` prints its NUMBER."""
+    with open_desk() as desk:
+        desk.symbols.remove(number)
     print_line(f"removed {number}")
 
 
 @symbols.command()
 @click.argument("symbol")
-@click.option("--broker", "brokers", multiple=True, help="Connection or kind of broker; may be given more than once.")
-@click.option("--asset-type", type=_KINDS, default=AssetType.STOCK.value, show_default=True)
-@click.option("--on", "day", type=Day(), help="Day of the mapping, as 2026-01-31; default: today.")
+@click.option(
+    "--broker", "brokers", multiple=True, help="A connection, or a kind of broker. You may repeat the option."
+)
+@click.option(
+    "--asset-type",
+    type=_KINDS,
+    default=AssetType.STOCK.value,
+    show_default=True,
+    help="The asset type of the position.",
+)
+@click.option(
+    "--on", "day", type=Day(), help="The day for which mappings are looked up, such as 2026-01-31. Default: today."
+)
 def resolve(symbol: str, brokers: tuple[str, ...], asset_type: str, day: date | None) -> None:
-    """Show which local symbol SYMBOL of a broker stands for: by a mapping, or by the way it is written."""
+    """Show which symbol of the local book a broker's SYMBOL is: by a mapping, or by its spelling."""
     kind = AssetType(asset_type)
-    with _store() as store:
-        resolver = SymbolResolver(mapping for _, mapping in store.all())
-    told = resolver.mapped(symbol, kind, brokers or (ANY_BROKER,), day or datetime.now(UTC).date())
-    if told is not None:
-        print_line(f"{symbol} is {told}, by the mapping table")
+    with open_desk() as desk:
+        resolver = SymbolResolver(mapping for _, mapping in desk.symbols.all())
+    mapped = resolver.mapped(symbol, kind, brokers or (ANY_BROKER,), day or datetime.now(UTC).date())
+    if mapped is not None:
+        print_line(f"{symbol} is {mapped}, by the mapping table")
     else:
         print_line(f"{symbol} has no mapping; it matches local symbols of the form {common_form(symbol, kind)}")
-
-
-@contextmanager
-def _store() -> Iterator[SymbolStore]:
-    with open_parts() as parts:
-        yield SymbolStore(parts.stores.engine)

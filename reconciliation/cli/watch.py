@@ -3,18 +3,19 @@
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 import click
 
-from reconciliation.adapters.redis.listener import ChannelListener, ChannelMessage
-from reconciliation.bootstrap import Bootstrap
+from reconciliation.bootstrap.desk import open_desk
+from reconciliation.cli.options import json_option
 from reconciliation.cli.output import print_json, print_line
 from reconciliation.cli.run_view import OUTCOME_STYLES, finding_line, sentence
 from reconciliation.errors import CoordinationError
 from reconciliation.messages.break_events import BREAK_CHANNEL, event_sentence
 from reconciliation.messages.runs import DISCREPANCY_CHANNEL, RESULT_CHANNEL
-from reconciliation.settings import load_settings
+from reconciliation.ports.publishing import ChannelListener, ChannelMessage
 
 LISTEN_SECONDS = 1.0
 RECONNECT_WAIT_SECONDS = 1.0
@@ -22,22 +23,24 @@ SEVERITY_STYLES: Mapping[str, str] = {"critical": "bold red", "warning": "yellow
 
 
 @click.command()
-@click.option("--account", help="Only this account.")
-@click.option("--findings-only", is_flag=True, help="Leave out the line of each run.")
-@click.option("--breaks", "only_breaks", is_flag=True, help="Events of breaks in place of findings and runs.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: channel and payload. For a pipe.")
-@click.option("--count", type=click.IntRange(min=1), help="End after so many runs, or events. Default: never.")
+@click.option("--account", help="Show only this account.")
+@click.option("--findings-only", is_flag=True, help="Show findings, and no line for each run.")
+@click.option("--breaks", "only_breaks", is_flag=True, help="Show events of breaks, in place of findings and runs.")
+@json_option("one object a line, with `channel` and `payload`,")
+@click.option(
+    "--count",
+    type=click.IntRange(min=1),
+    help="End after this number of runs, or of events with --breaks. Default: never.",
+)
 def watch(account: str | None, *, findings_only: bool, only_breaks: bool, as_json: bool, count: int | None) -> None:
     """Show findings and results live, until Ctrl-C.
 
-    A lost connection is said on stderr and made again; what was published meanwhile is not shown. Breaks that must
-    not be missed are in the stream `reconciliation:events`.
+    If the connection to Redis is lost, the command says so on stderr and connects again. It does not show what was
+    published meanwhile. A reader that must not miss an event reads the stream `reconciliation:events`.
     """
     channels = (BREAK_CHANNEL,) if only_breaks else (RESULT_CHANNEL, DISCREPANCY_CHANNEL)
-    parts = Bootstrap(load_settings())
-    listener = ChannelListener(parts.coordination.space, channels)
     runs = 0
-    try:
+    with open_desk() as desk, closing(desk.channel_listener(channels)) as listener:
         _connect(listener)
         while count is None or runs < count:
             message = _next(listener)
@@ -47,9 +50,6 @@ def watch(account: str | None, *, findings_only: bool, only_breaks: bool, as_jso
             runs += is_run or only_breaks
             if not (is_run and findings_only):
                 _show(message, as_json)
-    finally:
-        listener.close()
-        parts.close()
 
 
 def _next(listener: ChannelListener) -> ChannelMessage | None:

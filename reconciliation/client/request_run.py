@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciliation.adapters.celery.task_sender import TaskSender
-from reconciliation.adapters.redis.listener import ChannelListener, ChannelMessage
+from reconciliation.adapters.redis.listener import ChannelListener
+from reconciliation.bootstrap import Bootstrap
 from reconciliation.domain.model.runs import RunRequest
 from reconciliation.errors import CoordinationError, ReconciliationError, Unavailable
 from reconciliation.messages.runs import DISCREPANCY_CHANNEL, RESULT_CHANNEL
 from reconciliation.messages.tasks import RECONCILE_ACCOUNT
+from reconciliation.ports.publishing import ChannelMessage
+from reconciliation.usecases.run_on_demand import MESSAGE_MS
 
 #: Between two looks at Celery's own view of the task, which knows what the channels don't say.
 STATE_INTERVAL_SECONDS = 1.0
@@ -27,6 +30,18 @@ class EnqueuedRun:
 
     result: Mapping[str, Any]
     discrepancies: tuple[Mapping[str, Any], ...]
+
+
+def request_run(parts: Bootstrap, request: RunRequest, timeout_seconds: float) -> EnqueuedRun:
+    """Put a run on the queue, send the message that wakes a worker, and wait for the result.
+
+    Raises:
+        ReconciliationError: as `run_through_worker`.
+    """
+    with ChannelListener(parts.coordination.space, (RESULT_CHANNEL, DISCREPANCY_CHANNEL)) as listener:
+        # Recorded first: the message only brings a worker sooner.
+        parts.coordination.due_queue.enqueue([request], delay_ms=MESSAGE_MS)
+        return run_through_worker(parts.messaging.task_sender, listener, request, timeout_seconds)
 
 
 def run_through_worker(

@@ -1,10 +1,11 @@
 """How accounts are to be reconciled, and where that is known."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from reconciliation.domain.comparison.symbol_matching import SymbolResolver
+from reconciliation.domain.model.accounts import Connection, RegisteredAccount
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.errors import ReadError
 
@@ -46,3 +47,63 @@ class InFlightLimits(Protocol):
     """How many entries of a connection may be under way. Blocking."""
 
     def in_flight_limits(self) -> Mapping[str, int]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountFilter:
+    """Which accounts are meant; an empty one means all."""
+
+    account_ids: Collection[str] | None = None
+    labels: Collection[str] = ()
+    connection: str | None = None
+    enabled: bool | None = None
+
+
+class AccountRegistry(Protocol):
+    """The registered accounts. Blocking; every method raises StorageError when the database cannot be reached."""
+
+    def add(self, accounts: Iterable[RegisteredAccount]) -> None:
+        """Register new accounts, all or none.
+
+        Raises:
+            InvalidInputError: one is registered already, or named twice.
+        """
+        ...
+
+    def put(self, accounts: Iterable[RegisteredAccount]) -> tuple[int, int]:
+        """Register accounts or replace them whole; return how many were added and how many changed."""
+        ...
+
+    def change(self, which: AccountFilter, **changes: Any) -> int:
+        """Give the accounts these values; return how many are different now.
+
+        Raises:
+            InvalidInputError: a value cannot be accepted, or a named account is not registered.
+        """
+        ...
+
+    def find(self, which: AccountFilter) -> Sequence[RegisteredAccount]: ...
+
+    def find_ids(self, which: AccountFilter) -> Sequence[str]: ...
+
+
+class ConnectionRegistry(Protocol):
+    """The registered connections. Blocking; every method raises StorageError when the database cannot be reached."""
+
+    def add(self, connection: Connection) -> None:
+        """Register a connection.
+
+        Raises:
+            InvalidInputError: there is one of that name.
+        """
+        ...
+
+    def replace(self, connection: Connection) -> None:
+        """Replace a connection whole.
+
+        Raises:
+            InvalidInputError: there is none of that name.
+        """
+        ...
+
+    def get(self, name: str) -> Connection | None: ...

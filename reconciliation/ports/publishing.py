@@ -52,3 +52,25 @@ class EventStream(Protocol):
             CoordinationError: some may have been taken.
         """
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelMessage:
+    """One message: the name of its channel, and its payload."""
+
+    channel: str
+    payload: dict[str, Any]
+
+
+class ChannelListener(Protocol):
+    """Hears what is published to some channels. Blocking; every method but `close` may raise CoordinationError."""
+
+    def reconnect(self) -> None:
+        """Subscribe again, and return when every channel is confirmed."""
+        ...
+
+    def listen(self, timeout_seconds: float) -> ChannelMessage | None:
+        """Return the next message; None if there was none within `timeout_seconds`."""
+        ...
+
+    def close(self) -> None: ...

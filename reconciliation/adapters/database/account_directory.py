@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from reconciliation.adapters.database.registry import AccountFilter, Registry
+from reconciliation.adapters.database.registry import Registry
 from reconciliation.domain.model.accounts import DEFAULT_CONNECTION, RegisteredAccount
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.errors import BadData, InvalidInputError, ReadError
-from reconciliation.ports.accounts import AccountPlan
+from reconciliation.ports.accounts import AccountFilter, AccountPlan
 
 
 class BrokerNames(Protocol):

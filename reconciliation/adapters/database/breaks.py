@@ -1,23 +1,20 @@
 """Breaks as people work them: found, shown with their history, and changed by hand."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Select, select
+from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
 from reconciliation.adapters.database.account_lock import lock_accounts, save_accounts
 from reconciliation.adapters.database.bulk_rows import insert_rows, upsert_rows
 from reconciliation.adapters.database.engine import read_transaction, write_transaction
 from reconciliation.adapters.database.ledger_rows import break_of, break_row, change_of, change_row
 from reconciliation.adapters.database.tables.ledger import BreakEventRow, BreakRow, DiscrepancyRow
+from reconciliation.adapters.database.tables.registry import AccountLabelRow, AccountRow
 from reconciliation.domain.breaks.actions import BreakAction, act
-from reconciliation.domain.breaks.break_ import Break, BreakChange
+from reconciliation.domain.breaks.break_ import Break
 from reconciliation.domain.breaks.states import BreakState
-from reconciliation.domain.model.models import DiscrepancySeverity, DiscrepancyType
 from reconciliation.errors import InvalidInputError
+from reconciliation.ports.breaks import BreakFile, BreakFilter, Sighting
 
 #: The last sightings that are shown with a break.
 SIGHTINGS_SHOWN = 10
@@ -26,40 +23,8 @@ SHORTEST_ID = 4
 _ID_DIGITS = 32
 
 _TABLE = BreakRow.__table__
-_LIVE = [state.value for state in BreakState if state is not BreakState.RESOLVED]
-
-
-@dataclass(frozen=True, kw_only=True)
-class BreakFilter:
-    """Which breaks are asked for. None: any; `states` empty: all that are not resolved."""
-
-    account_id: str | None = None
-    symbol: str | None = None
-    type: DiscrepancyType | None = None
-    severity: DiscrepancySeverity | None = None
-    states: tuple[BreakState, ...] = ()
-    assignee: str | None = None
-    first_seen_before: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sighting:
-    """One finding of one run."""
-
-    run_id: UUID
-    timestamp: datetime
-    local_value: Decimal | None
-    broker_value: Decimal | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class BreakFile:
-    """One break with all that is kept of it."""
-
-    case: Break
-    history: tuple[BreakChange, ...]
-    #: The newest first.
-    sightings: tuple[Sighting, ...]
+#: States of breaks that are not resolved.
+LIVE = [state.value for state in BreakState if state is not BreakState.RESOLVED]
 
 
 class SqlBreaks:
@@ -68,15 +33,25 @@ class SqlBreaks:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def find(self, wanted: BreakFilter, *, limit: int) -> list[Break]:
-        """Return breaks, those seen first first.
+    def find(self, wanted: BreakFilter, *, limit: int | None) -> list[Break]:
+        """Return breaks, the oldest first; None: all.
 
         Raises:
             StorageError: the database cannot be reached.
         """
-        statement = _filtered(wanted).order_by(_TABLE.c.first_seen_at, _TABLE.c.break_id).limit(limit)
+        oldest_first = select(_TABLE).where(*conditions(wanted)).order_by(_TABLE.c.first_seen_at, _TABLE.c.break_id)
         with read_transaction(self._engine) as connection:
-            return [break_of(row) for row in connection.execute(statement).mappings()]
+            return [break_of(row) for row in connection.execute(oldest_first.limit(limit)).mappings()]
+
+    def count(self, wanted: BreakFilter) -> int:
+        """Return how many breaks there are.
+
+        Raises:
+            StorageError: the database cannot be reached.
+        """
+        with read_transaction(self._engine) as connection:
+            counted = select(func.count()).select_from(_TABLE).where(*conditions(wanted))
+            return int(connection.execute(counted).scalar_one())
 
     def show(self, break_id: str) -> BreakFile:
         """Return one break with its history and last sightings, by its id or a clear beginning of it.
@@ -122,22 +97,34 @@ class SqlBreaks:
         return case
 
 
-def _filtered(wanted: BreakFilter) -> Select[Any]:
-    states = [state.value for state in wanted.states] or _LIVE
-    statement = select(_TABLE).where(_TABLE.c.state.in_(states))
-    equal = {
-        _TABLE.c.account_id: wanted.account_id,
-        _TABLE.c.symbol: wanted.symbol,
-        _TABLE.c.type: None if wanted.type is None else wanted.type.value,
-        _TABLE.c.severity: None if wanted.severity is None else wanted.severity.value,
-        _TABLE.c.assignee: wanted.assignee,
-    }
-    for column, value in equal.items():
-        if value is not None:
-            statement = statement.where(column == value)
+def conditions(wanted: BreakFilter) -> list[ColumnElement[bool]]:
+    """Return what the rows of the wanted breaks have in common."""
+    columns = _TABLE.c
+    found: list[ColumnElement[bool]] = [columns.state.in_([state.value for state in wanted.states] or LIVE)]
+    for column, values in (
+        (columns.account_id, wanted.account_ids),
+        (columns.symbol, wanted.symbols),
+        (columns.type, [kind.value for kind in wanted.types]),
+        (columns.severity, [severity.value for severity in wanted.severities]),
+        (columns.assignee, wanted.assignees),
+    ):
+        if values:
+            found.append(column.in_(values))
+    if wanted.connections:
+        connected = select(AccountRow.account_id).where(AccountRow.connection.in_(wanted.connections))
+        found.append(columns.account_id.in_(connected))
+    for label in wanted.labels:
+        labelled = select(AccountLabelRow.account_id).where(AccountLabelRow.label == label)
+        found.append(columns.account_id.in_(labelled))
+    if wanted.symbol_part:
+        found.append(func.lower(columns.symbol).contains(wanted.symbol_part.lower(), autoescape=True))
+    if wanted.unassigned:
+        found.append(columns.assignee.is_(None))
     if wanted.first_seen_before is not None:
-        statement = statement.where(_TABLE.c.first_seen_at < wanted.first_seen_before)
-    return statement
+        found.append(columns.first_seen_at < wanted.first_seen_before)
+    if wanted.first_seen_since is not None:
+        found.append(columns.first_seen_at >= wanted.first_seen_since)
+    return found
 
 
 def _by_id(connection: Connection, break_id: str) -> Break:

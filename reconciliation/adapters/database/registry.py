@@ -6,7 +6,7 @@ one row that holds the revision until it commits: whoever sees revision 7 has se
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,7 @@ from reconciliation.domain.model.accounts import (
     rules_from_json,
 )
 from reconciliation.errors import InvalidInputError
+from reconciliation.ports.accounts import AccountFilter
 
 #: Rows or parameters in one statement; SQLite allows 32,766 parameters.
 CHUNK_ROWS = 500
@@ -48,16 +49,6 @@ _PLAIN_COLUMNS = (
     "read_timeout_seconds",
     "currency",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class AccountFilter:
-    """Which accounts are meant; an empty one means all."""
-
-    account_ids: Collection[str] | None = None
-    labels: Collection[str] = ()
-    connection: str | None = None
-    enabled: bool | None = None
 
 
 class Registry:

@@ -1,8 +1,6 @@
 """Recorded runs: to look at, and to ask before an attempt is repeated whose first one may have been recorded."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,21 +10,15 @@ from reconciliation.adapters.database.breaks import id_range
 from reconciliation.adapters.database.bulk_rows import is_among
 from reconciliation.adapters.database.engine import read_transaction
 from reconciliation.adapters.database.tables.ledger import DiscrepancyRow, RunRow
-from reconciliation.domain.model.models import Outcome, Trigger
+from reconciliation.domain.model.models import Outcome
 from reconciliation.errors import InvalidInputError
+from reconciliation.ports.runs import RunFilter
 
 _RUNS = RunRow.__table__
 _FINDINGS = DiscrepancyRow.__table__
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunFilter:
-    """Which runs are asked for. None: any."""
-
-    account_id: str | None = None
-    outcome: Outcome | None = None
-    trigger: Trigger | None = None
-    since: datetime | None = None
+_OUTCOMES = select(_RUNS.c.run_id, _RUNS.c.outcome)
+#: Ids in one statement; SQLite allows 32,766 parameters.
+CHUNK_ROWS = 500
 
 
 class SqlRuns:
@@ -35,19 +27,20 @@ class SqlRuns:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def find(self, wanted: RunFilter, *, limit: int) -> list[Mapping[str, Any]]:
-        """Return runs, the newest first.
+    def find(self, wanted: RunFilter, *, limit: int | None) -> list[Mapping[str, Any]]:
+        """Return runs, the newest first; None: all.
 
         Raises:
             StorageError: the database cannot be reached.
         """
         statement = select(_RUNS).order_by(_RUNS.c.timestamp.desc()).limit(limit)
-        if wanted.account_id is not None:
-            statement = statement.where(_RUNS.c.account_id == wanted.account_id)
-        if wanted.outcome is not None:
-            statement = statement.where(_RUNS.c.outcome == wanted.outcome.value)
-        if wanted.trigger is not None:
-            statement = statement.where(_RUNS.c.trigger == wanted.trigger.value)
+        for column, values in (
+            (_RUNS.c.account_id, wanted.account_ids),
+            (_RUNS.c.outcome, [outcome.value for outcome in wanted.outcomes]),
+            (_RUNS.c.trigger, [trigger.value for trigger in wanted.triggers]),
+        ):
+            if values:
+                statement = statement.where(column.in_(values))
         if wanted.since is not None:
             statement = statement.where(_RUNS.c.timestamp >= wanted.since)
         with read_transaction(self._engine) as connection:
@@ -71,6 +64,28 @@ class SqlRuns:
             run = dict(rows[0])
             findings = select(_FINDINGS).where(_FINDINGS.c.run_id == run["run_id"]).order_by(_FINDINGS.c.id)
             return run, [dict(row) for row in connection.execute(findings).mappings()]
+
+    def outcomes(self, run_ids: Sequence[UUID]) -> dict[UUID, str]:
+        """Return the outcomes of those runs that are recorded.
+
+        Raises:
+            StorageError: the database cannot be reached.
+        """
+        found: dict[UUID, str] = {}
+        with read_transaction(self._engine) as connection:
+            for first in range(0, len(run_ids), CHUNK_ROWS):
+                chunk = is_among(_RUNS.c.run_id, run_ids[first : first + CHUNK_ROWS], connection)
+                found.update((row.run_id, row.outcome) for row in connection.execute(_OUTCOMES.where(chunk)))
+        return found
+
+    def why_not_applied(self, run_id: UUID) -> str | None:
+        """Return why a recorded run changed no break; None: it was applied, or is not recorded.
+
+        Raises:
+            StorageError: the database cannot be reached.
+        """
+        with read_transaction(self._engine) as connection:
+            return connection.scalar(select(_RUNS.c.not_applied).where(_RUNS.c.run_id == run_id))
 
 
 class SqlRecordedRuns:

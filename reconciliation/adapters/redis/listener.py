@@ -3,23 +3,15 @@
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from reconciliation.adapters.redis.space import RedisSpace
 from reconciliation.errors import CoordinationError
+from reconciliation.ports.publishing import ChannelMessage
 
 SUBSCRIBE_TIMEOUT_SECONDS = 5.0
 POLL_SECONDS = 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChannelMessage:
-    """One message: the channel's name and what was said."""
-
-    channel: str
-    payload: dict[str, Any]
 
 
 class ChannelListener:

@@ -12,10 +12,10 @@ from reconciliation.errors import InvalidInputError
 
 @dataclass(frozen=True, kw_only=True)
 class BreakAction:
-    """One wish of one person."""
+    """What one person wants to do to one break."""
 
     kind: BreakEventKind
-    #: Who wants it; kept in the history.
+    #: The person's name, kept in the history.
     actor: str
     at: datetime
     note: str | None = None
@@ -35,7 +35,7 @@ class BreakAction:
         if self.kind not in MANUAL:
             raise InvalidInputError(f"{self.kind.value!r} is not an action of a person but of a run")
         if not self.actor.strip():
-            raise InvalidInputError("every change of a break needs a name: say who you are")
+            raise InvalidInputError("every change of a break needs a name: give --by, or set RECONCILIATION_ACTOR")
         if self.kind is BreakEventKind.SNOOZED and self.until is None:
             raise InvalidInputError("a snooze needs a time at which it ends")
         if self.until is not None and self.until <= self.at:

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from reconciliation.adapters.database.registry import AccountFilter
 from reconciliation.domain.model.runs import utc_now
+from reconciliation.ports.accounts import AccountFilter
 from tests.acceptance.schedule.site import Site, missed
 from tests.support.processes import Processes
 from tests.support.waiting import wait_for

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import text
 
+from reconciliation.adapters.database.engine import write_transaction
 from reconciliation.cli import cli
 from reconciliation.domain.model.models import DiscrepancyType
 from tests.builders.ledger import T0, failed_run, finding, run
@@ -174,3 +176,64 @@ def test_ageing_counts_by_account_type_severity_and_age(reconcile: Command, book
         ("quantity_mismatch", 2),
     ]
     assert reconcile("report", "ageing").stdout.endswith("9 breaks are not resolved\n")
+
+
+@pytest.mark.parametrize("book", ["postgres_url"], indirect=True)
+def test_a_committed_action_succeeds_although_its_event_cannot_be_published_yet(reconcile: Command, book: Book) -> None:
+    case_id = break_id(reconcile)
+    with write_transaction(book.engine) as db:  # the outbox accepts events, and none can be taken out
+        db.execute(
+            text(
+                "CREATE FUNCTION keep_events() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION 'out of time' USING ERRCODE = '57014'; END $$"
+            )
+        )
+        db.execute(text("CREATE TRIGGER keep BEFORE DELETE ON outbox EXECUTE FUNCTION keep_events()"))
+    result = reconcile("breaks", "ack", case_id, "--by", "ann")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "acknowledged: A AAPL quantity_mismatch, now acknowledged\n"
+    assert "acknowledged" in book.events()
+
+
+@both_databases
+def test_a_list_that_is_cut_says_so_and_all_can_be_had(reconcile: Command) -> None:
+    cut = reconcile("breaks", "list", "--json", "--limit", "2")
+    payload = json.loads(cut.stdout)
+    assert (len(payload["breaks"]), payload["total"], payload["truncated"]) == (2, 3, True)
+    assert cut.stderr == "Only 2 of 3 breaks are shown: use a filter, or --limit all.\n"
+    for limit in ("0", "all", "3"):
+        whole = reconcile("breaks", "list", "--json", "--limit", limit)
+        assert (len(json.loads(whole.stdout)["breaks"]), json.loads(whole.stdout)["truncated"]) == (3, False)
+        assert whole.stderr == ""
+    runs = reconcile("runs", "list", "--json", "--limit", "1")
+    assert (len(json.loads(runs.stdout)["runs"]), json.loads(runs.stdout)["truncated"]) == (1, True)
+    assert "Only 1 runs are shown" in runs.stderr
+
+
+@both_databases
+def test_one_text_filters_as_the_options_do(reconcile: Command) -> None:
+    reconcile("accounts", "add", "A", "--label", "desk 1")
+    text = "state=open,acknowledged severity=critical account=A label='desk 1' connection=default symbol_part=usd"
+    assert [case["symbol"] for case in listed(reconcile, "--filter", text)] == ["BTC/USD"]
+    assert listed(reconcile, "--label", "desk 2") == listed(reconcile, "--connection", "other") == []
+    assert len(listed(reconcile, "--unassigned", "--since", "1h", "--symbol", "AAPL", "--symbol", "BTC/USD")) == 2
+    assert listed(reconcile, "--symbol-part", "%") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--filter", "colour=red"], "'colour' is not a field of this filter; fields are: account,"),
+        (["--filter", "state"], "is not FIELD=VALUE"),
+        (["--filter", "state=opened"], "'opened' is not a state; it is one of: suspected, open,"),
+        (["--filter", "label='x"], "cannot be read"),
+        (["--since", "9999999w"], "is too long a time"),
+        (["--since", "soon"], "is not a length of time"),
+        (["--older-than", "1h", "--filter", "older_than=2h"], "twice"),
+        (["--limit", "-1"], "is not a number of rows"),
+    ],
+)
+def test_a_filter_that_cannot_be_read_is_a_sentence(reconcile: Command, words: list[str], sentence: str) -> None:
+    result = reconcile("breaks", "list", *words)
+    assert result.exit_code == 2
+    assert sentence in result.stderr

@@ -55,6 +55,8 @@ def test_a_run_here_is_published_and_its_outcome_is_the_exit_status(reconcile, r
     assert heard == said
     assert said["context"] == {"by": "me"}
     assert said["error"]["side"] == "local"
+    assert json.loads(made.stdout)["not_applied"] == "incomplete"
+    assert "no break was changed: one side could not be read" in reconcile("run", "A-1").stdout
 
 
 @pytest.mark.parametrize("arguments", [("run", "A-1"), ("run", "A-1", "--enqueue")])

@@ -44,7 +44,7 @@ def test_a_csv_file_adds_and_replaces_accounts(reconcile, tmp_path: Path) -> Non
     file = tmp_path / "accounts.csv"
     file.write_text("account_id,interval_seconds,labels,enabled\nA,60,eu desk-1,true\nB,,,no\n")
     assert "2 accounts added, 0 changed" in reconcile("accounts", "import", str(file)).stdout
-    assert "0 accounts added, 0 changed, 2 as they were" in reconcile("accounts", "import", str(file)).stdout
+    assert "0 accounts added, 0 changed, 2 unchanged" in reconcile("accounts", "import", str(file)).stdout
     assert [account["account_id"] for account in listed(reconcile, "--label", "eu", "--enabled")] == ["A"]
 
 
@@ -86,7 +86,7 @@ def test_connections_keep_references_and_never_secrets(reconcile) -> None:
 def test_the_status_tells_what_waits(reconcile, redis_client: redis.Redis) -> None:
     reconcile("accounts", "add", "A", "B", "--label", "eu")
     assert "being filled" in reconcile("schedule", "status").stdout
-    assert "2 runs asked for" in reconcile("sweep", "--label", "eu", "--no-wait").stdout
+    assert "2 runs requested" in reconcile("sweep", "--label", "eu", "--no-wait").stdout
 
     status = json.loads(reconcile("schedule", "status", "--json").stdout)
     assert (status["registered"], status["requested"]) == (2, 2)

@@ -11,13 +11,14 @@ from sqlalchemy import Engine, func, insert, select
 from reconciliation.adapters.books.csv import read_book
 from reconciliation.adapters.database.engine import build_engine, read_transaction, write_transaction
 from reconciliation.adapters.database.local_book import SqlBook
-from reconciliation.adapters.database.registry import AccountFilter, Registry
+from reconciliation.adapters.database.registry import Registry
 from reconciliation.adapters.database.tables.local_book import Account, Position
 from reconciliation.cli import cli
 from reconciliation.domain.model.snapshots import LocalSnapshot
 from reconciliation.errors import InvalidInputError
 from reconciliation.operations import import_book as csv_import
 from reconciliation.operations.import_book import import_book
+from reconciliation.ports.accounts import AccountFilter
 
 HEADER = "account_id,symbol,asset_type,quantity,avg_cost\n"
 

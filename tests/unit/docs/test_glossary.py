@@ -29,6 +29,7 @@ async untimed unusable utc value verdict view waiting wanted watch window
 messaging
 asked figure own
 announcement applied effect shared tally
+history management work
 """
 
 

@@ -7,11 +7,12 @@ import pytest
 
 from reconciliation.adapters.database.connections import ConnectionStore
 from reconciliation.adapters.database.engine import build_engine, write_transaction
-from reconciliation.adapters.database.registry import AccountFilter, Registry, next_revision
+from reconciliation.adapters.database.registry import Registry, next_revision
 from reconciliation.domain.model.accounts import Connection, RegisteredAccount
 from reconciliation.domain.model.runs import utc_now
 from reconciliation.domain.model.tolerance import Tolerance, ToleranceRule
 from reconciliation.errors import InvalidInputError
+from reconciliation.ports.accounts import AccountFilter
 
 ALL = AccountFilter()
 

@@ -7,11 +7,12 @@ import pytest
 import redis
 
 from reconciliation.adapters.database.engine import build_engine
-from reconciliation.adapters.database.registry import AccountFilter, Registry
+from reconciliation.adapters.database.registry import Registry
 from reconciliation.adapters.redis.account_mirror import AccountMirror
 from reconciliation.adapters.redis.due_queue import DueQueue
 from reconciliation.domain.model.accounts import RegisteredAccount
 from reconciliation.domain.model.models import ReconciliationConfig
+from reconciliation.ports.accounts import AccountFilter
 from tests.support.spaces import space_of
 
 NOW_MS = 1_700_000_000_000

@@ -277,7 +277,7 @@ def test_a_rule_or_action_that_cannot_work_is_refused() -> None:
         (BreakEventKind.ACCEPTED, {}, "note"),
         (BreakEventKind.ASSIGNED, {}, "name of a person"),
         (BreakEventKind.OPENED, {}, "of a run"),
-        (BreakEventKind.RESOLVED, {"actor": " "}, "who you are"),
+        (BreakEventKind.RESOLVED, {"actor": " "}, "needs a name"),
     ):
         with pytest.raises(InvalidInputError, match=words):
             BreakAction(**{"kind": kind, "actor": "ann", "at": after(0), **values})

@@ -1,0 +1,144 @@
+"""What people use through the command line, the HTTP API and the page: use cases and read ports."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from reconciliation.adapters.books.symbol_file import read_symbol_mappings
+from reconciliation.adapters.brokers.host.registry import broker_names
+from reconciliation.adapters.database.ageing import SqlAgeing
+from reconciliation.adapters.database.breaks import SqlBreaks
+from reconciliation.adapters.database.migrate import pending, upgrade
+from reconciliation.adapters.database.retention import Pruned, count_old, prune
+from reconciliation.adapters.database.runs import SqlRuns
+from reconciliation.adapters.database.symbols import SymbolStore
+from reconciliation.adapters.redis.due_status import ScheduleStatus, read_status
+from reconciliation.adapters.redis.fill_status import FillStatus, read_fill_status
+from reconciliation.adapters.redis.fill_stream import FillStream
+from reconciliation.adapters.redis.listener import ChannelListener
+from reconciliation.bootstrap.bootstrap import Bootstrap, open_parts
+from reconciliation.domain.comparison.symbol_matching import SymbolMapping
+from reconciliation.domain.model.models import ReconciliationResult
+from reconciliation.domain.model.runs import RunRequest
+from reconciliation.settings import Settings
+from reconciliation.usecases.manage_accounts import AccountManagement
+from reconciliation.usecases.manage_connections import ConnectionManagement
+from reconciliation.usecases.request_runs import RunRequests
+from reconciliation.usecases.work_breaks import BreakWork
+
+
+@contextmanager
+def open_desk(settings: Settings | None = None) -> "Iterator[Desk]":
+    """Open the parts of this process for people, and close them at the end.
+
+    Raises:
+        ConfigurationError: the settings of the environment cannot work as written.
+    """
+    with open_parts(settings) as parts:
+        yield Desk(parts)
+
+
+class Desk:
+    """Builds each part at first use; `parts` opens and closes what they need."""
+
+    def __init__(self, parts: Bootstrap) -> None:
+        self.parts = parts
+
+    @property
+    def settings(self) -> Settings:
+        return self.parts.settings
+
+    @cached_property
+    def breaks(self) -> SqlBreaks:
+        return SqlBreaks(self.parts.stores.engine)
+
+    @cached_property
+    def break_work(self) -> BreakWork:
+        return BreakWork(breaks=self.breaks, follow_up=self.parts.run_follow_up)
+
+    @cached_property
+    def ageing(self) -> SqlAgeing:
+        return SqlAgeing(self.parts.stores.engine)
+
+    @cached_property
+    def runs(self) -> SqlRuns:
+        return SqlRuns(self.parts.stores.engine)
+
+    @cached_property
+    def run_requests(self) -> RunRequests:
+        return RunRequests(registry=self.parts.stores.registry, queue=self.parts.coordination.due_queue, runs=self.runs)
+
+    @cached_property
+    def accounts(self) -> AccountManagement:
+        return AccountManagement(
+            registry=self.parts.stores.registry,
+            find_connection=self.parts.stores.connection_definitions.get,
+            defaults=self.parts.default_config,
+        )
+
+    @cached_property
+    def connections(self) -> ConnectionManagement:
+        return ConnectionManagement(connections=self.parts.stores.connection_store, broker_names=broker_names)
+
+    @cached_property
+    def symbols(self) -> SymbolStore:
+        return SymbolStore(self.parts.stores.engine)
+
+    def read_symbol_file(self, path: Path) -> list[SymbolMapping]:
+        """Return the mappings in a CSV file.
+
+        Raises:
+            InvalidInputError: the file is not as it should be; the message names file, line and column.
+        """
+        return read_symbol_mappings(path)
+
+    def schedule_status(self) -> ScheduleStatus:
+        """Return how the due-queue stands.
+
+        Raises:
+            CoordinationError: Redis cannot be reached.
+        """
+        return read_status(self.parts.coordination.space)
+
+    def fill_status(self) -> FillStatus:
+        """Return how the fill windows stand.
+
+        Raises:
+            CoordinationError: Redis cannot be reached.
+        """
+        return read_fill_status(self.parts.coordination.space, self.parts.coordination.fill_windows)
+
+    def fill_stream(self, stream: str, *, group: str, consumer: str) -> FillStream:
+        """Return a consumer's view of a Redis Stream of fills."""
+        return FillStream(self.parts.coordination.space, stream=stream, group=group, consumer=consumer)
+
+    def channel_listener(self, channels: Sequence[str]) -> ChannelListener:
+        """Return a listener that is not subscribed yet; the caller closes it."""
+        return ChannelListener(self.parts.coordination.space, channels)
+
+    def reconcile(self, request: RunRequest) -> ReconciliationResult:
+        """Make one run in this process. The parts cannot be used for another run afterwards.
+
+        Raises:
+            StorageError, CoordinationError: the run could not be recorded or published.
+        """
+        [result] = self.parts.run(self.parts.reconciler.reconcile([request]))
+        return result
+
+    def missing_migrations(self) -> list[str]:
+        """Return the names of the migrations that the database lacks."""
+        return pending(self.parts.stores.engine)
+
+    def migrate(self) -> list[str]:
+        """Apply every missing migration, and return their names."""
+        return upgrade(self.parts.stores.engine)
+
+    def count_old(self, before: datetime) -> Pruned:
+        """Return how much `prune` would delete."""
+        return count_old(self.parts.stores.engine, before)
+
+    def prune(self, before: datetime, *, on_deleted: Callable[[int], object]) -> Pruned:
+        """Delete runs and resolved breaks that are older than a time."""
+        return prune(self.parts.stores.engine, before, on_deleted=on_deleted)

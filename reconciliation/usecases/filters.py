@@ -1,0 +1,220 @@
+"""Filters as text, the same on the command line, in a URL and in a file: `state=open,acknowledged severity=critical`.
+
+Each list has one table of its fields. Adding a field is a row there and an attribute of the filter.
+"""
+
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from reconciliation.domain.breaks.states import BreakState
+from reconciliation.domain.model.models import DiscrepancySeverity, DiscrepancyType, Outcome, Trigger
+from reconciliation.errors import InvalidInputError
+from reconciliation.ports.accounts import AccountFilter
+from reconciliation.ports.breaks import BreakFilter
+from reconciliation.ports.runs import RunFilter
+
+MAX_VALUE_CHARACTERS = 256
+MAX_VALUES = 1000
+MAX_SPAN_DIGITS = 8
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_TRUE, _FALSE = ("yes", "true", "1"), ("no", "false", "0")
+
+
+def read_span(text: str) -> timedelta:
+    """Return a length of time such as 90d, 8h or 30m.
+
+    Raises:
+        InvalidInputError: it is not one.
+    """
+    number, unit = text[:-1], text[-1:]
+    digits = number.isascii() and number.isdigit() and len(number) <= MAX_SPAN_DIGITS
+    if unit not in _UNITS or not digits or int(number) == 0:
+        raise InvalidInputError(f"{text!r} is not a length of time: write a number and s, m, h, d or w, such as 90d")
+    return timedelta(seconds=int(number) * _UNITS[unit])
+
+
+def read_moment(text: str, moment_of: Callable[[timedelta], datetime]) -> datetime:
+    """Return a point in time: ISO 8601 (UTC where no offset is given), or what `moment_of` makes of a span.
+
+    Raises:
+        InvalidInputError: it is neither.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        span = read_span(text)
+        try:
+            return moment_of(span)
+        except OverflowError:
+            raise InvalidInputError(f"{text!r} is too long a time") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One field of a filter: what it means, and how its text is read at a given time."""
+
+    help: str
+    #: The attribute of the filter.
+    attribute: str
+    read: Callable[[str, datetime], Any] = lambda text, _now: text
+    #: The words that are allowed; several may stand in one text, with commas.
+    choices: tuple[str, ...] = ()
+    #: Whether several values mean "any of these"; for labels, "all of these".
+    is_list: bool = True
+    #: Yes or no. On the command line it is a flag, and `opposite` is the flag that means no.
+    is_flag: bool = False
+    opposite: str | None = None
+    #: What stands for the value in help texts.
+    shown: str = "TEXT"
+
+
+def _words(kind: type[Enum], attribute: str, help_text: str) -> Field:
+    choices = tuple(str(member.value) for member in kind)
+    return Field(help=help_text, attribute=attribute, read=lambda text, _now: kind(text), choices=choices)
+
+
+def _yes_or_no(text: str, _now: datetime) -> bool:
+    if text.lower() not in (*_TRUE, *_FALSE):
+        raise InvalidInputError(f"{text!r} is neither yes nor no")
+    return text.lower() in _TRUE
+
+
+def _ago(text: str, now: datetime) -> datetime:
+    return read_moment(text, lambda span: now - span)
+
+
+_ACCOUNT = Field(help="Show only this account.", attribute="account_ids", shown="ID")
+_CONNECTION = Field(help="Show only accounts of this connection.", attribute="connections", shown="NAME")
+_LABEL = Field(help="Show only accounts that have this label.", attribute="labels", shown="NAME")
+
+BREAK_FIELDS: Mapping[str, Field] = {
+    "account": _ACCOUNT,
+    "connection": _CONNECTION,
+    "label": _LABEL,
+    "symbol": Field(help="Show only this symbol.", attribute="symbols"),
+    "symbol_part": Field(
+        help="Show only symbols that contain this text, in upper or lower case.", attribute="symbol_part", is_list=False
+    ),
+    "type": _words(DiscrepancyType, "types", "Show only this type of difference."),
+    "severity": _words(DiscrepancySeverity, "severities", "Show only this severity."),
+    "state": _words(BreakState, "states", "Show only this state. Default: every state but resolved."),
+    "assignee": Field(help="Show only breaks assigned to this person.", attribute="assignees", shown="NAME"),
+    "unassigned": Field(
+        help="Show only breaks that nobody is assigned to.",
+        attribute="unassigned",
+        read=_yes_or_no,
+        is_list=False,
+        is_flag=True,
+    ),
+    "older_than": Field(
+        help="Show only breaks first seen before this time: a span such as 2d, or a date.",
+        attribute="first_seen_before",
+        read=_ago,
+        is_list=False,
+        shown="TIME",
+    ),
+    "since": Field(
+        help="Show only breaks first seen after this time: a span such as 8h, or a date.",
+        attribute="first_seen_since",
+        read=_ago,
+        is_list=False,
+        shown="TIME",
+    ),
+}
+
+RUN_FIELDS: Mapping[str, Field] = {
+    "account": _ACCOUNT,
+    "outcome": _words(Outcome, "outcomes", "Show only runs with this outcome."),
+    "trigger": _words(Trigger, "triggers", "Show only runs with this trigger."),
+    "since": Field(
+        help="Show only runs that began after this time: a span such as 8h, or a date.",
+        attribute="since",
+        read=_ago,
+        is_list=False,
+        shown="TIME",
+    ),
+}
+
+ACCOUNT_FIELDS: Mapping[str, Field] = {
+    "label": _LABEL,
+    "connection": Field(help=_CONNECTION.help, attribute="connection", is_list=False, shown="NAME"),
+    "enabled": Field(
+        help="Show only accounts that are enabled, or only those that are disabled.",
+        attribute="enabled",
+        read=_yes_or_no,
+        is_list=False,
+        is_flag=True,
+        opposite="disabled",
+    ),
+}
+
+
+def break_filter(words: Iterable[tuple[str, str]], now: datetime) -> BreakFilter:
+    """Return the filter that pairs of field and value describe.
+
+    Raises:
+        InvalidInputError: a field is not known, or its value cannot be read; the sentence names both.
+    """
+    return BreakFilter(**_read(BREAK_FIELDS, words, now))
+
+
+def run_filter(words: Iterable[tuple[str, str]], now: datetime) -> RunFilter:
+    """Return the filter of runs; as `break_filter`."""
+    return RunFilter(**_read(RUN_FIELDS, words, now))
+
+
+def account_filter(words: Iterable[tuple[str, str]], now: datetime) -> AccountFilter:
+    """Return the filter of accounts; as `break_filter`."""
+    return AccountFilter(**_read(ACCOUNT_FIELDS, words, now))
+
+
+def split_words(text: str) -> list[tuple[str, str]]:
+    """Return the pairs of a filter in one text, such as `state=open label="desk 1"`.
+
+    Raises:
+        InvalidInputError: a part is not FIELD=VALUE, or a quote is not closed.
+    """
+    try:
+        parts = shlex.split(text)
+    except ValueError as error:
+        raise InvalidInputError(f"the filter {text!r} cannot be read: {error}") from None
+    pairs = [part.partition("=") for part in parts]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise InvalidInputError(f"{name!r} in the filter is not FIELD=VALUE, such as state=open")
+    return [(name.replace("-", "_"), value) for name, _, value in pairs]
+
+
+def _read(fields: Mapping[str, Field], words: Iterable[tuple[str, str]], now: datetime) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, text in words:
+        field = fields.get(name)
+        if field is None:
+            raise InvalidInputError(f"{name!r} is not a field of this filter; fields are: {', '.join(fields)}")
+        values = tuple(_value(name, field, part, now) for part in (text.split(",") if field.choices else [text]))
+        if field.is_list:
+            found[field.attribute] = (*found.get(field.attribute, ()), *values)
+        elif field.attribute in found:
+            raise InvalidInputError(f"{name!r} is in the filter twice: it takes one value")
+        else:
+            found[field.attribute] = values[0]
+        if field.is_list and len(found[field.attribute]) > MAX_VALUES:
+            raise InvalidInputError(f"{name!r} has more than {MAX_VALUES} values in the filter")
+    return found
+
+
+def _value(name: str, field: Field, text: str, now: datetime) -> Any:
+    if len(text) > MAX_VALUE_CHARACTERS or not text.isprintable() or not text:
+        raise InvalidInputError(f"{name!r} must have 1 to {MAX_VALUE_CHARACTERS} printable characters")
+    if field.choices and text not in field.choices:
+        raise InvalidInputError(f"{text!r} is not a {name}; it is one of: {', '.join(field.choices)}")
+    try:
+        return field.read(text, now)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{name}: {error}") from None
