@@ -1,9 +1,9 @@
-"""Reads every event once, across its own restarts: a start for a pager, a ticket system or a dashboard.
+"""Reads every event once, also after a restart: a starting point for a pager, a ticket system or a dashboard.
 
     python examples/consume_events.py redis://127.0.0.1:6379/0 position.json
 
-The relay delivers at least once. Whoever keeps its position and the ids of the last events, and keeps them together
-with what it does about an event, sees each exactly once and in order for each account.
+The relay delivers at least once. A consumer that stores its position and the ids of the last events together with its
+own work handles each event exactly once, and in order for each account.
 """
 
 import json
@@ -20,7 +20,7 @@ REMEMBERED_IDS = 10_000
 
 
 def main(url: str, position_file: Path, count: int | None = None) -> None:
-    """Print events from the kept position on; end after `count` of them, or never."""
+    """Print events from the stored position; end after `count` of them, or never."""
     client = redis.Redis.from_url(url, decode_responses=True, socket_timeout=None)
     kept = json.loads(position_file.read_text()) if position_file.exists() else {"position": "0", "ids": []}
     position, known = kept["position"], deque(kept["ids"], REMEMBERED_IDS)
@@ -39,7 +39,7 @@ def main(url: str, position_file: Path, count: int | None = None) -> None:
 
 
 def act_on(event: dict) -> None:
-    """Page somebody, open a ticket. Here: one line."""
+    """Page a person or open a ticket. Here: print one line."""
     what = event.get("break", event.get("details"))
     print(event["kind"], event["account_id"], event["sequence"], json.dumps(what), flush=True)
 

@@ -1,4 +1,4 @@
-"""An order service that reports a fill and does not have our package: plain Celery and the name of a task.
+"""An order service that reports a fill without our package: plain Celery and the name of a task.
 
 ORDERS_REDIS_URL=redis://127.0.0.1:6379/0 ORDERS_ACCOUNT=ACC-1 python examples/order_service_send_task.py
 """

@@ -1,7 +1,7 @@
-"""`make demo`: the main job, end to end, on embedded parts; exits 0 only when it showed what it should have shown.
+"""`make demo`: the main job, end to end, on embedded parts; exits 0 only if it showed what it should show.
 
-It drives the product as a user would: the command line in processes of its own, and `enqueue_fills` as an order
-service would call it. Everything it makes lies in a temporary directory and is gone afterwards.
+It uses the product like a user: the command line in separate processes, and `enqueue_fills` like an order service. All
+files are in a temporary directory, which is deleted at the end.
 """
 
 import json
@@ -39,7 +39,7 @@ console = Console(width=100, highlight=False)
 
 
 class DemoFailedError(Exception):
-    """Raised when the demo did not show what it should have shown."""
+    """Raised when the demo did not show what it should show."""
 
 
 class Lines:
@@ -89,14 +89,14 @@ def child(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def listening() -> Iterator[Lines]:
-    """Listen to Redis through `reconcile watch`; give what it hears once it surely listens."""
+    """Listen to Redis through `reconcile watch`; yield what it hears, as soon as it listens."""
     with child("watch", "--json") as process:
-        Lines(process.stderr).next(ANSWER_TIMEOUT_SECONDS, "word that it listens")
+        Lines(process.stderr).next(ANSWER_TIMEOUT_SECONDS, "message that it listens")
         yield Lines(process.stdout)
 
 
 def reconcile(*arguments: str, expected_status: int = 0, shows: bool = True) -> None:
-    """Run a `reconcile` command in the foreground; show it, and what it prints unless that is shown otherwise."""
+    """Run a `reconcile` command in the foreground; show it, and what it prints if `shows` is true."""
     console.print(f"\n[bold]$ reconcile {' '.join(arguments)}[/bold]")
     shown = [str(HERE / word) if (HERE / word).is_file() else word for word in arguments]
     done = subprocess.run(
@@ -114,7 +114,7 @@ Run = tuple[dict[str, Any], list[dict[str, Any]]]
 
 
 def hear_run(heard: Lines) -> Run:
-    """Return the next run that comes over Redis: its result, and its findings, which come first."""
+    """Return the next run that arrives through Redis: its result, and its findings, which come first."""
     findings = []
     while True:
         message = heard.next_json(ANSWER_TIMEOUT_SECONDS, "message from Redis")
@@ -132,7 +132,7 @@ def hear_until(heard: Lines, trigger: str) -> list[Run]:
 
 
 def show_findings(findings: list[dict[str, Any]]) -> None:
-    table = Table(title="Findings, as they came over Redis", title_justify="left")
+    table = Table(title="Findings, as they arrived through Redis", title_justify="left")
     for column in ("finding", "severity", "symbol", "local", "broker"):
         table.add_column(column, justify="right" if column in ("local", "broker") else "left")
     for found in findings:
@@ -147,20 +147,20 @@ def show_findings(findings: list[dict[str, Any]]) -> None:
 
 
 def check_six_ways(heard: Lines) -> None:
-    """Have a worker reconcile the account, and see every way to differ come over Redis."""
+    """Let a worker reconcile the account, and check that all six kinds of discrepancy arrive through Redis."""
     console.rule("A worker compares the local book with the broker's statement", align="left")
     reconcile("run", ACCOUNT, "--enqueue", expected_status=1, shows=False)
     result, findings = hear_until(heard, "on_demand")[-1]
     show_findings(findings)
     kinds = {found["type"] for found in findings}
     if kinds != {kind.value for kind in DiscrepancyType}:
-        raise DemoFailedError(f"expected all six ways to differ, heard {sorted(kinds)}")
+        raise DemoFailedError(f"expected all six kinds of discrepancy, heard {sorted(kinds)}")
     if result["discrepancy_count"] != len(findings):
         raise DemoFailedError(f"the run counts {result['discrepancy_count']} findings, heard {len(findings)}")
 
 
 def check_burst(heard: Lines) -> None:
-    """Report a burst of fills as an order service does, and see that it costs one run."""
+    """Report a burst of fills as an order service does, and check that it costs one run."""
     console.rule(f"A burst of {BURST:,} fills", align="left")
     now = datetime.now(UTC)
     fills = [
@@ -178,7 +178,7 @@ def check_burst(heard: Lines) -> None:
         f"{context['fill_count']:,} fills, the last one {context['fill_id']}: "
         f"[bold]one[/bold] run, {POST_FILL_DELAY_SECONDS:g} s after the last"
     )
-    console.rule("A run by hand, to see that no other came in between", align="left")
+    console.rule("A run on demand, to see that no other run came in between", align="left")
     reconcile("run", ACCOUNT, "--enqueue", expected_status=1, shows=False)
     triggers = [run["context"]["trigger"] for run, _ in hear_until(heard, "on_demand")]
     if "post_fill" in triggers:
@@ -194,7 +194,7 @@ def show(directory: Path) -> None:
     )
     console.rule("Redis, database, worker and beat start on embedded parts", align="left")
     with child("up", "--state-dir", str(directory), "--port", "0", "--json") as stack:
-        ready = Lines(stack.stdout).next_json(START_TIMEOUT_SECONDS, "word that everything is up")
+        ready = Lines(stack.stdout).next_json(START_TIMEOUT_SECONDS, "message that everything is up")
         os.environ.update(ready["environment"])
         console.print("They answer.")
         reconcile("import", "positions.csv", "--balances", "balances.csv")
@@ -213,7 +213,7 @@ def main() -> int:
         except DemoFailedError as error:
             console.print(f"\n[bold red]The demo failed:[/bold red] {error}")
             return 1
-    console.print("\n[bold green]The demo showed what it should:[/bold green] six ways to differ, one run for a burst.")
+    console.print("\n[bold green]The demo succeeded:[/bold green] six kinds of discrepancy, one run for a burst of fills.")
     return 0
 
 
