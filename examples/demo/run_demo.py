@@ -213,7 +213,7 @@ def main() -> int:
         except DemoFailedError as error:
             console.print(f"\n[bold red]The demo failed:[/bold red] {error}")
             return 1
-    console.print("\n[bold green]The demo succeeded:[/bold green] six kinds of discrepancy, one run for a burst of fills.")
+    console.print("\n[bold green]The demo succeeded:[/bold green] six kinds of discrepancy, one run for the burst.")
     return 0
 
 
