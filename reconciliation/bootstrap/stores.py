@@ -105,7 +105,11 @@ class Stores:
                     'RECONCILIATION_LOCAL is "csv", but RECONCILIATION_LOCAL_OPTIONS names no "positions" file'
                 )
             balances = options.get("balances")
-            return CsvBook(Path(options["positions"]), Path(balances) if balances else None)
+            return CsvBook(
+                Path(options["positions"]),
+                Path(balances) if balances else None,
+                cash_split_is_whole=options.get("cash_split_is_whole") is True,
+            )
         if local in ("table", "query"):
             return self.user_tables
         raise ConfigurationError(f"RECONCILIATION_LOCAL is {local!r}: it must be one of sql, csv, table, query")

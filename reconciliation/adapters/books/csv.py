@@ -29,8 +29,15 @@ class CsvBook(LocalBook, PositionProvider):
     An account that neither file names is not known, which is an error; one in the balances file only is flat.
     """
 
-    def __init__(self, positions_path: str | PathLike[str], balances_path: str | PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        positions_path: str | PathLike[str],
+        balances_path: str | PathLike[str] | None = None,
+        *,
+        cash_split_is_whole: bool = False,
+    ) -> None:
         self._positions_path = Path(positions_path)
+        self._cash_split_is_whole = cash_split_is_whole
         self._balances_path = None if balances_path is None else Path(balances_path)
 
     async def get_snapshots(self, account_ids: Sequence[str]) -> Mapping[str, LocalSnapshot | ReadError]:
@@ -51,7 +58,10 @@ class CsvBook(LocalBook, PositionProvider):
         Raises:
             InvalidInputError: a file is not as it should be; the message names file, line and column.
         """
-        return read_book(self._positions_path, self._balances_path)
+        book = read_book(self._positions_path, self._balances_path)
+        if not self._cash_split_is_whole:
+            return book
+        return {account_id: replace(each, cash_split_is_whole=True) for account_id, each in book.items()}
 
     def _unknown(self, account_id: str) -> BadData:
         files = " and ".join(str(path) for path in (self._positions_path, self._balances_path) if path)

@@ -1,7 +1,8 @@
 """Which balances of an account can be compared, and which cannot. Pure.
 
-Cash is compared by currency where both sides split it, else as one number. What only one side gives is not compared,
-and the result says so. Totals in different currencies are never compared.
+Cash is compared by currency where both sides split it, else as one number. A currency that a side does not name is zero
+there if the side says that its split is whole. Otherwise it is not compared, and the result says so. Totals in
+different currencies are never compared.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from decimal import Decimal
 
 from reconciliation.domain.model.models import Measure, NotCompared
 from reconciliation.domain.model.snapshots import BrokerAccount, LocalSnapshot
-from reconciliation.domain.model.values import exact_decimal, optional_decimal
+from reconciliation.domain.model.values import EXACT, exact_decimal, optional_decimal
 from reconciliation.errors import InvalidInputError, UnusableFigureError
 
 #: Less than half a cent in a currency is what interest and rounding leave behind, not money.
@@ -36,11 +37,12 @@ def comparable_balances(local: LocalSnapshot, account: BrokerAccount) -> Balance
     Raises:
         UnusableFigureError: a number is not finite.
     """
-    local_side, broker = _split(local.cash_by_currency, "local"), _split(account.cash_by_currency, "broker")
+    local_side, broker_side = _splits(local, account)
     shared = {
-        currency: (local_side[currency], broker[currency]) for currency in sorted(local_side.keys() & broker.keys())
+        currency: (local_side[currency], broker_side[currency])
+        for currency in sorted(local_side.keys() & broker_side.keys())
     }
-    one_sided = _one_sided(local_side, broker) if shared else []
+    one_sided = _one_sided(local_side, broker_side) if shared else []
     conflict = _currency_conflict(local.currency, account.currency)
     cash, equity = (
         balance_pair(local.cash, account.cash, "cash"),
@@ -69,11 +71,26 @@ def _one_sided(local: Mapping[str, Decimal], broker: Mapping[str, Decimal]) -> l
     ]
 
 
+def _splits(local: LocalSnapshot, account: BrokerAccount) -> tuple[Mapping[str, Decimal], Mapping[str, Decimal]]:
+    """Return both splits; a side that splits all its cash has zero of the currencies that only the other side names."""
+    local_side = _split(local.cash_by_currency, "local")
+    broker_side = _split(account.cash_by_currency, "broker")
+    if local.cash_split_is_whole:
+        local_side = dict.fromkeys(broker_side, Decimal(0)) | local_side
+    if account.cash_split_is_whole:
+        broker_side = dict.fromkeys(local_side, Decimal(0)) | broker_side
+    return local_side, broker_side
+
+
 def _split(amounts: Mapping[str, Decimal], side: str) -> dict[str, Decimal]:
+    split: dict[str, Decimal] = {}
     try:
-        return {name.strip().upper(): exact_decimal(value, f"cash in {name}") for name, value in amounts.items()}
+        for name, value in amounts.items():
+            currency = name.strip().upper()
+            split[currency] = EXACT.add(split.get(currency, Decimal(0)), exact_decimal(value, f"cash in {name}"))
     except InvalidInputError as error:
         raise UnusableFigureError(side, str(error)) from None
+    return split
 
 
 def balance_pair(local_side: Decimal | None, broker_side: Decimal | None, name: str) -> Pair | None:

@@ -50,9 +50,11 @@ class BrokerAccount:
     margin_used: Decimal | None
     #: The currency of the numbers above.
     currency: str | None = None
-    #: Cash by currency, where the broker splits it.
+    #: Cash by currency, where the broker splits it. A stated zero stays in it.
     cash_by_currency: Mapping[str, Decimal] = field(default_factory=dict)
     as_of: datetime | None = None
+    #: The split names every currency that is not zero: one that is not in it is zero.
+    cash_split_is_whole: bool = False
 
     def __post_init__(self) -> None:
         for name in ("cash", "buying_power", "total_equity", "margin_used"):
@@ -130,6 +132,8 @@ class LocalSnapshot:
     currency: str | None = None
     cash_by_currency: Mapping[str, Decimal] = field(default_factory=dict)
     as_of: datetime | None = None
+    #: As for `BrokerAccount`.
+    cash_split_is_whole: bool = False
 
     def __post_init__(self) -> None:
         for name in ("cash", "equity"):

@@ -172,7 +172,11 @@ class UserTablesBook(LocalBook, PositionProvider):
             snapshot = join_figures(account_id, figures)
         except InvalidInputError as error:
             return _bad("balances", account_id, str(error))
-        return replace(snapshot, positions=positions_from_fills(rows) if self._options.positions.fills else rows)
+        return replace(
+            snapshot,
+            positions=positions_from_fills(rows) if self._options.positions.fills else rows,
+            cash_split_is_whole=self._options.cash_split_is_whole,
+        )
 
 
 def pairs(values: Mapping[str, Any]) -> str:

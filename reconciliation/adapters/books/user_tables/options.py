@@ -134,6 +134,8 @@ class OwnTables(_Part):
     accounts: Source | None = None
     #: What an account without any row is: an error, or flat.
     no_rows: Literal["unknown", "flat"] = "unknown"
+    #: The balances name every currency that is not zero.
+    cash_split_is_whole: bool = False
     max_rows_per_account: int = Field(50_000, gt=0)
     statement_timeout_seconds: float = Field(10.0, gt=0)
 

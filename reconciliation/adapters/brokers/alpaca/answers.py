@@ -52,6 +52,7 @@ def read_account(raw: Any, account_id: str) -> BrokerAccount:
         margin_used=account.optional_number("initial_margin"),
         currency=currency,
         cash_by_currency={currency: cash} if currency else {},
+        cash_split_is_whole=currency is not None,
     )
 
 

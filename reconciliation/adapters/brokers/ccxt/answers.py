@@ -75,6 +75,7 @@ def read_account(balance: Any, account_id: str, options: CcxtOptions, place: str
         margin_used=None,
         currency=options.currency,
         cash_by_currency=cash or {},
+        cash_split_is_whole=cash is not None,
     )
 
 
@@ -111,13 +112,12 @@ def _cash(amounts: Mapping[str, Decimal], raw: Any, options: CcxtOptions, place:
     Of a derivatives wallet, ccxt's total has the open profit in it at some exchanges and not at others.
     """
     if options.holds != DERIVATIVES:
-        return {code: amount for code, amount in amounts.items() if amount and code in options.cash_currencies}
+        return {code: amount for code, amount in amounts.items() if code in options.cash_currencies}
     wallet, evidence = options.facts.wallet, options.facts.balances
     if wallet is None or evidence is None:
         return None
     code, amount = wallet
-    found = {row.text(code): row.number(amount) for row in rows_at(raw, evidence, place)}
-    return {name: value for name, value in found.items() if value}
+    return {row.text(code): row.number(amount) for row in rows_at(raw, evidence, place)}
 
 
 def _position(

@@ -30,8 +30,6 @@ _ASSET_TYPES = {
 #: Contracts whose name is in the local symbol; `symbol` is only their underlying.
 _NAMED_LOCALLY = frozenset({"OPT", "FUT", "FOP", "WAR", "IOPT"})
 _PER_UNIT = Context(prec=28)
-#: Sums below half a cent are rounding that conversions leave behind, not money.
-_CASH_RESIDUE = Decimal("0.005")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +114,7 @@ def _account(account_id: str, rows: Iterable[SummaryRow]) -> BrokerAccount:
     for tag in ("NetLiquidation", "TotalCashValue"):
         if figures.get((tag, base)) is None:
             raise Incomplete(f"account {account_id!r}: IBKR's account summary lacks {tag}", account_id=account_id)
+    split = _cash_by_currency(figures)
     return BrokerAccount(
         account_id=account_id,
         cash=figures["TotalCashValue", base],
@@ -123,16 +122,17 @@ def _account(account_id: str, rows: Iterable[SummaryRow]) -> BrokerAccount:
         total_equity=figures["NetLiquidation", base],
         margin_used=figures.get(("InitMarginReq", base)),
         currency=base or None,
-        cash_by_currency=_cash_by_currency(figures),
+        cash_by_currency=split,
+        cash_split_is_whole=bool(split),
     )
 
 
 def _cash_by_currency(figures: Mapping[tuple[str, str], Decimal | None]) -> dict[str, Decimal]:
-    """Return the ledger's cash by currency; its `BASE` row is their sum, never to be added."""
+    """Return the ledger's cash by currency, zeros included; its `BASE` row is their sum, never to be added."""
     return {
         currency: amount
         for (tag, currency), amount in figures.items()
-        if tag == "CashBalance" and currency not in {"", "BASE"} and amount is not None and abs(amount) >= _CASH_RESIDUE
+        if tag == "CashBalance" and currency not in {"", "BASE"} and amount is not None
     }
 
 

@@ -184,3 +184,12 @@ def test_it_is_both_a_book_and_a_provider(tmp_path: Path) -> None:
     assert isinstance(book, LocalBook)
     assert isinstance(book, PositionProvider)
     assert list(book.read()) == ["A"]
+
+
+async def test_a_book_says_that_its_cash_by_currency_is_whole_only_where_it_was_configured(tmp_path: Path) -> None:
+    paths = positions(tmp_path), balances(tmp_path, "A,1,1,USD", header="account_id,cash,equity,currency\n")
+    stated = (await CsvBook(*paths, cash_split_is_whole=True).get_snapshots(["A"]))["A"]
+    silent = (await CsvBook(*paths).get_snapshots(["A"]))["A"]
+    assert isinstance(stated, LocalSnapshot)
+    assert isinstance(silent, LocalSnapshot)
+    assert (stated.cash_split_is_whole, silent.cash_split_is_whole) == (True, False)

@@ -86,3 +86,32 @@ def test_an_amount_that_is_no_number_names_its_side(side: str) -> None:
     with pytest.raises(UnusableFigureError, match="cash in USD") as caught:
         compare(*((broken, good) if side == "local" else (good, broken)))
     assert caught.value.side == side
+
+
+WHOLE = {"cash_split_is_whole": True}
+
+
+def test_a_currency_that_the_broker_states_as_zero_is_compared() -> None:
+    comparison = compare(split(USD=100, EUR=50_000), split(USD=100, EUR=0))
+    assert found(comparison) == [(CASH, "EUR", 50_000, 0)]
+
+
+def test_a_currency_that_a_whole_split_does_not_name_is_zero() -> None:
+    assert found(compare(split(USD=100, EUR=50_000), split(USD=100) | WHOLE)) == [(CASH, "EUR", 50_000, 0)]
+    assert found(compare(split(EUR=50_000), split(USD=100) | WHOLE)) == [(CASH, "EUR", 50_000, 0)]
+    assert found(compare(split(USD=100) | WHOLE, split(USD=100, EUR=7))) == [(CASH, "EUR", 0, 7)]
+    assert found(compare(split(EUR=50_000), split() | WHOLE)) == [(CASH, "EUR", 50_000, 0)]
+
+
+def test_a_split_that_is_not_whole_says_nothing_of_other_currencies() -> None:
+    comparison = compare(split(EUR=50_000), split(USD=100) | WHOLE)
+    assert words(comparison) == ("cash USD", "equity")
+
+
+def test_a_book_without_a_split_is_compared_by_its_total_only() -> None:
+    comparison = compare({"cash": Decimal(100)}, split(USD=100, EUR=0) | {"cash": Decimal(100)} | WHOLE)
+    assert (found(comparison), words(comparison)) == ([], ("equity",))
+
+
+def test_two_spellings_of_a_currency_are_one_amount() -> None:
+    assert found(compare(split(usd=60, USD=40), split(USD=90))) == [(CASH, "USD", 100, 90)]

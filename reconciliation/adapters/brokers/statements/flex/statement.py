@@ -12,9 +12,6 @@ from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition
 from reconciliation.domain.model.values import EXACT, exact_sum
 from reconciliation.errors import InvalidInputError
 
-#: What currency conversions leave behind; no statement prints it as money.
-_CASH_RESIDUE = Decimal("0.005")
-
 _NO_POSITIONS = "the statement has no section OpenPositions: add Open Positions to the Flex query"
 
 
@@ -73,6 +70,7 @@ def _account(rows: FlexRows, as_of: datetime | None) -> tuple[BrokerAccount, lis
         None,
         currency=currency,
         cash_by_currency=by_currency,
+        cash_split_is_whole=bool(by_currency),
         as_of=as_of,
     )
     return account, notes
@@ -98,7 +96,7 @@ def _cash_by_currency(rows: Sequence[CashRow]) -> dict[str, Decimal]:
     for row in rows:
         if not row.is_base:
             sums[row.currency] = EXACT.add(sums.get(row.currency, Decimal(0)), row.ending_cash)
-    return {currency: amount for currency, amount in sorted(sums.items()) if abs(amount) >= _CASH_RESIDUE}
+    return dict(sorted(sums.items()))
 
 
 def _base_currency(rows: FlexRows, equity: Sequence[EquityRow], by_currency: dict[str, Decimal]) -> str | None:

@@ -139,7 +139,9 @@ def test_an_account_without_rows_is_unknown_unless_something_knows_it(broker: Th
     known = make_book("table", **mapped(), accounts=accounts)
     assert isinstance(known.read(["C"])["C"], LocalSnapshot)
     assert isinstance(known.read(["D"])["D"], BadData)
-    assert isinstance(make_book("table", **mapped(), no_rows="flat").read(["D"])["D"], LocalSnapshot)
+    flat = make_book("table", **mapped(), no_rows="flat", cash_split_is_whole=True).read(["D"])["D"]
+    assert isinstance(flat, LocalSnapshot)
+    assert flat.cash_split_is_whole
 
 
 @pytest.mark.parametrize(

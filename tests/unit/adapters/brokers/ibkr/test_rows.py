@@ -103,15 +103,16 @@ def test_the_base_currency_is_the_account_s_own():
     assert (account.margin_used, account.buying_power) == (Decimal(2), None)
 
 
-def test_cash_by_currency_leaves_out_the_sum_and_residues():
+def test_cash_by_currency_is_whole_with_its_zeros_and_without_the_sum():
     summary = figures(
         ("CashBalance", "700.00", "USD"),
         ("CashBalance", "-20.5", "EUR"),
-        ("CashBalance", "-0.00005", "JPY"),
+        ("CashBalance", "0.00", "JPY"),
         ("CashBalance", "679.50", "BASE"),
     )
     account = snapshot_of("U1", GatewayBook(positions=(), summary=summary)).account
-    assert account.cash_by_currency == {"USD": Decimal("700.00"), "EUR": Decimal("-20.5")}
+    assert account.cash_by_currency == {"USD": Decimal("700.00"), "EUR": Decimal("-20.5"), "JPY": Decimal(0)}
+    assert account.cash_split_is_whole
 
 
 @pytest.mark.parametrize("tag", ["NetLiquidation", "TotalCashValue"])

@@ -38,13 +38,14 @@ def test_a_symbol_of_two_listings_stays_two_rows(source: StatementSource) -> Non
 
 
 def test_the_base_summary_is_the_cash_and_is_not_added_to_the_currencies(source: StatementSource) -> None:
-    rows = cash("BASE_SUMMARY", "150") + cash("USD", "100") + cash("EUR", "45") + cash("JPY", "-0.00005")
+    rows = cash("BASE_SUMMARY", "150") + cash("USD", "100") + cash("EUR", "45") + cash("JPY", "0")
 
     (read_one,) = read(source, flex(statement(cash_rows=rows, equity=EQUITY)))
 
     account = read_one.account
     assert (account.cash, account.total_equity, account.currency) == (150, 1000, "USD")
-    assert account.cash_by_currency == {"EUR": 45, "USD": 100}
+    assert account.cash_by_currency == {"EUR": 45, "USD": 100, "JPY": 0}
+    assert account.cash_split_is_whole
 
 
 def test_one_currency_that_is_the_base_needs_no_summary(source: StatementSource) -> None:
