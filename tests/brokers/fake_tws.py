@@ -12,6 +12,25 @@ SERVER_VERSION = 176
 _START_API, _REQ_POSITIONS, _CANCEL_POSITIONS = "71", "61", "64"
 _REQ_SUMMARY, _CANCEL_SUMMARY, _REQ_ACCOUNT_UPDATES = "62", "63", "6"
 _MAX_SUMMARIES = 2
+_LEDGER_ZEROS = (
+    "CorporateBondValue",
+    "Cryptocurrency",
+    "FundValue",
+    "FutureOptionValue",
+    "FuturesPNL",
+    "FxCashBalance",
+    "IssuerOptionValue",
+    "MoneyMarketFundValue",
+    "MutualFundValue",
+    "NetDividend",
+    "OptionMarketValue",
+    "RealizedPnL",
+    "StockMarketValue",
+    "TBillValue",
+    "TBondValue",
+    "UnrealizedPnL",
+    "WarrantValue",
+)
 
 
 class TwsFault(Enum):
@@ -81,10 +100,19 @@ class Books:
             ("TotalCashValue", cash, currency),
             ("BuyingPower", "50000", currency),
             ("InitMarginReq", "1.7976931348623157E308", currency),
-            ("CashBalance", cash, currency),
-            ("CashBalance", "-0.00005", "JPY"),
-            ("CashBalance", cash, "BASE"),
+            *ledger_rows(account, cash, currency),
+            *ledger_rows(account, "-0.00005", "JPY"),
+            *ledger_rows(account, cash, "BASE"),
         ]
+
+
+def ledger_rows(account: str, cash: str, currency: str) -> list[tuple[str, str, str]]:
+    """Return what `$LEDGER:ALL` sends for one currency: the 24 tags of a recorded answer, three of them text."""
+    texts = {"AccountOrGroup": account, "Currency": currency, "RealCurrency": currency}
+    cash_tags = dict.fromkeys(("CashBalance", "TotalCashBalance", "NetLiquidationByCurrency"), cash)
+    zeros = dict.fromkeys(_LEDGER_ZEROS, "0.00")
+    rows = {**texts, **cash_tags, "ExchangeRate": "1.00", **zeros}
+    return [(tag, value, currency) for tag, value in rows.items()]
 
 
 class FakeTws:

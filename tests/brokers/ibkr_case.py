@@ -10,7 +10,7 @@ from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.snapshots import BrokerPosition
 from reconciliation.ports.broker import BrokerQuery
 from tests.brokers.cases import ACCOUNT, HTTP_FAULTS, OTHER_ACCOUNT, Book, BrokerCase, CannotExpress, Fault, Situation
-from tests.brokers.fake_tws import Books, FakeTws, Row, TwsFault
+from tests.brokers.fake_tws import Books, FakeTws, Row, TwsFault, ledger_rows
 
 _SEC_TYPES = {AssetType.STOCK: "STK", AssetType.OPTION: "OPT", AssetType.FUTURE: "FUT"}
 #: How TWS writes that it has no value.
@@ -64,6 +64,8 @@ def _books(account_id: str, book: Book) -> Books:
     books.summary[account_id] = [
         ("NetLiquidation", str(book.equity), "USD"),
         ("TotalCashValue", str(book.cash), "USD"),
+        *ledger_rows(account_id, str(book.cash), "USD"),
+        *ledger_rows(account_id, str(book.cash), "BASE"),
     ]
     return books
 

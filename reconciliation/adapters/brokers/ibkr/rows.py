@@ -29,6 +29,8 @@ _ASSET_TYPES = {
 }
 #: Contracts whose name is in the local symbol; `symbol` is only their underlying.
 _NAMED_LOCALLY = frozenset({"OPT", "FUT", "FOP", "WAR", "IOPT"})
+#: The tags that are read. The ledger sends some twenty more for each currency, words such as `RealCurrency` among them.
+_USED_TAGS = frozenset({"NetLiquidation", "TotalCashValue", "BuyingPower", "InitMarginReq", "CashBalance"})
 _PER_UNIT = Context(prec=28)
 
 
@@ -106,7 +108,7 @@ def _cost_per_unit(row: PositionRow, multiplier: Decimal | None) -> Decimal | No
 
 
 def _account(account_id: str, rows: Iterable[SummaryRow]) -> BrokerAccount:
-    figures = {(row.tag, row.currency): _number(row) for row in rows}
+    figures = {(row.tag, row.currency): _number(row) for row in rows if row.tag in _USED_TAGS}
     currencies = {currency for tag, currency in figures if tag == "NetLiquidation"}
     if len(currencies) > 1:
         raise InvalidInputError(f"NetLiquidation came in {len(currencies)} currencies: which one is the base is unsure")

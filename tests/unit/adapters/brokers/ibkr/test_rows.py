@@ -6,6 +6,7 @@ from reconciliation.adapters.brokers.ibkr.rows import UNSET, GatewayBook, Positi
 from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.snapshots import BrokerPosition
 from reconciliation.errors import BadData, Incomplete
+from tests.contract.samples import load_sample
 
 
 def row(**changed) -> PositionRow:
@@ -113,6 +114,23 @@ def test_cash_by_currency_is_whole_with_its_zeros_and_without_the_sum():
     account = snapshot_of("U1", GatewayBook(positions=(), summary=summary)).account
     assert account.cash_by_currency == {"USD": Decimal("700.00"), "EUR": Decimal("-20.5"), "JPY": Decimal(0)}
     assert account.cash_split_is_whole
+
+
+def test_text_rows_of_the_ledger_are_not_read_as_numbers():
+    words = (("Currency", "USD", "USD"), ("RealCurrency", "BASE", "BASE"), ("AccountOrGroup", "U1", "BASE"))
+    account = snapshot_of("U1", GatewayBook(positions=(), summary=figures(*words))).account
+    assert (account.cash, account.total_equity) == (Decimal("1000.00"), Decimal("25000.50"))
+
+
+def test_a_recorded_answer_with_its_whole_ledger_is_read_digit_for_digit():
+    rows = tuple(
+        SummaryRow(account=row["account"], tag=row["tag"], value=row["value"], currency=row["currency"])
+        for row in load_sample("ibkr_gateway/ledger_rows.json")
+    )
+    total = SummaryRow(account="DU1xxxxxx", tag="TotalCashValue", value="1019624.57", currency="USD")
+    account = snapshot_of("DU1xxxxxx", GatewayBook(positions=(), summary=(*rows, total))).account
+    assert str(account.total_equity) == "1020194.83"
+    assert account.cash_by_currency == {"USD": Decimal("1019624.57")}
 
 
 @pytest.mark.parametrize("tag", ["NetLiquidation", "TotalCashValue"])
