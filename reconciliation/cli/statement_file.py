@@ -16,7 +16,8 @@ from reconciliation.adapters.brokers.statements.formats import (
     sniff_format,
     titles,
 )
-from reconciliation.adapters.brokers.statements.source import DEFAULT_MAX_FILE_MEGABYTES, StatementSource
+from reconciliation.adapters.brokers.statements.limits import DEFAULT_MAX_FILE_MEGABYTES
+from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.errors import InvalidInputError, ReadError
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 
 from reconciliation.adapters.brokers.sdk.options import BrokerOptions
-from reconciliation.adapters.brokers.statements.source import DEFAULT_MAX_FILE_MEGABYTES, StatementSource
+from reconciliation.adapters.brokers.statements.limits import DEFAULT_MAX_FILE_MEGABYTES
+from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.domain.model.snapshots import BrokerAccount, BrokerSnapshot
 from reconciliation.errors import BadData, ReadError, Unavailable

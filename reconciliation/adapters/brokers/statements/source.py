@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from reconciliation.adapters.brokers.statements.limits import (
+    DEFAULT_MAX_FILE_MEGABYTES,
+    MAX_LINE_CHARACTERS,
+    MAX_PROBLEM_CHARACTERS,
+    MEGABYTE,
+)
 from reconciliation.errors import BadData, Incomplete, Unavailable
 
-MEGABYTE = 1024 * 1024
-
-#: A daily statement of a thousand accounts is below it; what is above is most likely not a statement.
-DEFAULT_MAX_FILE_MEGABYTES = 64
-
-#: Rows kept in memory at once, over all accounts of a file.
-MAX_POSITIONS = 200_000
-
 _CHUNK_BYTES = 64 * 1024
-_MAX_LINE_CHARACTERS = MEGABYTE
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -92,8 +89,8 @@ class StatementSource:
         for text in self.texts(encoding):
             *whole, pending = (pending + text).split("\n")
             line += len(whole)
-            if len(pending) > _MAX_LINE_CHARACTERS:
-                raise self.bad(f"the line is longer than {_MAX_LINE_CHARACTERS} characters", line)
+            if len(pending) > MAX_LINE_CHARACTERS:
+                raise self.bad(f"the line is longer than {MAX_LINE_CHARACTERS} characters", line)
             yield from (one + "\n" for one in whole)
         if pending:
             yield pending
@@ -130,4 +127,8 @@ class StatementSource:
 
     def _sentence(self, problem: str, line: int | None) -> str:
         place = f"{self.path}" if line is None else f"{self.path}: line {line}"
+        if len(problem) > MAX_PROBLEM_CHARACTERS:
+            # The place comes first in a sentence, and the remedy last.
+            half = MAX_PROBLEM_CHARACTERS // 2
+            problem = f"{problem[:half]} … {problem[-half:]}"
         return f"{place}: {problem}"

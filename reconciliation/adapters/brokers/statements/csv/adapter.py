@@ -7,7 +7,8 @@ from reconciliation.adapters.brokers.sdk.options import BrokerOptions
 from reconciliation.adapters.brokers.statements.csv.mapping import CsvMapping
 from reconciliation.adapters.brokers.statements.csv.rows import CsvAccounts, CsvRow
 from reconciliation.adapters.brokers.statements.format import FormatOption, StatementFormat
-from reconciliation.adapters.brokers.statements.source import MAX_POSITIONS, StatementSource
+from reconciliation.adapters.brokers.statements.limits import MAX_POSITIONS
+from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement, newest_per_account
 from reconciliation.errors import InvalidInputError
 

@@ -12,13 +12,16 @@ from reconciliation.adapters.brokers.statements.custody.basis import BASIS
 from reconciliation.adapters.brokers.statements.custody.mt535_message import FinField, FinMessage, messages
 from reconciliation.adapters.brokers.statements.custody.pages import (
     QUANTITY_TYPES,
+    Amount,
     Holding,
     Page,
     asset_type_of,
+    book_cost,
     statements_of,
 )
-from reconciliation.adapters.brokers.statements.format import StatementFormat, contains
-from reconciliation.adapters.brokers.statements.source import MAX_POSITIONS, StatementSource
+from reconciliation.adapters.brokers.statements.format import FormatOption, StatementFormat, contains
+from reconciliation.adapters.brokers.statements.limits import MAX_POSITIONS
+from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.adapters.brokers.statements.values import date_and_time
 from reconciliation.domain.model.snapshots import BrokerPosition
@@ -27,8 +30,9 @@ from reconciliation.errors import BadData, InvalidInputError
 
 _GENERAL = ("GENL",)
 _SUB_SAFE = ("SUBSAFE",)
-_INSTRUMENT = ("SUBSAFE", "FIN")
-_ATTRIBUTES = ("SUBSAFE", "FIN", "FIA")
+#: An instrument of the statement's account itself: the German form has no parts (SUBSAFE).
+_INSTRUMENT = ("FIN",)
+_INSTRUMENT_OF_PART = ("SUBSAFE", "FIN")
 
 _NUMBER = re.compile(r"(N?)(\d+)(?:,(\d*))?")
 _AMOUNT = re.compile(r"(N?)([A-Z]{3})(\d.*)")
@@ -39,19 +43,26 @@ _PAGE = re.compile(r"(\d{1,5})/(ONLY|MORE|LAST)")
 _CFI = re.compile(r"[A-Z]{6}")
 
 
-def read_mt535(source: StatementSource, *, basis: str | None = None) -> list[Statement]:
+def read_mt535(
+    source: StatementSource, *, basis: str | None = None, default_account: str | None = None
+) -> list[Statement]:
     """Return the newest statement of each account in the file.
+
+    Args:
+        source: the file.
+        basis: the only basis that is wanted.
+        default_account: the account of messages that name none.
 
     Raises:
         ReadError: the file cannot be read surely and completely; the message names file, line and remedy.
     """
-    return statements_of(_pages(source), source, basis)
+    return statements_of(_pages(source, default_account), source, basis)
 
 
-def _pages(source: StatementSource) -> Iterator[Page]:
+def _pages(source: StatementSource, default_account: str | None) -> Iterator[Page]:
     left = MAX_POSITIONS
     for message in messages(source):
-        page = _PageReader(source, message).read()
+        page = _PageReader(source, message, default_account).read()
         left -= len(page.holdings)
         if left < 0:
             raise source.bad(f"more than {MAX_POSITIONS} positions: ask for fewer accounts per file", page.line)
@@ -61,9 +72,10 @@ def _pages(source: StatementSource) -> Iterator[Page]:
 class _PageReader:
     """Reads one message as a page."""
 
-    def __init__(self, source: StatementSource, message: FinMessage) -> None:
+    def __init__(self, source: StatementSource, message: FinMessage, default_account: str | None) -> None:
         self._source = source
         self._message = message
+        self._default_account = default_account
         self._general = {(field.tag[:2], field.qualifier): field for field in message.fields if field.path == _GENERAL}
 
     def read(self) -> Page:
@@ -71,7 +83,7 @@ class _PageReader:
             raise self._source.bad(f"holds an MT{self._message.type}, not an MT535", self._message.line)
         self._check_kind()
         number, continuation = self._page_number()
-        account_id = _account_of(self._needed("97", "SAFE"))
+        account_id = self._account()
         activity = self._general.get(("17", "ACTI"))
         holdings, flat = self._holdings()
         return Page(
@@ -107,22 +119,51 @@ class _PageReader:
             raise self._bad(f"page {field.value!r} is not of the form 1/ONLY, 1/MORE or 2/LAST", field)
         return int(found[1]), found[2]
 
+    def _account(self) -> str:
+        field = self._general.get(("97", "SAFE"))
+        account = _account_of(field) if field else self._default_account
+        if account is None:
+            raise self._source.bad(
+                "the message has no 97a::SAFE in its block GENL, so it names no account: set the option "
+                "default_account to the account that the file is of",
+                self._message.line,
+            )
+        return account
+
     def _holdings(self) -> tuple[list[Holding], list[str]]:
         """Return what is held, and the sub-accounts whose part says that nothing is."""
-        holdings: list[Holding] = []
+        self._check_blocks()
         flat: list[str] = []
+        instruments = _blocks(self._message.fields, _INSTRUMENT)
+        holdings = [Holding(position=_position(block, self._source)) for block in instruments]
         for part in _blocks(self._message.fields, _SUB_SAFE):
             own = {(field.tag[:2], field.qualifier): field for field in part if field.path == _SUB_SAFE}
             safe, activity = own.get(("97", "SAFE")), own.get(("17", "ACTI"))
             sub_account = _account_of(safe) if safe else None
-            instruments = [_position(block, self._source) for block in _blocks(part, _INSTRUMENT)]
+            held = [_position(block, self._source) for block in _blocks(part, _INSTRUMENT_OF_PART)]
             is_flat = activity is not None and activity.content == "N"
-            if is_flat == bool(instruments):
+            if is_flat == bool(held):
                 raise self._bad("a part (SUBSAFE) must hold instruments, or say that it has none", part[0])
             if is_flat and sub_account:
                 flat.append(sub_account)
-            holdings += [Holding(position=position, sub_account=sub_account) for position in instruments]
+            holdings += [Holding(position=position, sub_account=sub_account) for position in held]
         return holdings, flat
+
+    def _check_blocks(self) -> None:
+        """Refuse an instrument that would be read as of nobody, or of two: outside of its place it is not dropped."""
+        places: set[tuple[str, ...]] = set()
+        for field in self._message.fields:
+            if field.tag != "16R" or field.value not in {"FIN", "SUBSAFE"}:
+                continue
+            if field.path not in {_SUB_SAFE, _INSTRUMENT, _INSTRUMENT_OF_PART}:
+                around = " in ".join(reversed(field.path[:-1]))
+                raise self._bad(f"a block {field.value} stands in {around}, where none can be", field)
+            places.add(field.path)
+            if {_SUB_SAFE, _INSTRUMENT} <= places:
+                raise self._bad(
+                    "instruments stand both in parts (SUBSAFE) and outside: whether they are counted twice is unclear",
+                    field,
+                )
 
     def _needed(self, tag: str, qualifier: str) -> FinField:
         field = self._general.get((tag, qualifier))
@@ -151,17 +192,19 @@ class _PageReader:
 
 def _position(block: Sequence[FinField], source: StatementSource) -> BrokerPosition:
     """Return the position that one FIN block describes."""
+    path = block[0].path
+    own = [field for field in block if field.path == path]
     try:
-        quantity_type, quantity = _balance([field for field in block if field.path == _INSTRUMENT])
-        identification = _only(block, "35B", _INSTRUMENT)
-        identifiers, description = _identification(identification.value)
-        value = _holding_value(block)
+        quantity_type, quantity = _balance(own)
+        identifiers, description = _identification(_only(own, "35B").value)
+        asset_type = asset_type_of(_cfi(block, (*path, "FIA")), quantity_type)
+        value, book_value = _amount(own, "HOLD"), _amount(own, "BOOK")
         return BrokerPosition(
             symbol=identifiers.get("isin") or identifiers.get("cusip") or description,
             quantity=quantity,
-            avg_cost=None,
+            avg_cost=book_cost(book_value, value[0] if value else None, quantity, asset_type),
             market_value=value[1] if value else None,
-            asset_type=asset_type_of(_cfi(block), quantity_type),
+            asset_type=asset_type,
             currency=value[0] if value else None,
             identifiers=identifiers,
         )
@@ -208,28 +251,26 @@ def _identification(value: str) -> tuple[dict[str, str], str]:
     return identifiers, identifiers.get("sedol") or (others[0] if others else "")
 
 
-def _holding_value(block: Sequence[FinField]) -> tuple[str, Decimal] | None:
-    """Return currency and value of the holding where it is given once; in two currencies, neither is ours to choose."""
-    values = [
-        field for field in block if field.path == _INSTRUMENT and field.tag == "19A" and field.qualifier == "HOLD"
-    ]
+def _amount(fields: Sequence[FinField], qualifier: str) -> Amount | None:
+    """Return currency and amount where it is given once; of two currencies, neither is chosen."""
+    values = [field for field in fields if field.tag == "19A" and field.qualifier == qualifier]
     if len(values) != 1:
         return None
     found = _AMOUNT.fullmatch(values[0].content)
     if not found:
         raise InvalidInputError(f"line {values[0].line}: {values[0].content!r} is not an amount with its currency")
-    return found[2], _number(found[1] + found[3], f"line {values[0].line}: HOLD")
+    return found[2], _number(found[1] + found[3], f"line {values[0].line}: {qualifier}")
 
 
-def _cfi(block: Sequence[FinField]) -> str | None:
+def _cfi(block: Sequence[FinField], path: tuple[str, ...]) -> str | None:
     for field in block:
-        if field.path == _ATTRIBUTES and field.tag == "12C" and _CFI.fullmatch(field.content):
+        if field.path == path and field.tag == "12C" and _CFI.fullmatch(field.content):
             return field.content
     return None
 
 
-def _only(block: Sequence[FinField], tag: str, path: tuple[str, ...]) -> FinField:
-    found = [field for field in block if field.tag == tag and field.path == path]
+def _only(fields: Sequence[FinField], tag: str) -> FinField:
+    found = [field for field in fields if field.tag == tag]
     if len(found) != 1:
         raise InvalidInputError(f"field {tag} stands there {len(found)} times, not once")
     return found[0]
@@ -262,6 +303,17 @@ def _blocks(fields: Sequence[FinField], path: tuple[str, ...]) -> Iterator[list[
 
 
 MT535 = StatementFormat(
-    name="mt535", title="MT535", sniff=contains(r"\A(\{1:F|:16R:GENL)"), read=read_mt535, options=(BASIS,)
+    name="mt535",
+    title="MT535",
+    sniff=contains(r"\A(\{1:F|:16R:GENL)"),
+    read=read_mt535,
+    options=(
+        BASIS,
+        FormatOption(
+            name="default_account",
+            help="The account of a message that names none, as some German banks send it.",
+            read=lambda options: options.optional_text("default_account"),
+        ),
+    ),
 )
 open_mt535 = MT535.open

@@ -1,14 +1,17 @@
 """A custodian's statement of holdings: pages joined into whole statements or refused. Pure; for MT535 and semt.002."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement, add_up_positions, newest_per_account
+from reconciliation.domain.model.instruments import DERIVATIVES
 from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition
+from reconciliation.domain.model.values import AVERAGE
 from reconciliation.errors import Incomplete
 
 #: Which trades are in the quantities; the codes are the same in both formats.
@@ -27,6 +30,9 @@ _KINDS = {
 }
 #: What a quantity counts, in the order of preference, and the kind of instrument that is counted so.
 QUANTITY_TYPES = {"FAMT": AssetType.BOND, "UNIT": AssetType.STOCK, "AMOR": AssetType.BOND}
+
+#: Currency and amount.
+Amount = tuple[str, Decimal]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +98,19 @@ def asset_type_of(cfi: str | None, quantity_type: str) -> AssetType:
     return _KINDS.get((cfi or "")[:1], QUANTITY_TYPES[quantity_type])
 
 
+def book_cost(
+    book_value: Amount | None, currency: str | None, quantity: Decimal, asset_type: AssetType
+) -> Decimal | None:
+    """Return the cost per unit, or per 1 of face amount, that a book value stands for.
+
+    None where that is not certain: no value, not in the currency of the market value, or a derivative, because the
+    statement does not say its multiplier.
+    """
+    if book_value is None or not quantity or asset_type in DERIVATIVES or currency != book_value[0]:
+        return None
+    return AVERAGE.divide(abs(book_value[1]), abs(quantity)).normalize(AVERAGE)
+
+
 def _join(pages: Sequence[Page], source: StatementSource) -> list[Statement]:
     first = pages[0]
     _check_pages(pages, source)
@@ -115,8 +134,8 @@ def _join(pages: Sequence[Page], source: StatementSource) -> list[Statement]:
 
 def _check_pages(pages: Sequence[Page], source: StatementSource) -> None:
     account_id = pages[0].account_id
-    numbers = [page.number for page in pages]
-    repeated = sorted({number for number in numbers if numbers.count(number) > 1})
+    numbers = Counter(page.number for page in pages)
+    repeated = sorted(number for number, count in numbers.items() if count > 1)
     if repeated:
         raise source.bad(f"page {repeated[0]} of account {account_id} comes twice: keep one", pages[0].line)
     *others, final = pages

@@ -10,7 +10,8 @@ from reconciliation.adapters.brokers.statements.custody.basis import BASIS
 from reconciliation.adapters.brokers.statements.custody.pages import statements_of
 from reconciliation.adapters.brokers.statements.custody.semt002_rows import BalanceRow, ReportRows
 from reconciliation.adapters.brokers.statements.format import StatementFormat, contains
-from reconciliation.adapters.brokers.statements.source import MAX_POSITIONS, StatementSource
+from reconciliation.adapters.brokers.statements.limits import MAX_POSITIONS
+from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.adapters.brokers.statements.xml_stream import parse_xml
 from reconciliation.errors import InvalidInputError

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from reconciliation.adapters.brokers.statements.flex.rows import CashRow, EquityRow, FlexRows, PositionRow
 from reconciliation.adapters.brokers.statements.flex.statement import conclude_statement
 from reconciliation.adapters.brokers.statements.format import StatementFormat, contains
-from reconciliation.adapters.brokers.statements.source import MAX_POSITIONS, StatementSource
+from reconciliation.adapters.brokers.statements.limits import MAX_POSITIONS
+from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement, newest_per_account
 from reconciliation.adapters.brokers.statements.xml_stream import parse_xml
 from reconciliation.errors import AuthError, Incomplete, InvalidInputError, ReadError

@@ -12,7 +12,8 @@ from reconciliation.adapters.brokers.statements.broker import ReadStatements
 from reconciliation.adapters.brokers.statements.folder.files import FolderWatch
 from reconciliation.adapters.brokers.statements.folder.index import Candidate, FolderIndex, Overview
 from reconciliation.adapters.brokers.statements.formats import FORMATS, sniff_format
-from reconciliation.adapters.brokers.statements.source import DEFAULT_MAX_FILE_MEGABYTES, StatementSource
+from reconciliation.adapters.brokers.statements.limits import DEFAULT_MAX_FILE_MEGABYTES
+from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.domain.model.snapshots import BrokerSnapshot
 from reconciliation.errors import BadData, Incomplete, ReadError, Unavailable

@@ -7,13 +7,14 @@ is no aggregate known to us counts as a leaf, so vendors' extensions and empty l
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from reconciliation.adapters.brokers.statements.limits import MAX_POSITIONS
 from reconciliation.adapters.brokers.statements.ofx.statement import (
     OfxPosition,
     OfxSecurities,
     OfxStatement,
     SecurityId,
 )
-from reconciliation.adapters.brokers.statements.source import MAX_POSITIONS, StatementSource
+from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.errors import AuthError
 
 #: Aggregates whose content is passed over as a whole.

@@ -10,11 +10,13 @@ from reconciliation.adapters.brokers.statements.custody.mt535 import read_mt535
 from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.domain.model.models import AssetType
 from reconciliation.errors import BadData, ConfigurationError, Incomplete, ReadError
+from reconciliation.ports.broker import BrokerQuery
 from tests.support.places import ROOT, TESTS
 
 FIXTURES = TESTS / "fixtures" / "mt535"
 SAMPLES = Path(os.environ.get("RECONCILIATION_SAMPLES", ROOT.parent / "shared" / "samples")) / "mt535"
 TWO_PAGES = (FIXTURES / "two_pages.fin").read_text(encoding="utf-8")
+GERMAN = (FIXTURES / "german.fin").read_text(encoding="utf-8")
 SUB_ACCOUNTS = (FIXTURES / "sub_accounts.fin").read_text(encoding="utf-8")
 
 
@@ -81,6 +83,93 @@ def test_sub_accounts_are_accounts_and_their_total_is_the_master_s(read):
         "SUB-B": {isin: Decimal("-4.5")},
         "SUB-C": {},
     }
+
+
+def test_the_german_form_is_read_instruments_after_the_general_block(read):
+    (statement,) = read(GERMAN)
+    stock, bond = statement.positions
+    assert statement.account_id == "50010517/5550001"
+    assert (stock.symbol, str(stock.quantity), stock.avg_cost) == ("DE0007164600", "120", Decimal(150))
+    assert (bond.symbol, str(bond.quantity), bond.avg_cost) == ("DE0001102580", "5000", None)
+
+
+def test_the_account_of_a_message_that_names_none_is_an_option(read):
+    unnamed = GERMAN.replace(":97A::SAFE//50010517/5550001\n", "")
+    with pytest.raises(BadData, match=r"no 97a::SAFE.*set the option default_account"):
+        read(unnamed)
+    (statement,) = read(unnamed, default_account="5550001")
+    assert (statement.account_id, len(statement.positions)) == ("5550001", 2)
+    (named,) = read(GERMAN, default_account="5550001")
+    assert named.account_id == "50010517/5550001"
+
+
+def test_the_option_names_the_account_of_a_broker_too():
+    broker = open_broker("mt535", {"path": str(FIXTURES / "german.fin"), "default_account": "5550001"})
+    assert isinstance(broker, BrokerQuery)
+
+
+def test_instruments_beside_a_statement_that_says_it_has_none_are_refused(read):
+    with pytest.raises(BadData, match="says that there is no holding, and lists some"):
+        read(GERMAN.replace("ACTI//Y", "ACTI//N"))
+
+
+FIN = ":16R:FIN\n:35B:ISIN DE0007164600\n:93B::AGGR//UNIT/7,\n:16S:FIN\n"
+
+
+@pytest.mark.parametrize("text", [SUB_ACCOUNTS.replace("-}", FIN + "-}"), TWO_PAGES.replace("-}", FIN + "-}", 1)])
+def test_an_instrument_outside_the_parts_of_a_message_is_refused_and_never_dropped(read, text):
+    with pytest.raises(BadData, match="instruments stand both in parts"):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GERMAN.replace(":16R:ADDINFO\n", f":16R:ADDINFO\n{FIN}"),
+        SUB_ACCOUNTS.replace(":16R:FIN\n", f":16R:FIN\n{FIN}", 1),
+        SUB_ACCOUNTS.replace(
+            ":16R:SUBSAFE\n:97A::SAFE//SUB-C\n", f":16R:SUBSAFE\n:16R:OTHER\n{FIN}:16S:OTHER\n:97A::SAFE//SUB-C\n"
+        ),
+        SUB_ACCOUNTS.replace(":16S:GENL\n", f"{FIN}:16S:GENL\n"),
+    ],
+)
+def test_an_instrument_in_another_block_is_refused(read, text):
+    assert text not in (GERMAN, SUB_ACCOUNTS)
+    with pytest.raises(BadData, match="block FIN stands in"):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cost"),
+    [
+        ("BOOK//EUR18000,", "BOOK//USD18000,", None),
+        ("BOOK//EUR18000,\n", "BOOK//EUR18000,\n:19A::BOOK//USD20000,\n", None),
+        ("AGGR//UNIT/120,", "AGGR//UNIT/N120,", "150"),
+        ("AGGR//UNIT/120,", "AGGR//UNIT/70,", "257.1428571428571428571428571428571"),
+        (":93B::AGGR//UNIT/120,", ":16R:FIA\n:12C::CLAS//OCASPS\n:16S:FIA\n:93B::AGGR//UNIT/120,", None),
+    ],
+)
+def test_a_book_value_is_a_cost_per_unit_where_it_can_be(read, before, after, cost):
+    assert before in GERMAN
+    (statement,) = read(GERMAN.replace(before, after, 1))
+    assert statement.positions[0].avg_cost == (None if cost is None else Decimal(cost))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (":16R:A\n" * 20_000, "nest deeper than 32"),
+        (":16R:GENL\n:70E::HOLD//x\n" + "x\n" * 1_000_000, "more than 1000 lines"),
+        (":16R:GENL\n:70E::HOLD//x\n" + ("x" * 100 + "\n") * 900, "longer than 65536 characters"),
+        ("x\n" * 1_000_000, "no SWIFT message begins here"),
+        ("\n" * 1_000_000, "no SWIFT message begins here"),
+        (":16R:GENL\n:70E::" + "x" * 5_000_000, "longer than"),
+        (":16R:GENL\n" + ":16R:A\n:16S:A\n" * 200_000, "more than 200000 fields"),
+    ],
+)
+def test_a_hostile_text_is_refused_within_the_documented_bounds(read, text, told):
+    with pytest.raises(BadData, match=told):
+        read(text)
 
 
 def test_an_account_that_surely_holds_nothing_is_flat(read):
@@ -192,6 +281,22 @@ def test_an_unknown_basis_is_refused():
 
 
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason=f"there are no shared samples at {SAMPLES}")
+
+
+@needs_samples
+def test_the_german_samples_come_out_digit_for_digit(read):
+    (spec,) = read((SAMPLES / "dk_spec_example.fin").read_text(encoding="utf-8"))
+    assert spec.account_id == "10020030/1234567"
+    assert {row.symbol: str(row.quantity) for row in spec.positions} == {
+        "DE0123456789": "100",
+        "DE0123456790": "100",
+        "AU9876543210": "10000",
+    }
+    assert [row.market_value for row in spec.positions] == [Decimal(5270), Decimal(5460), None]
+    (ing,) = read((SAMPLES / "fints_ing.fin").read_text(encoding="utf-8"), default_account="5551234")
+    (held,) = ing.positions
+    assert (ing.account_id, held.symbol, str(held.quantity)) == ("5551234", "IE00B4L5YC18", "0.43761")
+    assert held.market_value == Decimal("24.32")
 
 
 @needs_samples

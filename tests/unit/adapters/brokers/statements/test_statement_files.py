@@ -12,8 +12,9 @@ from reconciliation.adapters.brokers.statements.broker import StatementBroker
 from reconciliation.adapters.brokers.statements.csv.adapter import read_csv
 from reconciliation.adapters.brokers.statements.flex.adapter import read_flex
 from reconciliation.adapters.brokers.statements.formats import FORMATS, read_statements, sniff_format
+from reconciliation.adapters.brokers.statements.limits import MEGABYTE
 from reconciliation.adapters.brokers.statements.ofx.adapter import read_ofx
-from reconciliation.adapters.brokers.statements.source import MEGABYTE, StatementSource
+from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.errors import BadData, ConfigurationError, Incomplete, ReadError, Unavailable
 from tests.brokers.cases import Book, Situation, held
