@@ -83,3 +83,35 @@ def test_the_contributing_page_names_every_layer_in_its_order() -> None:
     assert [set(re.findall(r"`(\w+)`", row)) for row in rows] == [
         set(re.findall(r"\w+", layer)) for layer in contract["layers"]
     ]
+
+
+#: Words that make a reader stop, and what stands instead.
+TURNS = {
+    "anew": "again",
+    "whoever|whomever": "a caller, a consumer, the operator: say who",
+    "nobody|somebody": "no one in particular does not act: say who, or use the passive",
+    "so many|so long(?! as)": "say the number or the limit",
+    "surely|oftener|goodbye|vouch(?:es|ed)?|mend(?:s|ed)?": "certain or reliable; more often; close; confirm; fix",
+    "untold|told to": "internal; published",
+    "giv(?:es?|en|ing)? back": "return, release",
+    "passed over|blotted out": "ignored, redacted",
+}
+#: The pages and examples that are held to it.
+PLAIN_ENGLISH = ("README.md", "CONTRIBUTING.md", "docs/", "examples/")
+
+
+@pytest.mark.parametrize(("turn", "better"), TURNS.items(), ids=TURNS)
+def test_no_turn_makes_a_reader_stop(turn: str, better: str) -> None:
+    lines = lines_with(rf"(?i)(?<!\w)(?:{turn})(?!\w)")
+    assert [line for line in lines if line.startswith(PLAIN_ENGLISH)] == [], better
+
+
+@pytest.mark.parametrize("tier", ["unit", "integration"])
+def test_the_folders_of_a_tier_mirror_the_product(tier: str) -> None:
+    folders = {path.parent.relative_to(ROOT / "tests" / tier) for path in (ROOT / "tests" / tier).rglob("test_*.py")}
+    strangers = [
+        folder
+        for folder in sorted(folders)
+        if not (ROOT / "reconciliation" / folder).is_dir() and not (ROOT / folder).is_dir()
+    ]
+    assert strangers == [], "a test stands where its module stands"
