@@ -105,7 +105,7 @@ def test_files_that_are_not_there_are_wrong_usage(files: Path) -> None:
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"PK\x03\x04\0\0\0", "binary"),
+        (b"PK\x03\x04\0\0\0", "no XLSX file"),
         (b"<html></html>", "of none of the formats Flex, OFX"),
         (b"a,b\n1,2\n", "no 'account_id'"),
     ],

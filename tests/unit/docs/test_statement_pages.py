@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import tomllib
 from decimal import Decimal
 
 import click
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 from reconciliation.adapters.brokers.host.registry import open_broker
 from reconciliation.adapters.brokers.paper.paper import open_paper
 from reconciliation.adapters.brokers.statements.csv.adapter import read_csv
-from reconciliation.adapters.brokers.statements.csv.mapping import CsvMapping
+from reconciliation.adapters.brokers.statements.csv.mapping_file import load_mapping, mapping_from_table
 from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.cli import cli
 from reconciliation.ports.broker import BrokerQuery
@@ -51,7 +52,7 @@ def test_the_mapping_of_the_page_reads_its_example() -> None:
     (shown,) = [block for block in blocks("brokers/csv.md", "toml") if block.startswith("[file]")]
     assert (EXAMPLE / "mapping.toml").read_text() == shown
 
-    (statement,) = read_csv(StatementSource(path=EXAMPLE / "positions.csv"), CsvMapping.load(EXAMPLE / "mapping.toml"))
+    (statement,) = read_csv(StatementSource(path=EXAMPLE / "positions.csv"), load_mapping(EXAMPLE / "mapping.toml"))
 
     assert {row.symbol: (row.quantity, row.avg_cost) for row in statement.positions or ()} == {
         "SAP": (2000, Decimal("184.3")),
@@ -60,6 +61,16 @@ def test_the_mapping_of_the_page_reads_its_example() -> None:
     }
     assert statement.account.cash == 5000
     assert statement.notes == ()
+
+
+def test_the_mapping_of_all_settings_on_the_page_is_accepted() -> None:
+    (shown,) = [block for block in blocks("brokers/csv.md", "toml") if block.startswith("extends")]
+
+    mapping = mapping_from_table(tomllib.loads(shown))
+
+    assert mapping.title == "Charles Schwab"
+    tables = set(tomllib.loads(shown))
+    assert tables >= {"lines", "file_name", "accounts", "keep", "multipliers", "symbol", "cash", "equity", "factors"}
 
 
 @pytest.mark.parametrize("page", ["flex", "ofx", "csv", "paper"])

@@ -58,6 +58,14 @@ class StatementFormat:
         return StatementBroker(source, read)
 
 
+#: Of formats whose files may leave out whose they are.
+DEFAULT_ACCOUNT = FormatOption(
+    name="default_account",
+    help="The account of a file that names none.",
+    read=lambda options: options.optional_text("default_account"),
+)
+
+
 def contains(pattern: str) -> Callable[[str], bool]:
     """Return a `sniff` that searches for a regular expression."""
     compiled = re.compile(pattern)

@@ -16,6 +16,8 @@ from reconciliation.errors import BadData, Incomplete, Unavailable
 
 _CHUNK_BYTES = 64 * 1024
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+#: How a spreadsheet begins: it is a ZIP archive.
+SPREADSHEET_MARK = b"PK\x03\x04"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +39,12 @@ class StatementSource:
         return datetime.fromtimestamp(self.path.stat().st_mtime, tz=UTC)
 
     def head(self) -> bytes:
-        """Return the first bytes, enough to tell the format.
+        """Return the first bytes, enough to tell the format; they may be those of a spreadsheet.
 
         Raises:
             Unavailable, BadData: as `chunks`.
         """
-        return next(self.chunks())
+        return next(self._chunks((*_UTF_16_MARKS, SPREADSHEET_MARK)))
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the file's bytes; at least one chunk, none of them empty.
@@ -51,13 +53,16 @@ class StatementSource:
             Unavailable: the file cannot be opened or read.
             BadData: it is empty, binary, too large or no file at all.
         """
+        return self._chunks(_UTF_16_MARKS)
+
+    def _chunks(self, binary_marks: tuple[bytes, ...]) -> Iterator[bytes]:
         if self.path.exists() and not self.path.is_file():
             raise self.bad("is not a regular file (a directory or a pipe)")
         read = 0
         try:
             with self.path.open("rb") as file:
                 while chunk := file.read(_CHUNK_BYTES):
-                    self._check(chunk, read)
+                    self._check(chunk, read, binary_marks)
                     read += len(chunk)
                     yield chunk
         except OSError as error:
@@ -105,13 +110,13 @@ class StatementSource:
             byte = error.object[error.start]
             raise self.bad(f"byte 0x{byte:02x} is not {encoding}: is the encoding right?", line) from None
 
-    def _check(self, chunk: bytes, read: int) -> None:
+    def _check(self, chunk: bytes, read: int, binary_marks: tuple[bytes, ...]) -> None:
         if not read:
             size = self.path.stat().st_size
             if size > self._max_bytes:
                 raise self._too_large(f"is {size / MEGABYTE:.0f} MB")
-            if b"\0" in chunk and not chunk.startswith(_UTF_16_MARKS):
-                raise self.bad("is binary, not a statement (an archive or a spreadsheet must be unpacked or exported)")
+            if b"\0" in chunk and not chunk.startswith(binary_marks):
+                raise self.bad("is binary, not a statement (an archive must be unpacked)")
         if read + len(chunk) > self._max_bytes:
             raise self._too_large("has grown")
 

@@ -19,7 +19,7 @@ from reconciliation.adapters.brokers.statements.custody.pages import (
     book_cost,
     statements_of,
 )
-from reconciliation.adapters.brokers.statements.format import FormatOption, StatementFormat, contains
+from reconciliation.adapters.brokers.statements.format import DEFAULT_ACCOUNT, StatementFormat, contains
 from reconciliation.adapters.brokers.statements.limits import MAX_POSITIONS
 from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
@@ -309,11 +309,7 @@ MT535 = StatementFormat(
     read=read_mt535,
     options=(
         BASIS,
-        FormatOption(
-            name="default_account",
-            help="The account of a message that names none, as some German banks send it.",
-            read=lambda options: options.optional_text("default_account"),
-        ),
+        DEFAULT_ACCOUNT,
     ),
 )
 open_mt535 = MT535.open

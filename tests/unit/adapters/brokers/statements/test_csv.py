@@ -8,6 +8,7 @@ import pytest
 from reconciliation.adapters.brokers.host.registry import open_broker
 from reconciliation.adapters.brokers.statements.csv.adapter import read_csv
 from reconciliation.adapters.brokers.statements.csv.mapping import CsvMapping
+from reconciliation.adapters.brokers.statements.csv.mapping_file import load_mapping, mapping_from_table
 from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.domain.model.models import AssetType
@@ -53,7 +54,7 @@ symbols = ["KASSE"]
 
 
 def mapped(**tables: Any) -> CsvMapping:
-    return CsvMapping.from_table(tables)
+    return mapping_from_table(tables)
 
 
 def read(source: StatementSource, text: str, mapping: CsvMapping | None = None) -> list[Statement]:
@@ -81,7 +82,7 @@ def test_a_footer_that_is_missing_shows_that_the_file_is_cut_off(source: Stateme
     mapping_path.write_text(GERMAN_MAPPING)
 
     with pytest.raises(Incomplete, match="does not begin with 'Summe'"):
-        read_csv(source, CsvMapping.load(mapping_path))
+        read_csv(source, load_mapping(mapping_path))
 
 
 def test_our_own_column_names_need_no_mapping(source: StatementSource) -> None:
@@ -221,7 +222,53 @@ def test_numbers_are_read_as_back_offices_print_them(source: StatementSource, te
     assert [row.quantity for row in read_one.positions or ()] == [Decimal(number)]
 
 
-@pytest.mark.parametrize("text", ["1,23", "12,34.5", "(-5)", "1.2.3", "5%", "0x10"])
+@pytest.mark.parametrize(
+    ("text", "decimal", "thousands"),
+    [
+        ("8.500", ",", ""),
+        ("12.34", ",", "."),
+        ("12.34", ",", ""),
+        ("10 20", ".", ","),
+        ("1'2", ".", ","),
+        ("5$3", ".", ","),
+        ("1 000", ",", "."),
+        ("1.000", ",", " "),
+        ("1,2,3", ",", "."),
+    ],
+)
+def test_a_number_is_read_by_the_signs_of_the_mapping_alone(
+    source: StatementSource, text: str, decimal: str, thousands: str
+) -> None:
+    mapping = mapped(file={"decimal": decimal, "thousands": thousands})
+
+    with pytest.raises(BadData, match="is not a number written with"):
+        read(source, f'account_id,symbol,quantity\nA,X,"{text}"\n', mapping)
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "number"),
+    [
+        ("8.500", {"decimal": ",", "thousands": "."}, "8500"),
+        ("1 234,5", {"decimal": ",", "thousands": " "}, "1234.5"),
+        ("1\u202f234", {"thousands": " "}, "1234"),
+        ("1'234.5", {"thousands": "'"}, "1234.5"),
+        ("12,34,567.5", {"thousands": ",", "grouping": "indian"}, "1234567.5"),
+        ("12,5 Stk.", {"decimal": ",", "units": ["Stk."]}, "12.5"),
+        ("EUR 5", {"units": "EUR"}, "5"),
+        ("-$1,500.00", {"thousands": ","}, "-1500"),
+        ("$-5", {}, "-5"),
+        (".5", {}, "0.5"),
+    ],
+)
+def test_signs_and_units_that_the_mapping_names_are_read(
+    source: StatementSource, text: str, file: dict[str, Any], number: str
+) -> None:
+    (read_one,) = read(source, f'account_id,symbol,quantity\nA,X,"{text}"\n', mapped(file=file))
+
+    assert [row.quantity for row in read_one.positions or ()] == [Decimal(number)]
+
+
+@pytest.mark.parametrize("text", ["1,23", "12,34.5", "(-5)", "1.2.3", "5%", "0x10", "-5-", "-$-5", "\u0665", "$"])
 def test_what_is_no_number_in_the_files_style_is_not_guessed_at(source: StatementSource, text: str) -> None:
     with pytest.raises(BadData, match="quantity"):
         read(source, f'account_id,symbol,quantity\nA,X,"{text}"\n', mapped(file={"thousands": ","}))
@@ -246,7 +293,7 @@ def test_what_is_no_number_in_the_files_style_is_not_guessed_at(source: Statemen
 )
 def test_a_mapping_that_cannot_work_is_refused_by_name(tables: dict[str, Any], problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
-        CsvMapping.from_table(tables)
+        mapping_from_table(tables)
 
 
 @pytest.mark.parametrize("content", ["[file", None])
