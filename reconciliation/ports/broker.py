@@ -1,6 +1,6 @@
 """The port to a broker: what we ask, and what an answer looks like.
 
-An adapter raises a `ReadError` unless its answer is surely complete. An empty list means "surely flat".
+An adapter raises a `ReadError` unless its answer is certainly complete. An empty list means "certainly flat".
 """
 
 from abc import ABC, abstractmethod
@@ -63,7 +63,7 @@ class ClosableBroker(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Give back what was opened. Safe to call twice."""
+        """Close what was opened. Safe to call twice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class BrokerLimits:
     requests_per_second: float | None
     #: How many requests may be under way at once.
     concurrency: int
-    #: How many requests one account costs as a rule, positions and figures together. It is what a broker is charged
+    #: How many requests one account costs as a rule, positions and balances together. It is what a broker is charged
     #: that takes no permits itself (see `MeteredBroker`).
     requests_per_account: int = 2
 
@@ -103,10 +103,10 @@ class RequestPermits(Protocol):
     """Lets requests of one login through, as many at once and as many a second as the broker allows."""
 
     def permit(self) -> AbstractAsyncContextManager[None]:
-        """Wait for a permit; it is given back at the end of the block.
+        """Wait for a permit; it is released at the end of the block.
 
         Raises:
-            CoordinationError: nobody knows whether the broker may be asked now.
+            CoordinationError: it is unknown whether the broker may be asked now.
         """
         ...
 
@@ -114,9 +114,9 @@ class RequestPermits(Protocol):
 class MeteredBroker(LimitedBroker):
     """A broker that takes a permit for each request it sends, retries included, so that the limits hold exactly.
 
-    Of any other `LimitedBroker` nobody sees the single requests: a question is charged what it is declared to cost.
+    The single requests of any other `LimitedBroker` cannot be seen: a read is charged what it is declared to cost.
     """
 
     @abstractmethod
     def take_permits_from(self, permits: RequestPermits) -> None:
-        """Send each request within a permit of these from now on. Called at most once, before the first question."""
+        """Send each request within a permit of these from now on. Called at most once, before the first read."""

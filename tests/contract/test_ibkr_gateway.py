@@ -102,7 +102,7 @@ async def test_a_login_that_does_not_complete_is_an_error(tws, fault, kind):
 
 async def test_a_port_where_nobody_listens_is_unavailable(tws):
     tws.stop()
-    with pytest.raises(Unavailable, match="can't be reached"):
+    with pytest.raises(Unavailable, match="cannot be reached"):
         await snapshot(ibkr(tws))
 
 

@@ -30,7 +30,7 @@ DOCUMENTED_LIMITS = {
 
 
 def open_alpaca(raw_options: Mapping[str, Any], secrets: Mapping[str, str]) -> "AlpacaBroker":
-    """Return the broker; the SDK is loaded and Alpaca is asked with the first question."""
+    """Return the broker; the SDK is loaded and Alpaca is asked with the first read."""
     require_extra("alpaca", "alpaca")
     options = BrokerOptions("alpaca", raw_options)
     api = options.text("api", "trading")
@@ -61,7 +61,7 @@ def _credentials(api: str, secrets: Mapping[str, str]) -> Credentials:
 
 
 class AlpacaBroker(ClosableBroker, MeteredBroker):
-    """Positions and figures of Alpaca accounts, named by account number or account id."""
+    """Positions and balances of Alpaca accounts, named by account number or account id."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class AlpacaBroker(ClosableBroker, MeteredBroker):
         self._threads = SdkThreads(
             who="Alpaca",
             concurrency=limits.concurrency,
-            # One question is up to three requests.
+            # One read is up to three requests.
             timeout_seconds=3 * timeout_seconds,
             queue_timeout_seconds=12 * timeout_seconds,
             explain=_unknown,
@@ -121,7 +121,7 @@ class AlpacaBroker(ClosableBroker, MeteredBroker):
             await self._threads.load(account_id, self._connected)
 
     def _positions(self, account_id: str) -> list[BrokerPosition]:
-        """Read the rows. They don't name their account, and an empty list could be anyone's: the account vouches."""
+        """Read the rows. They do not name their account, so the account itself is read as proof."""
         if account_id not in self._proven:
             self._account(account_id)
         positions = read_positions(self._connected().positions(account_id), account_id)

@@ -40,7 +40,7 @@ def read_positions(raw: Any, account_id: str) -> list[BrokerPosition]:
 
 
 def read_account(raw: Any, account_id: str) -> BrokerAccount:
-    """Return the figures of `GET account`, or raise BadData if they are of another account."""
+    """Return the balances of `GET account`, or raise BadData if they are of another account."""
     account = _account_record(raw, account_id)
     cash = account.number("cash")
     currency = account.optional_text("currency")
@@ -98,7 +98,7 @@ def _position(row: Record) -> BrokerPosition:
 
 
 def _signed_quantity(row: Record) -> Decimal:
-    """The side tells the sign; a quantity that says otherwise by itself is a contradiction, not a guess."""
+    """The side gives the sign; a quantity with another sign is a contradiction, not a guess."""
     sign = row.choice("side", SIGNS)
     quantity = row.number("qty")
     if sign > 0 > quantity:
@@ -107,7 +107,7 @@ def _signed_quantity(row: Record) -> Decimal:
 
 
 def _option_multiplier(row: Record, quantity: Decimal) -> Decimal | None:
-    """Alpaca doesn't say it; the standard one is stated only if the row's own figures agree (adjusted options)."""
+    """Alpaca does not say it; the standard one is stated only if the row's own numbers agree (adjusted options)."""
     price, value = row.optional_number("current_price"), row.optional_number("market_value")
     if price is None or value is None or not price:
         return None

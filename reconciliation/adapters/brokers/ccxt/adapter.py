@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def open_ccxt(options: Mapping[str, Any], secrets: Mapping[str, str]) -> "CcxtBroker":
-    """Return the broker; ccxt is loaded and the exchange is asked with the first question."""
+    """Return the broker; ccxt is loaded and the exchange is asked with the first read."""
     return CcxtBroker(read_ccxt_options(options), Credentials("ccxt", secrets, SECRET_NAMES))
 
 
@@ -42,7 +42,7 @@ class CcxtBroker(ClosableBroker, MeteredBroker):
         self._threads = SdkThreads(
             who=self._who,
             concurrency=options.limits.concurrency,
-            # Some questions are two requests, and an unknown market loads all of them again.
+            # Some reads are two requests, and an unknown market loads all of them again.
             timeout_seconds=(2 * options.limits.requests_per_account + 3) * options.timeout_seconds,
             queue_timeout_seconds=60 * options.timeout_seconds,
             explain=self._explain,
@@ -75,7 +75,7 @@ class CcxtBroker(ClosableBroker, MeteredBroker):
             self._exchange.close()
 
     def _params_of(self, account_id: str) -> Mapping[str, Any]:
-        """Return what selects the account. An exchange answers for whoever the key belongs to, so we must know."""
+        """Return what selects the account. An exchange answers for the key's owner, who must be known."""
         if account_id not in self._options.accounts:
             raise BadData(
                 f"the login at {self._who} is not of account {account_id!r}: its options name "

@@ -38,7 +38,7 @@ class UnknownMarketError(BadData):
 def read_positions(
     rows: Any, answers: Sequence[Any], markets: Mapping[str, Any], options: CcxtOptions, place: str
 ) -> list[BrokerPosition]:
-    """Return the positions of one question, checked against the raw answers that ccxt read them from."""
+    """Return the positions of one request, checked against the raw answers that ccxt read them from."""
     if not isinstance(rows, list):
         raise BadData(f"{place}: ccxt gave a {type(rows).__name__} where a list was due")
     records = [Record(row, f"{place}, row {number}") for number, row in enumerate(rows, start=1)]
@@ -62,7 +62,7 @@ def read_holdings(balance: Any, options: CcxtOptions, place: str) -> list[Broker
 
 
 def read_account(balance: Any, account_id: str, options: CcxtOptions, place: str) -> BrokerAccount:
-    """Return the figures that the balance surely tells; the others are None and not compared."""
+    """Return the balances that the answer states for certain; the others are None and not compared."""
     amounts = read_amounts(balance, options, place)
     cash = _cash(amounts, balance["info"], options, place)
     equity_path = options.facts.equity_path
@@ -107,7 +107,7 @@ def _check_identity(raw: Any, options: CcxtOptions, place: str) -> None:
 
 
 def _cash(amounts: Mapping[str, Decimal], raw: Any, options: CcxtOptions, place: str) -> Mapping[str, Decimal] | None:
-    """Return the money by currency; None where it cannot be told from open profit.
+    """Return the money by currency; None where it cannot be separated from open profit.
 
     Of a derivatives wallet, ccxt's total has the open profit in it at some exchanges and not at others.
     """
@@ -151,7 +151,7 @@ def _contracts(row: Record, evidence: RowEvidence | None, place: str) -> Decimal
     if evidence is not None and evidence.closed is not None:
         contracts = EXACT.subtract(contracts, Record(row.raw.get("info"), place).number(evidence.closed))
     if contracts < 0:
-        raise BadData(f"{place}: 'contracts' is {contracts}, where the side tells the sign")
+        raise BadData(f"{place}: 'contracts' is {contracts}, where the side gives the sign")
     return contracts
 
 
@@ -165,6 +165,6 @@ def _units(row: Record, market: Record, options: CcxtOptions) -> tuple[Decimal, 
         return Decimal(1), None
     size = row.optional_number("contractSize") or market.optional_number("contractSize")
     if size is None:
-        raise BadData(f"{row.place}: neither the row nor {market.place} tells the size of a contract")
+        raise BadData(f"{row.place}: neither the row nor {market.place} states the size of a contract")
     is_piece = market.raw.get("linear") and market.raw.get("type") != "option" and not options.linear_in_contracts
     return (size, Decimal(1)) if is_piece else (Decimal(1), size)

@@ -9,7 +9,7 @@ from reconciliation.adapters.brokers.ccxt.facts import RowEvidence
 from reconciliation.adapters.brokers.sdk.json_records import Record
 from reconciliation.errors import BadData, Incomplete
 
-#: How deep a list may lie in an answer whose shape nobody has described.
+#: How deep a list may lie in an answer whose shape is not described.
 MAX_DEPTH = 4
 
 

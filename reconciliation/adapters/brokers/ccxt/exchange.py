@@ -19,7 +19,7 @@ from reconciliation.errors import AuthError, BadData, ReadError, Unavailable
 JUDGED_BY_CCXT = frozenset({400, 401, 403, 404, 405, 409, 410, 422, 451})
 FORBIDDEN = 403
 
-#: Subclasses before their parents: the first match tells.
+#: Subclasses before their parents: the first match counts.
 KINDS: tuple[tuple[type[ccxt.BaseError], type[ReadError], str], ...] = (
     (ccxt.AuthenticationError, AuthError, "refused the credentials, or they lack a permission"),
     (ccxt.RestrictedLocation, AuthError, "may not be used from this place"),
@@ -31,8 +31,8 @@ KINDS: tuple[tuple[type[ccxt.BaseError], type[ReadError], str], ...] = (
     (ccxt.BadResponse, BadData, "answered with what ccxt cannot read"),
     (ccxt.NotSupported, BadData, "cannot be asked this through ccxt: check the connection's options"),
     (ccxt.ArgumentsRequired, BadData, "needs more parameters: check balance_params and position_params"),
-    (ccxt.BadRequest, BadData, "refused the question: check balance_params and position_params"),
-    (ccxt.ExchangeError, BadData, "refused the question"),
+    (ccxt.BadRequest, BadData, "refused the request: check balance_params and position_params"),
+    (ccxt.ExchangeError, BadData, "refused the request"),
 )
 
 
@@ -67,7 +67,7 @@ class CcxtExchange:
         self._exchange.on_json_response = self._decode
         if options.sandbox:
             self._exchange.set_sandbox_mode(True)
-        #: The raw answers of the question under way.
+        #: The raw answers of the current request.
         self.answers: list[Any] = []
         self._markets_loaded_at = 0.0
         self._reload_seconds = options.markets_reload_seconds

@@ -1,7 +1,7 @@
 """What we know of single exchanges beyond what ccxt says: where the raw answers keep their rows, and the limits.
 
 ccxt takes a missing list for an empty one, drops rows that it cannot place, and guesses an unknown side. The raw
-answer is the witness against all three; for an exchange that is not listed here, options name the places.
+answer is checked against all three; for an exchange that is not listed here, options name the places.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class ExchangeFacts:
     identity_path: str | None = None
     equity_path: str | None = None
     wallet: tuple[str, str] | None = None
-    #: By the exchange's documentation, at the weight that our questions have.
+    #: By the exchange's documentation, at the weight of the requests used here.
     requests_per_second: float = 1.0
 
 
@@ -64,7 +64,7 @@ FACTS: Mapping[str, ExchangeFacts] = {
     "binanceusdm": BINANCE,
     "binancecoinm": BINANCE,
     "binanceus": BINANCE,
-    # The call counter of the lowest tier falls by 0.33 a second, and each of our questions adds 1.
+    # The call counter of the lowest tier falls by 0.33 a second, and each request adds 1.
     "kraken": ExchangeFacts(
         positions=RowEvidence(
             paths=("result",), sizes=("vol",), side=("type", frozenset({"buy", "sell"})), closed="vol_closed"
@@ -72,7 +72,7 @@ FACTS: Mapping[str, ExchangeFacts] = {
         balances=RowEvidence(paths=("result",), sizes=("balance",)),
         requests_per_second=0.33,
     ),
-    # 1200 weight a minute to an address, 2 a question.
+    # 1200 weight a minute to an address, 2 a request.
     "hyperliquid": ExchangeFacts(
         positions=RowEvidence(paths=("assetPositions",), sizes=("position.szi",), is_signed=True),
         # A derivatives account has a sum and no rows.

@@ -40,13 +40,13 @@ class CcxtOptions:
     """How one login at one exchange is read."""
 
     exchange: str
-    #: Extra parameters of every question, by account.
+    #: Extra parameters of every request, by account.
     accounts: Mapping[str, Mapping[str, Any]]
     holds: str
     currency: str | None
     cash_currencies: frozenset[str]
     balance_params: Mapping[str, Any]
-    #: One question for positions each; together they must cover all that the account may hold.
+    #: One request for positions each; together they must cover all that the account may hold.
     position_params: Sequence[Mapping[str, Any]]
     position_symbols: Sequence[str] | None
     linear_in_contracts: bool

@@ -1,4 +1,4 @@
-"""The open brokers of one process: each connection opened at its first use, and anew when its definition changes."""
+"""The open brokers of one process: opened at first use, and again when a definition changes."""
 
 import asyncio
 from collections import defaultdict
@@ -18,9 +18,9 @@ from reconciliation.ports.broker import BrokerLimits, ClosableBroker, LimitedBro
 
 #: A changed definition is noticed within this time.
 LOOK_AGAIN_SECONDS = 2.0
-#: Accounts that one process asks about at once at a broker of which nobody knows a limit.
+#: Accounts that one process reads at once at a broker without known limits.
 UNLIMITED_ACCOUNTS = 100
-#: The same in requests: an account's positions and figures are asked for together.
+#: The same in requests: an account's positions and balances are read together.
 UNLIMITED_CONCURRENCY = 2 * UNLIMITED_ACCOUNTS
 
 
@@ -132,6 +132,6 @@ def limits_of(definition: Connection, broker: Any) -> BrokerLimits | None:
 async def _close(opened: _Opened) -> None:
     broker: object = opened.connection.broker
     if isinstance(broker, ClosableBroker):
-        # A broker that can't say goodbye is left all the same.
+        # A broker that fails to close is dropped all the same.
         with suppress(Exception):
             await broker.close()

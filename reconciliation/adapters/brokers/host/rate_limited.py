@@ -14,12 +14,12 @@ class RateLimiter(RequestPermits, Protocol):
     """Lets requests of one login through, as many at once and as many a second as the broker allows."""
 
     async def close(self) -> None:
-        """Serve nobody any more."""
+        """Stop serving requests."""
         ...
 
 
 class LocalLimiter:
-    """The gate of a login without known limits: a bound for this process alone."""
+    """The limiter of a login without known limits: it bounds this process only."""
 
     def __init__(self, concurrency: int) -> None:
         self._semaphore = asyncio.Semaphore(concurrency)
@@ -32,7 +32,7 @@ class LocalLimiter:
 
 
 class UntimedPermits:
-    """Permits of a gate, the wait for which is part of no time limit around it."""
+    """Permits of a rate limiter; all time limits pause while a request waits for one."""
 
     def __init__(self, limiter: RequestPermits) -> None:
         self._limiter = limiter
@@ -46,7 +46,7 @@ class UntimedPermits:
 
 
 class BrokerReads(Protocol):
-    """The two questions of `BrokerQuery`."""
+    """The two reads of `BrokerQuery`."""
 
     async def get_positions(self, account_id: str) -> list[BrokerPosition]: ...
     async def get_account(self, account_id: str) -> BrokerAccount: ...
@@ -67,10 +67,10 @@ class TimedBroker:
 
 
 class PermittedBroker:
-    """A `BrokerQuery` that takes no permits itself: each question waits for as many as it is declared to cost.
+    """A `BrokerQuery` that takes no permits itself: each read waits for as many as it is declared to cost.
 
-    Figures cost one request, positions all the others that `requests_per_account` declares. What a question costs
-    beyond one is charged ahead of it: one permit is held while it is answered, for nobody sees its single requests.
+    Balances cost one request, positions all the others that `requests_per_account` declares. The requests of a read
+    cannot be seen, so all but one are charged before it starts, and one permit is held until it ends.
     """
 
     def __init__(

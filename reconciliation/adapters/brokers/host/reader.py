@@ -37,7 +37,7 @@ class OpenConnection:
 
     broker: BrokerQuery
     limiter: RateLimiter
-    #: How many accounts one process asks about at once; the gate bounds the requests of all.
+    #: How many accounts one process asks about at once; the limiter bounds the requests of all processes.
     accounts_at_once: int
     #: What an account is charged where the broker takes no permits itself.
     requests_per_account: int = 2
@@ -128,7 +128,7 @@ class ConnectionReader:
         try:
             return await asyncio.to_thread(self._breaker.check, connection)
         except CoordinationError:
-            return None  # without Redis nobody knows of a pause; the gate fails for itself
+            return None  # without Redis no pause is known; the limiter fails by itself
 
     async def _report(self, connection: str, health: "_Health") -> None:
         if self._breaker is None or not (health.failures or health.succeeded):
@@ -193,7 +193,7 @@ async def _read_each(
                 answer = Unavailable(f"the connection fails, so it was not asked: {health.given_up}")
             else:
                 timeout_seconds = plan.config.read_timeout_seconds
-                # No limit around both: the wait for permits counts for nobody, and each answer has its own.
+                # No limit around both: each answer has its own, and the wait for permits does not count.
                 answer = await read_broker(opened.limited(timeout_seconds), plan.broker_account_id, None)
                 health.note(plan.config.account_id, answer)
             put(BrokerAnswer(plan=plan, snapshot=_as_ours(answer, plan), start=start))

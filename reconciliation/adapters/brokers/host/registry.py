@@ -1,4 +1,4 @@
-"""Brokers by name: each is an entry point of the group `reconciliation.brokers`, ours and third parties' alike.
+"""Brokers by name: each is an entry point of the group `reconciliation.brokers`, built in or of a third party.
 
 An entry point is a callable `(options, secrets) -> BrokerQuery`. `options` is what an operator wrote as JSON;
 `secrets` holds plain values by name, resolved by the caller, and must never reach a message or a log.

@@ -1,4 +1,4 @@
-"""The SDK's decoder of socket messages, made to say so when it can't read one."""
+"""The SDK's decoder of socket messages, made to report a message that it cannot read."""
 
 import math
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _POSITION = 61
 
 
 class StrictDecoder(Decoder):
-    """Reports a message that can't be decoded; the SDK's own logs it, drops the row and goes on."""
+    """Reports a message that cannot be decoded; the SDK's own logs it, drops the row and goes on."""
 
     def __init__(self, wrapper: Any, on_fault: Callable[[ReadError], None]) -> None:
         super().__init__(wrapper, 0)
@@ -28,7 +28,7 @@ class StrictDecoder(Decoder):
         except Exception as error:  # noqa: BLE001 - whatever a foreign decoder trips over, the row is lost
             kind = fields[0] if fields and fields[0].isdigit() else "without a number"
             self._on_fault(
-                BadData(f"a message (type {kind}) of the Gateway can't be understood ({type(error).__name__})")
+                BadData(f"a message (type {kind}) of the Gateway cannot be understood ({type(error).__name__})")
             )
 
     def wrap(self, methodName: str, types: list[type], skip: int = 2) -> Callable[[list[str]], None]:  # noqa: N803 - the SDK's word

@@ -37,7 +37,7 @@ class Notice(Enum):
 
 
 def notice_of(code: int) -> Notice:
-    """Return what a message with this code asks for. A code that we don't know fails the read: rather too careful."""
+    """Return what a message with this code asks for. An unknown code fails the read, to be careful."""
     if code in LINK_LOST:
         return Notice.LINK_LOST
     if code in LINK_RESTORED:

@@ -80,7 +80,7 @@ class GatewaySession:
         return self._connected() and not self._link_lost and not self._broken.done()
 
     def cut_off(self) -> bool:
-        """Say whether the Gateway is there and has told that it lost IBKR."""
+        """Say whether the Gateway is there and has reported that it lost IBKR."""
         return self._connected() and self._link_lost
 
     async def connect(self, client_id: int) -> None:
@@ -193,7 +193,7 @@ class GatewaySession:
             raise error_of(error.code, error.message) from None
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            raise Unavailable(f"the Gateway at {self._address} can't be reached: {reason}") from error
+            raise Unavailable(f"the Gateway at {self._address} cannot be reached: {reason}") from error
 
     def _connected(self) -> bool:
         return self._loop is asyncio.get_running_loop() and self._ib.isConnected()
@@ -274,7 +274,7 @@ def _with_market_value(row: PositionRow, values: Mapping[str, Mapping[tuple[int,
 
 
 def _forget(task: asyncio.Future[Any]) -> None:
-    """Fetch the error of an answer that nobody waits for any more, or asyncio would log it as forgotten."""
+    """Fetch the error of an answer that is no longer wanted, or asyncio logs it as never retrieved."""
     if not task.cancelled():
         task.exception()
 

@@ -9,7 +9,7 @@ from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition,
 from reconciliation.domain.model.values import exact_decimal
 from reconciliation.errors import BadData, Incomplete, InvalidInputError
 
-#: Virtual positions: the currency halves of FX trades, which are in the cash figures already.
+#: Virtual positions: the currency halves of FX trades, which are in the cash already.
 FX_POSITION = "CASH"
 #: How TWS writes "no value" in a field of type double.
 UNSET = 1.7976931348623157e308
@@ -62,7 +62,7 @@ class SummaryRow:
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayBook:
-    """All that one read of a login gave: surely complete, for each request was followed by its end marker."""
+    """All that one read of a login gave: complete, because each request was followed by its end marker."""
 
     positions: tuple[PositionRow, ...]
     summary: tuple[SummaryRow, ...]

@@ -30,7 +30,7 @@ Accounts = dict[str, BrokerSnapshot | ReadError]
 
 
 def parse_accounts(accounts: Mapping[str, Any], where: str) -> Accounts:
-    """Return each account's snapshot, or the error that it is told to answer with.
+    """Return each account's snapshot, or the error that it is set to answer with.
 
     An account is an object of `positions` (a list of objects), `cash`, `buying_power`, `total_equity`, `margin_used`
     and `currency`, each optional; or of `error`, a kind of ReadError ("auth", "unavailable", "incomplete", …).
@@ -64,7 +64,7 @@ def _account(account_id: str, content: Any, where: str) -> BrokerSnapshot | Read
 def _error(account_id: str, kind: Any, where: str) -> ReadError:
     if kind not in _ERRORS:
         raise ConfigurationError(f"{where}: error {kind!r} is not one of: {', '.join(sorted(_ERRORS))}")
-    return _ERRORS[kind](f"the paper broker was told to answer {kind!r} for {account_id!r}", account_id=account_id)
+    return _ERRORS[kind](f"the paper broker is set to answer {kind!r} for {account_id!r}", account_id=account_id)
 
 
 def _position(row: Any, where: str) -> BrokerPosition:

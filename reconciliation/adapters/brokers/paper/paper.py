@@ -33,7 +33,7 @@ class _Book:
 
 
 class PaperBroker(SnapshotBroker):
-    """A broker whose every answer is what it was told.
+    """A broker that answers what was set.
 
     Args:
         fill_delay: seconds until a fill given to `apply_fill` shows in positions and cash.
@@ -79,7 +79,7 @@ class PaperBroker(SnapshotBroker):
         total_equity: Decimal | int | str | None,
         margin_used: Decimal | int | str | None,
     ) -> None:
-        """Set the account's figures; None means that the broker does not say."""
+        """Set the account's balances; None means that the broker does not say."""
         figures: tuple[Any, ...] = (cash, buying_power, total_equity, margin_used)
         self._book(account_id).account = BrokerAccount(account_id, *figures)
 

@@ -38,7 +38,7 @@ def refusal(status: int, headers: Mapping[str, str], who: str, *, now: datetime 
     elif status // 100 == 3:  # noqa: PLR2004  3xx
         answer = BadData(f"{who} answered with a redirect (HTTP {status}): check the address; secrets do not follow")
     else:
-        answer = BadData(f"{who} refused the question (HTTP {status})")
+        answer = BadData(f"{who} refused the request (HTTP {status})")
     return answer
 
 

@@ -102,7 +102,7 @@ class Record:
 
 
 def read_records(raw: Any, place: str) -> list[Record]:
-    """Return the objects of a list; anything but a list is BadData, for it does not say "nothing held"."""
+    """Return the objects of a list; anything but a list is BadData: it does not say "nothing held"."""
     if not isinstance(raw, list):
         raise BadData(f"{place} is {_kind(raw)} where a list was due")
     return [Record(item, f"{place}, row {number}") for number, item in enumerate(raw, start=1)]

@@ -1,6 +1,6 @@
 """The HTTP transport under every SDK that is built on `requests`: time-outs, whole bodies, plain refusals.
 
-An SDK of its own accord waits for ever, retries 429 in its thread, or takes an HTML page for an empty list.
+By itself, an SDK waits forever, retries 429 in its thread, or takes an HTML page for an empty list.
 Mounted on the SDK's session, this adapter ends all of that before the SDK sees the answer.
 """
 

@@ -18,13 +18,13 @@ Answer = TypeVar("Answer")
 
 
 class SdkThreads:
-    """Runs the blocking questions of one connection, at most `concurrency` at once.
+    """Runs the blocking calls of one connection, at most `concurrency` at once.
 
     Args:
         who: the broker, for messages.
-        concurrency: how many questions may be under way.
-        timeout_seconds: for one question, from the moment that a thread takes it up.
-        queue_timeout_seconds: for a free thread; a hung SDK must not make the others wait for ever.
+        concurrency: how many calls may be under way.
+        timeout_seconds: for one call, from the moment that a thread takes it up.
+        queue_timeout_seconds: for a free thread; a hung SDK must not make the others wait forever.
         explain: turns what the SDK raised into the error tree; None: not known to it.
         hide: takes secrets out of a message.
     """
@@ -52,27 +52,27 @@ class SdkThreads:
         self._permits.take_from(permits)
 
     def permit(self) -> AbstractContextManager[None]:
-        """Wait for a permit to send one request, within a question; without permits, every request may be sent."""
+        """Wait for a permit to send one request, within a call; without permits, every request may be sent."""
         return self._permits.permit()
 
     async def load(self, account_id: str, connect: Callable[[], object]) -> None:
         """Run `connect`, which loads the SDK: seconds on a cold disk, and no fault of the broker's."""
         await self._ask(account_id, connect, MAX_LOAD_SECONDS)
 
-    async def ask(self, account_id: str, question: Callable[[], Answer]) -> Answer:
-        """Return the answer of `question`, asked in a thread.
+    async def ask(self, account_id: str, call: Callable[[], Answer]) -> Answer:
+        """Return the answer of `call`, asked in a thread.
 
         Raises:
             CoordinationError: no permit could be had.
             ReadError: whatever went wrong. It holds no reference to the SDK's own error, for that one's text,
                 frames and request hold credentials.
         """
-        return await self._ask(account_id, question, self._timeout_seconds)
+        return await self._ask(account_id, call, self._timeout_seconds)
 
-    async def _ask(self, account_id: str, question: Callable[[], Answer], timeout_seconds: float) -> Answer:
+    async def _ask(self, account_id: str, call: Callable[[], Answer], timeout_seconds: float) -> Answer:
         failure: ReadError | CoordinationError
         try:
-            return await self._within_limits(question, timeout_seconds)
+            return await self._within_limits(call, timeout_seconds)
         except (ReadError, CoordinationError) as error:
             failure = error
         except TimeoutError:
@@ -81,10 +81,10 @@ class SdkThreads:
         raise self._cleaned(failure, account_id)
 
     def close(self) -> None:
-        """Take no more questions. One that is under way ends by its own time-out."""
+        """Take no more calls. One that is under way ends by its own time-out."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _within_limits(self, question: Callable[[], Answer], timeout_seconds: float) -> Answer:
+    async def _within_limits(self, call: Callable[[], Answer], timeout_seconds: float) -> Answer:
         loop = asyncio.get_running_loop()
         begun = asyncio.Event()
         limit = PausableTimeout(timeout_seconds)
@@ -93,7 +93,7 @@ class SdkThreads:
         def run() -> Answer:
             loop.call_soon_threadsafe(begun.set)
             with running(asked):
-                return self._answer(question)
+                return self._answer(call)
 
         try:
             answer = loop.run_in_executor(self._pool, run)
@@ -115,13 +115,13 @@ class SdkThreads:
                     await begun.wait()
         except TimeoutError:
             raise Unavailable(
-                f"{self._who} has not answered earlier questions: no free thread within {seconds:g} s"
+                f"{self._who} has not answered earlier calls: no free thread within {seconds:g} s"
             ) from None
 
-    def _answer(self, question: Callable[[], Answer]) -> Answer:
-        """Answer, or raise a `ReadError`: explained in this thread, before the next question changes the transport."""
+    def _answer(self, call: Callable[[], Answer]) -> Answer:
+        """Answer, or raise a `ReadError`: explained in this thread, before the next call changes the transport."""
         try:
-            return question()
+            return call()
         except (ReadError, CoordinationError, TimeoutError):
             raise
         except Exception as error:  # noqa: BLE001  an SDK may raise anything; only its kind is safe to tell

@@ -15,10 +15,10 @@ LOOK_SECONDS = 1.0
 
 
 class SdkCall:
-    """A question that a thread is about to answer. Made and given up in the event loop that waits for it.
+    """A call that a thread is about to answer. Made and given up in the event loop that waits for it.
 
     Args:
-        limits: what stands still while one of its requests waits for a permit.
+        limits: what pauses while one of its requests waits for a permit.
     """
 
     def __init__(self, limits: Sequence[PausableTimeout]) -> None:
@@ -35,13 +35,13 @@ class SdkCall:
             task.cancel()
 
 
-_answered: ContextVar[SdkCall | None] = ContextVar("question that this thread answers", default=None)
+_answered: ContextVar[SdkCall | None] = ContextVar("call that this thread answers", default=None)
 
 
 @contextmanager
-def running(question: SdkCall) -> Iterator[None]:
-    """Send the requests of the block for this question. In the question's thread."""
-    before = _answered.set(question)
+def running(call: SdkCall) -> Iterator[None]:
+    """Send the requests of the block for this call. In the call's thread."""
+    before = _answered.set(call)
     try:
         yield
     finally:
@@ -49,7 +49,7 @@ def running(question: SdkCall) -> Iterator[None]:
 
 
 class ThreadPermits:
-    """The permits of one connection, for the threads that answer its questions."""
+    """The permits of one connection, for the threads that answer its calls."""
 
     def __init__(self) -> None:
         self._permits: RequestPermits | None = None
@@ -61,7 +61,7 @@ class ThreadPermits:
 
     @contextmanager
     def queueing(self, limits: Sequence[PausableTimeout]) -> Iterator[None]:
-        """Let limits of a question that has no thread yet stand still, too, while a thread waits for a permit."""
+        """Let limits of a call that has no thread yet pause, too, while a thread waits for a permit."""
         self._queue.join(limits)
         try:
             yield
@@ -70,58 +70,58 @@ class ThreadPermits:
 
     @contextmanager
     def permit(self) -> Iterator[None]:
-        """Wait for a permit and hold it to the end of the block. In the thread of a question.
+        """Wait for a permit and hold it to the end of the block. In the thread of a call.
 
         Raises:
-            Unavailable: nobody waits for the question any more, so the request must not be sent.
-            CoordinationError: nobody knows whether the broker may be asked.
+            Unavailable: the caller has stopped waiting, so the request must not be sent.
+            CoordinationError: it is unknown whether the broker may be asked.
         """
-        question = _answered.get()
-        if self._permits is None or question is None:
+        call = _answered.get()
+        if self._permits is None or call is None:
             yield
             return
-        if question.loop.is_closed():
+        if call.loop.is_closed():
             raise _given_up()
         granted: Future[None] = Future()
         ended = asyncio.Event()
-        asyncio.run_coroutine_threadsafe(self._hold(self._permits, question, granted, ended), question.loop)
-        _wait(granted, question.loop)
+        asyncio.run_coroutine_threadsafe(self._hold(self._permits, call, granted, ended), call.loop)
+        _wait(granted, call.loop)
         try:
             yield
         finally:
             with suppress(RuntimeError):  # the event loop is closed, and what it held has gone with it
-                question.loop.call_soon_threadsafe(ended.set)
+                call.loop.call_soon_threadsafe(ended.set)
 
     async def _hold(
-        self, permits: RequestPermits, question: SdkCall, granted: "Future[None]", ended: asyncio.Event
+        self, permits: RequestPermits, call: SdkCall, granted: "Future[None]", ended: asyncio.Event
     ) -> None:
         try:
             async with AsyncExitStack() as held:
-                await self._take(permits, question, held)
+                await self._take(permits, call, held)
                 granted.set_result(None)
                 await ended.wait()
         except asyncio.CancelledError:
             if not granted.done():
                 granted.set_exception(_given_up())
             raise
-        except Exception as error:  # noqa: BLE001  whatever the gate raises belongs to the thread that waits
+        except Exception as error:  # noqa: BLE001  whatever the limiter raises belongs to the thread that waits
             if not granted.done():
                 granted.set_exception(error)
 
-    async def _take(self, permits: RequestPermits, question: SdkCall, held: AsyncExitStack) -> None:
+    async def _take(self, permits: RequestPermits, call: SdkCall, held: AsyncExitStack) -> None:
         task = asyncio.current_task()
-        if question.is_given_up or task is None:
+        if call.is_given_up or task is None:
             raise _given_up()
-        question.waiting.add(task)
+        call.waiting.add(task)
         try:
-            with paused(question.limits), self._queue.waiting():
+            with paused(call.limits), self._queue.waiting():
                 await held.enter_async_context(permits.permit())
         finally:
-            question.waiting.discard(task)
+            call.waiting.discard(task)
 
 
 class _ThreadQueue:
-    """The limits of questions that wait for a thread. In the event loop only."""
+    """The limits of calls that wait for a thread. In the event loop only."""
 
     def __init__(self) -> None:
         self._limits: list[PausableTimeout] = []
@@ -170,4 +170,4 @@ def _wait(granted: "Future[None]", loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _given_up() -> Unavailable:
-    return Unavailable("the question was given up before its request was sent")
+    return Unavailable("the call was given up before its request was sent")

@@ -1,4 +1,4 @@
-"""Time limits of a read that stand still while it waits for its turn: the wait says nothing of the broker."""
+"""Time limits of a read that pause while it waits for its turn: the wait says nothing of the broker."""
 
 import asyncio
 from collections.abc import Awaitable, Iterator, Sequence
@@ -13,7 +13,7 @@ Answer = TypeVar("Answer")
 
 
 class PausableTimeout:
-    """Like `asyncio.timeout`, for one `async with`; all limits around a wait for a permit stand still together."""
+    """Like `asyncio.timeout`, for one `async with`; all limits around a wait for a permit pause together."""
 
     def __init__(self, seconds: float) -> None:
         self._timeout = asyncio.timeout(None)
@@ -71,7 +71,7 @@ def active_timeouts() -> tuple[PausableTimeout, ...]:
 
 @contextmanager
 def paused(limits: Sequence[PausableTimeout]) -> Iterator[None]:
-    """Let time limits stand still during the block."""
+    """Let time limits pause during the block."""
     for limit in limits:
         limit.pause()
     try:

@@ -54,7 +54,7 @@ def read_statements(
         options: options of its format, by name.
 
     Raises:
-        ReadError: the file cannot be read surely and completely.
+        ReadError: the file cannot be read completely and without doubt.
         InvalidInputError: an unknown format, or an option that the file's format does not take.
         ConfigurationError: an option cannot work.
     """

@@ -39,7 +39,7 @@ class StatementSource:
         return datetime.fromtimestamp(self.path.stat().st_mtime, tz=UTC)
 
     def head(self) -> bytes:
-        """Return the first bytes, enough to tell the format; they may be those of a spreadsheet.
+        """Return the first bytes, enough to recognize the format; they may be those of a spreadsheet.
 
         Raises:
             Unavailable, BadData: as `chunks`.

@@ -1,4 +1,4 @@
-"""What every statement file comes to, whatever its format: accounts, each with figures and positions of one moment."""
+"""What every statement file is read into: accounts, each with balances and positions of one moment."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
@@ -19,11 +19,11 @@ class Statement:
     account: BrokerAccount
     #: None: the file does not list positions at all, which does not mean that there are none.
     positions: tuple[BrokerPosition, ...] | None
-    #: When the figures were true; None where the file does not say.
+    #: When its data were true; None where the file does not say.
     as_of: datetime | None
     #: When the broker wrote them; decides between statements of one date.
     generated_at: datetime | None = None
-    #: What a reader of the figures should know, as sentences.
+    #: What a reader should know, as sentences.
     notes: tuple[str, ...] = ()
     #: Why `positions` is None, and what to do about it.
     no_positions: str = "the file does not list positions"

@@ -1,4 +1,4 @@
-"""Numbers and dates as statement files write them; what is not surely one is an error."""
+"""Numbers and dates as statement files write them; anything else is an error."""
 
 import re
 from datetime import UTC, datetime
@@ -33,10 +33,10 @@ def optional_number(text: str | None, what: str) -> Decimal | None:
 def date_and_time(text: str, what: str) -> datetime:
     """Return the moment that `text` names, as UTC: 20230302, 2025-01-15, 15-Jan-25, each with or without ";hhmmss".
 
-    A date alone is its midnight: figures are never taken to be newer than they are sure to be.
+    A date alone is its midnight: data are never taken for newer than they certainly are.
 
     Raises:
-        InvalidInputError: anything else; 01/02/2025 is left out, for it is two days.
+        InvalidInputError: anything else; 01/02/2025 is not accepted, because it may be two days.
     """
     moment = _moment(text)
     if moment is None:

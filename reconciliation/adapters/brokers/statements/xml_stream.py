@@ -71,7 +71,7 @@ class _Forwarder(ContentHandler):
 
 
 def parse_xml(source: StatementSource, handler: ElementHandler) -> None:
-    """Read the whole file and tell `handler` each element.
+    """Read the whole file and pass each element to `handler`.
 
     Raises:
         Incomplete: the file ends too early.

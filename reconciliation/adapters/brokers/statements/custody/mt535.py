@@ -54,7 +54,7 @@ def read_mt535(
         default_account: the account of messages that name none.
 
     Raises:
-        ReadError: the file cannot be read surely and completely; the message names file, line and remedy.
+        ReadError: the file cannot be read completely and without doubt; the message names file, line and remedy.
     """
     return statements_of(_pages(source, default_account), source, basis)
 
@@ -150,7 +150,7 @@ class _PageReader:
         return holdings, flat
 
     def _check_blocks(self) -> None:
-        """Refuse an instrument that would be read as of nobody, or of two: outside of its place it is not dropped."""
+        """Refuse an instrument outside of its place: it belongs to no account, or to two, and is not dropped."""
         places: set[tuple[str, ...]] = set()
         for field in self._message.fields:
             if field.tag != "16R" or field.value not in {"FIN", "SUBSAFE"}:

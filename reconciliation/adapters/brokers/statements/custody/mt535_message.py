@@ -53,7 +53,7 @@ class FinMessage:
 
 
 def messages(source: StatementSource) -> Iterator[FinMessage]:
-    """Yield the messages of the file, each surely whole.
+    """Yield the messages of the file, each complete.
 
     Raises:
         Incomplete: the file ends inside a message.

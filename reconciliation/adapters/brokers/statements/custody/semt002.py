@@ -31,7 +31,7 @@ def read_semt002(source: StatementSource, *, basis: str | None = None) -> list[S
     """Return the newest statement of each account in the file.
 
     Raises:
-        ReadError: the file cannot be read surely and completely; the message names file, line and remedy.
+        ReadError: the file cannot be read completely and without doubt; the message names file, line and remedy.
     """
     reader = _ReportReader(source)
     parse_xml(source, reader)

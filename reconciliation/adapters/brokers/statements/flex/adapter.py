@@ -31,7 +31,7 @@ def read_flex(source: StatementSource) -> list[Statement]:
     """Return the newest statement of each account in the file.
 
     Raises:
-        ReadError: the file cannot be read surely and completely; the message names file, line and remedy.
+        ReadError: the file cannot be read completely and without doubt; the message names file, line and remedy.
     """
     reader = _FlexReader(source)
     parse_xml(source, reader)

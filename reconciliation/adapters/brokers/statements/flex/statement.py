@@ -1,4 +1,4 @@
-"""From the rows of one Flex statement to its figures: which rows count, and which would count twice. Pure."""
+"""From the rows of one Flex statement to a statement: which rows count, and which would count twice. Pure."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import datetime
@@ -121,5 +121,5 @@ def _refuse_repeated(keys: Iterable[Hashable], name: Callable[[Any], str]) -> No
     seen: set[Hashable] = set()
     for key in keys:
         if key in seen:
-            raise InvalidInputError(f"{name(key)}: it cannot be told whether they are one or add up")
+            raise InvalidInputError(f"{name(key)}: whether they are one or add up is unclear")
         seen.add(key)

@@ -30,7 +30,7 @@ class FolderBroker(SnapshotBroker, LimitedBroker):
 
     Args:
         index: the folder's files.
-        max_age_hours: a statement whose figures are older is stale; None: however old.
+        max_age_hours: a statement with older data is stale; None: of any age.
         now: seconds of the calendar.
     """
 

@@ -61,7 +61,7 @@ class FolderWatch:
         path: the folder; folders in it are passed over.
         pattern: which names are statements, such as `*.xml`.
         settle_seconds: how long a file must have stood still before it is read.
-        max_files: only so many, the newest, are looked at.
+        max_files: how many files, the newest, are read.
         now: seconds of the calendar, to be compared with times of files.
         clock: seconds that only grow, for files whose time is in the future (another host's clock).
     """

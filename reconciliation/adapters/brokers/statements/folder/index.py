@@ -10,7 +10,7 @@ from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.errors import Incomplete, ReadError, Unavailable
 
-#: Newer sorts last: when the figures were true, when they were written down, when the file was written.
+#: Newer sorts last: when the data were true, when they were written down, when the file was written.
 Age = tuple[float, float, FileStamp]
 
 
@@ -81,14 +81,14 @@ class FolderIndex:
         What is being written over stays as it was read last, until it can be read again.
         """
         for path, reading in list(self._readings.items()):
-            # What could not be opened may be open to us now, and no time of the file would tell.
+            # A file that could not be opened may be readable now, and its time would not show it.
             closed = isinstance(reading.error, Unavailable)
             if closed or (path not in unsettled and settled.get(path) != reading.file):
                 del self._readings[path]
         lost = {account for account, found in self._newest.items() if found.file.path not in self._readings}
         for account in lost:
             del self._newest[account]
-        # Statements that were superseded are not kept: the next newest must be read anew.
+        # Statements that were superseded are not kept: the next newest must be read again.
         for path, reading in list(self._readings.items()):
             if lost & reading.accounts:
                 del self._readings[path]

@@ -22,7 +22,7 @@ def read_ofx(source: StatementSource, *, no_position_list_means_flat: bool = Fal
     """Return the newest investment statement of each account in the file.
 
     Raises:
-        ReadError: the file cannot be read surely and completely; the message names file, line and remedy.
+        ReadError: the file cannot be read completely and without doubt; the message names file, line and remedy.
     """
     collector = OfxCollector(source)
     head = source.head()

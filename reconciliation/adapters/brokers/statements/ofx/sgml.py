@@ -15,7 +15,7 @@ _MAX_TAG_CHARACTERS = 100
 
 
 def feed_sgml(source: StatementSource, encoding: str, collector: OfxCollector) -> None:
-    """Read the whole file and tell `collector` each aggregate and leaf.
+    """Read the whole file and pass each aggregate and leaf to `collector`.
 
     Raises:
         BadData: a tag out of its place, text out of any element, or a DOCTYPE.

@@ -1,4 +1,4 @@
-"""From what an OFX file says of an account to its figures."""
+"""From what an OFX file says of an account to a statement."""
 
 import re
 from collections import defaultdict
@@ -157,7 +157,7 @@ def _optional_amount(leaves: Mapping[str, str], name: str) -> Decimal | None:
 
 
 def _amount(text: str, name: str) -> Decimal:
-    """Return an OFX amount, whose decimal sign may be a comma; 1,234 is left out, for it is two numbers."""
+    """Return an OFX amount, whose decimal sign may be a comma; 1,234 is not accepted, because it may be two numbers."""
     whole, comma, fraction = text.strip().partition(",")
     if not comma or "." in text or "," in fraction:
         return number(text, name)
