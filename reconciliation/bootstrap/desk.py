@@ -1,6 +1,6 @@
 """What people use through the command line, the HTTP API and the page: use cases and read ports."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -22,6 +22,9 @@ from reconciliation.bootstrap.bootstrap import Bootstrap, open_parts
 from reconciliation.domain.comparison.symbol_matching import SymbolMapping
 from reconciliation.domain.model.models import ReconciliationResult
 from reconciliation.domain.model.runs import RunRequest
+from reconciliation.domain.model.snapshots import LocalSnapshot
+from reconciliation.errors import ReadError
+from reconciliation.ports.local_book import PreviewRow
 from reconciliation.settings import Settings
 from reconciliation.usecases.manage_accounts import AccountManagement
 from reconciliation.usecases.manage_connections import ConnectionManagement
@@ -126,6 +129,30 @@ class Desk:
         """
         [result] = self.parts.run(self.parts.reconciler.reconcile([request]))
         return result
+
+    def preview_book(self, account_id: str) -> Sequence[PreviewRow]:
+        """Return the first rows of an account in the users' own tables; none where the local book is another.
+
+        Raises:
+            ReadError: the tables cannot be read.
+        """
+        if self.settings.local not in ("table", "query"):
+            return []
+        return self.parts.stores.user_tables.preview(account_id)
+
+    def read_book(self, account_id: str) -> LocalSnapshot:
+        """Return the local book of one account. The parts cannot be used for a run afterwards.
+
+        Raises:
+            ReadError: it cannot be read.
+        """
+        answer = self.parts.run(self._snapshots([account_id]))[account_id]
+        if isinstance(answer, ReadError):
+            raise answer
+        return answer
+
+    async def _snapshots(self, account_ids: Sequence[str]) -> Mapping[str, LocalSnapshot | ReadError]:
+        return await self.parts.stores.local_book.get_snapshots(account_ids)
 
     def missing_migrations(self) -> list[str]:
         """Return the names of the migrations that the database lacks."""

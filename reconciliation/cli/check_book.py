@@ -1,51 +1,36 @@
-"""`reconcile check-book`: what the local book says of one account, and for your own tables, how it was read."""
+"""`reconcile check-book`: what the local book says of one account, and how rows of your own tables were read."""
 
-import asyncio
 from decimal import Decimal
 from typing import Any
 
 import click
 
-from reconciliation.adapters.books.user_tables.book import PreviewRow, pairs, plain
-from reconciliation.bootstrap import Bootstrap
 from reconciliation.bootstrap.desk import open_desk
+from reconciliation.cli.options import json_option
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.domain.model.snapshots import LocalSnapshot
 from reconciliation.domain.model.values import decimal_text
-from reconciliation.errors import ReadError
 
 
 @click.command("check-book")
 @click.argument("account")
-@click.option("--json", "as_json", is_flag=True, help="Print rows and snapshot as JSON.")
+@json_option("one object with `rows` and `snapshot`")
 def check_book(account: str, as_json: bool) -> None:
-    """Show how the local book of ACCOUNT is read: the first rows of your own tables, and what they became."""
+    """Show how the local book of ACCOUNT is read.
+
+    For your own tables, this shows the first rows, and what they became.
+    """
     with open_desk() as desk:
-        parts = desk.parts
-        rows = parts.stores.user_tables.preview(account) if parts.settings.local in ("table", "query") else []
+        rows = desk.preview_book(account)
         if not as_json:
-            _print_rows(rows)
-        snapshot = asyncio.run(_read(parts, account))
+            for row in rows:
+                print_line(f"{row.part}: {row.read_text}")
+                print_line(f"    {row.outcome_text}", style=None if row.fault is None else "bold red")
+        snapshot = desk.read_book(account)
     if as_json:
-        print_json({"rows": [_row_json(row) for row in rows], "snapshot": _snapshot_json(snapshot)})
+        print_json({"rows": [row.as_json() for row in rows], "snapshot": _snapshot_json(snapshot)})
     else:
         _print_snapshot(snapshot)
-
-
-async def _read(parts: Bootstrap, account: str) -> LocalSnapshot:
-    answer = (await parts.stores.local_book.get_snapshots([account]))[account]
-    if isinstance(answer, ReadError):
-        raise answer
-    return answer
-
-
-def _print_rows(rows: list[PreviewRow]) -> None:
-    for row in rows:
-        print_line(f"{row.part}: {pairs(row.read)}")
-        if row.fault is not None:
-            print_line(f"    fault: {row.fault}", style="bold red")
-        else:
-            print_line(f"    became: {pairs(row.became or {})}")
 
 
 def _print_snapshot(snapshot: LocalSnapshot) -> None:
@@ -61,16 +46,6 @@ def _print_snapshot(snapshot: LocalSnapshot) -> None:
 
 def _figure(value: Decimal | None) -> str:
     return "not kept" if value is None else f"{value:f}"
-
-
-def _row_json(row: PreviewRow) -> dict[str, Any]:
-    became = None if row.became is None else {name: plain(value) for name, value in row.became.items()}
-    return {
-        "part": row.part,
-        "read": {name: plain(value) for name, value in row.read.items()},
-        "became": became,
-        "fault": row.fault,
-    }
 
 
 def _snapshot_json(snapshot: LocalSnapshot) -> dict[str, Any]:

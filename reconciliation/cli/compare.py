@@ -1,6 +1,6 @@
 """`reconcile compare`: a local book in CSV files against a statement file, without any server."""
 
-import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -8,22 +8,21 @@ from typing import Any
 
 import click
 
-from reconciliation.adapters.books.csv import CsvBook
-from reconciliation.adapters.books.symbol_file import read_symbol_mappings
-from reconciliation.adapters.brokers.statements.statement import Statement
+from reconciliation.bootstrap.files import Statement, named, read_local_csv, read_symbol_mappings
+from reconciliation.cli.boundary import ExitStatus
+from reconciliation.cli.options import json_option
 from reconciliation.cli.output import print_json, print_line
 from reconciliation.cli.run_view import EXIT_STATUS, print_findings
-from reconciliation.cli.statement_file import FILE, StatementFile, accounts_in, statement_options
-from reconciliation.domain.comparison.conclude import SymbolContext, conclude
+from reconciliation.cli.statement_file import FILE, statement_file, statement_options
+from reconciliation.domain.comparison.conclude import SymbolContext
 from reconciliation.domain.comparison.symbol_matching import SymbolResolver
-from reconciliation.domain.model.models import ReconciliationConfig, ReconciliationResult, Trigger
-from reconciliation.domain.model.runs import RunRequest, RunStart
-from reconciliation.domain.model.snapshots import BrokerSnapshot, LocalSnapshot
-from reconciliation.domain.model.tolerance import Tolerance, ToleranceRule
+from reconciliation.domain.model.models import ReconciliationResult
+from reconciliation.domain.model.runs import RunStart
 from reconciliation.domain.model.values import exact_decimal
-from reconciliation.errors import InvalidInputError, ReadError
+from reconciliation.errors import InvalidInputError
 from reconciliation.messages.runs import discrepancy_payload, result_payload
 from reconciliation.support.wording import counted
+from reconciliation.usecases.compare_books import Tolerances, compare_books
 
 
 class Amount(click.ParamType[Decimal]):
@@ -47,38 +46,44 @@ class Amount(click.ParamType[Decimal]):
     "positions",
     type=FILE,
     required=True,
-    help="CSV of positions: account_id,symbol,asset_type,quantity,avg_cost.",
+    help="A CSV file of the local positions: account_id,symbol,asset_type,quantity,avg_cost, and side if needed.",
 )
-@click.option("--balances", type=FILE, help="CSV of balances: account_id,cash,equity. Without it neither is compared.")
-@click.option("--broker", "statement", type=FILE, required=True, help="The broker's statement, in any format.")
+@click.option(
+    "--balances",
+    type=FILE,
+    help="A CSV file of the local balances: account_id,cash,equity. Without it, cash and equity are not compared.",
+)
+@click.option("--broker", "statement", type=FILE, required=True, help="The broker's statement, in any known format.")
 @statement_options
 @click.option(
     "--cash-tolerance",
     type=Amount(),
     default="1.00",
     show_default=True,
-    help="Of cash: absolute, inclusive.",
+    help="The largest cash difference that is no finding.",
 )
 @click.option(
     "--equity-tolerance-pct",
     type=Amount(),
     default="0.1",
     show_default=True,
-    help="Of equity: percent of the local equity, inclusive.",
+    help="The largest equity difference that is no finding, in percent of the local equity.",
 )
 @click.option(
     "--cost-tolerance",
     type=Amount(),
     default="0.0001",
     show_default=True,
-    help="Of average cost: relative; 0.0001 is 1 bp.",
+    help="The largest relative difference of average cost that is no finding: 0.0001 is one basis point.",
 )
 @click.option(
     "--symbols",
     type=FILE,
-    help="CSV of mappings: broker,broker_symbol,local_symbol. broker: a format or *.",
+    help="A CSV file of symbol mappings: broker,broker_symbol,local_symbol. The broker is a format, or *.",
 )
-@click.option("--json", "as_json", is_flag=True, help='Print one JSON object: {"result": …, "discrepancies": […]}.')
+@json_option(
+    "one object with `result` and `discrepancies`, or with `results` and `discrepancies` for several accounts,"
+)
 @click.pass_context
 def compare(
     ctx: click.Context,
@@ -97,46 +102,50 @@ def compare(
     """Compare your book in CSV files with a broker's statement.
 
     Exit status: 0 clean, 1 discrepancies, 2 wrong usage or bad input, 3 incomplete (the statement is not whole).
+    Of several accounts, the worst one counts: 3, then 1, then 0.
     """
     start = RunStart.now()
-    file = StatementFile.named(statement, options)
-    broker = _the_only_one(file.read(), statement)
-    config = ReconciliationConfig(
-        broker.account_id,
-        cash_tolerance=cash_tolerance,
-        equity_tolerance_pct=equity_tolerance_pct,
-        tolerances=(ToleranceRule(measure="cost", tolerance=Tolerance(relative=cost_tolerance)),),
-    )
-    request = RunRequest(account_id=broker.account_id, context={"trigger": Trigger.ON_DEMAND.value})
-    local = _read_local(CsvBook(positions, balances), broker.account_id)
-    mappings = read_symbol_mappings(symbols) if symbols else ()
-    symbol_context = SymbolContext(resolver=SymbolResolver(mappings), brokers=(file.detect_format(),))
-    result = conclude(request, config, start, local, _snapshot(broker, file), symbol_context=symbol_context)
-    found = [discrepancy_payload(result.run_id, one) for one in result.discrepancies]
-    if as_json:
-        print_json({"result": result_payload(result), "discrepancies": found})
-    else:
-        _print_result(result, found, broker, f"{positions} against {statement}")
-    ctx.exit(EXIT_STATUS[result.outcome.value])
-
-
-def _the_only_one(statements: Sequence[Statement], path: Path) -> Statement:
-    if len(statements) > 1:
+    file = statement_file(statement, options)
+    statements = file.read()
+    if len(statements) > 1 and not file.account_ids:
         raise InvalidInputError(
-            f"{path} holds {len(statements)} accounts: choose one with --account; it holds: {accounts_in(statements)}"
+            f"{statement} holds {len(statements)} accounts: choose with --account; it holds: {named(statements)}"
         )
-    return statements[0]
+    broker = {one.account_id: file.snapshot(one) for one in statements}
+    context = SymbolContext(
+        resolver=SymbolResolver(read_symbol_mappings(symbols) if symbols else ()), brokers=(file.detect_format(),)
+    )
+    tolerances = Tolerances(cash=cash_tolerance, equity_pct=equity_tolerance_pct, cost=cost_tolerance)
+    local = read_local_csv(positions, balances, list(broker))
+    results = compare_books(local, broker, tolerances, context, start)
+    if as_json:
+        _print_json(results)
+    else:
+        _print_results(results, statements, f"{positions} against {statement}")
+    ctx.exit(max((EXIT_STATUS[result.outcome.value] for result in results), key=_BADNESS.index))
 
 
-def _read_local(book: CsvBook, account_id: str) -> LocalSnapshot:
-    """Read the local files. The caller named them, so a fault in them is bad input, not a failed read."""
-    try:
-        answer = asyncio.run(book.get_snapshots([account_id]))[account_id]
-    except ReadError as error:
-        raise InvalidInputError(str(error)) from error
-    if isinstance(answer, ReadError):
-        raise InvalidInputError(str(answer)) from answer
-    return answer
+#: From good to bad.
+_BADNESS = (ExitStatus.OK, ExitStatus.DISCREPANCIES, ExitStatus.INCOMPLETE)
+
+
+def _print_json(results: Sequence[ReconciliationResult]) -> None:
+    found = [discrepancy_payload(result.run_id, one) for result in results for one in result.discrepancies]
+    payloads = [result_payload(result) for result in results]
+    whole = {"result": payloads[0]} if len(payloads) == 1 else {"results": payloads}
+    print_json({**whole, "discrepancies": found})
+
+
+def _print_results(results: Sequence[ReconciliationResult], statements: Sequence[Statement], files: str) -> None:
+    for number, (result, one) in enumerate(zip(results, statements, strict=True)):
+        if number:
+            print_line()
+        found = [discrepancy_payload(result.run_id, each) for each in result.discrepancies]
+        _print_result(result, found, one, files)
+    if len(results) > 1:
+        counts = Counter(result.outcome.value for result in results)
+        outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+        print_line(f"\n{counted(len(results), 'account')}: {outcomes}")
 
 
 def _print_result(
@@ -161,10 +170,3 @@ def _print_result(
     else:
         differences = counted(len(result.discrepancies), "discrepancy", "discrepancies")
         print_line(f"{differences}: {checked}", style="bold red")
-
-
-def _snapshot(statement: Statement, file: StatementFile) -> BrokerSnapshot | ReadError:
-    try:
-        return statement.snapshot(file.source)
-    except ReadError as error:
-        return error

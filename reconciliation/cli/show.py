@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from reconciliation.adapters.brokers.statements.formats import titles
-from reconciliation.adapters.brokers.statements.statement import Statement
+from reconciliation.bootstrap.files import Statement, titles
+from reconciliation.cli.options import json_option
 from reconciliation.cli.output import print_json, print_line, print_table
-from reconciliation.cli.statement_file import FILE, StatementFile, statement_options
+from reconciliation.cli.statement_file import FILE, statement_file, statement_options
 from reconciliation.domain.model.snapshots import BrokerPosition
 from reconciliation.domain.model.values import decimal_text
 from reconciliation.support.wording import counted
@@ -20,17 +20,17 @@ _MAX_ACCOUNTS_IN_FULL = 10
 
 
 @click.command(
-    help=f"""Show what is read of a broker's STATEMENT ({titles()}).
+    help=f"""Show what is read from a broker's STATEMENT ({titles()}).
 
-    Of several dates in one file the newest counts, per account. Exit status: 0 read, 2 not a statement that can be
-    read, 3 only a part of one (cut off)."""
+    If the file has several dates of one account, the newest counts. Exit status: 0 the statement was read, 2 the file
+    is not a statement that can be read, 3 the file is cut off."""
 )
 @click.argument("statement", type=FILE)
 @statement_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
+@json_option("one object with `file`, `format` and `accounts`")
 def show(statement: Path, *, as_json: bool, **options: Any) -> None:
     """Show what is read of a statement."""
-    file = StatementFile.named(statement, options)
+    file = statement_file(statement, options)
     format_name, statements = file.detect_format(), file.read()
     if as_json:
         accounts = [_statement_json(one) for one in statements]

@@ -2,8 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol, runtime_checkable
+from enum import Enum
+from typing import Any, Protocol, runtime_checkable
 
 from reconciliation.domain.model.snapshots import LocalSnapshot, PositionLike
 from reconciliation.errors import ReadError
@@ -47,3 +49,44 @@ class LocalBook(ABC):
         Raises:
             ReadError: nothing could be read for any of them.
         """
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewRow:
+    """One row of the users' own tables as it was read, and what it became, or why it could not."""
+
+    part: str
+    read: Mapping[str, Any]
+    became: Mapping[str, Any] | None = None
+    fault: str | None = None
+
+    @property
+    def read_text(self) -> str:
+        return _pairs(self.read)
+
+    @property
+    def outcome_text(self) -> str:
+        return f"became: {_pairs(self.became or {})}" if self.fault is None else f"fault: {self.fault}"
+
+    def __str__(self) -> str:
+        return f"{self.part}: {self.read_text} {self.outcome_text}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the row as a JSON object."""
+        return {
+            "part": self.part,
+            "read": {name: _plain(value) for name, value in self.read.items()},
+            "became": None if self.became is None else {name: _plain(value) for name, value in self.became.items()},
+            "fault": self.fault,
+        }
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={_plain(value)!r}" for name, value in values.items())
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as people and JSON write it."""
+    if isinstance(value, Enum):
+        return value.value
+    return f"{value:f}" if isinstance(value, Decimal) else value

@@ -1,18 +1,21 @@
 """A local book in CSV files: `account_id,symbol,asset_type,quantity,avg_cost` and `account_id,cash,equity`.
 
-More columns that are understood: positions `currency`, `multiplier` and the identifiers `isin`, `cusip`, `figi`,
-`conid`; balances `currency`. An empty avg_cost, cash or equity is "not kept". Several rows of one position are lots.
-A balances file with several rows for an account, each in its own currency, gives its cash by currency.
+More columns that are understood: positions `side` (for quantities without a sign), `currency`, `multiplier` and the
+identifiers `isin`, `cusip`, `figi`, `conid`; balances `currency`. An empty avg_cost, cash or equity is "not kept".
+Several rows of one position are lots. A balances file with several rows for an account, each in its own currency, gives
+its cash by currency.
 """
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from os import PathLike
 from pathlib import Path
 
 from reconciliation.adapters.books.balances import BalanceRow, join_figures
 from reconciliation.adapters.books.csv_table import CsvRow, read_rows
+from reconciliation.adapters.books.sides import LONG_WORDS, SHORT_WORDS, signed
 from reconciliation.domain.model.instruments import STRONG_IDENTIFIERS
 from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.snapshots import LocalPosition, LocalSnapshot
@@ -113,13 +116,28 @@ def _position(row: CsvRow) -> LocalPosition:
         raise row.fault("asset_type", f"{kind!r} is not one of {', '.join(AssetType)}")
     return LocalPosition(
         symbol=row.text("symbol"),
-        quantity=row.number("quantity"),
+        quantity=_signed(row),
         avg_cost=row.optional_number("avg_cost"),
         asset_type=AssetType(kind),
         currency=row.optional_text("currency"),
         multiplier=row.optional_number("multiplier"),
         identifiers={name: value for name in STRONG_IDENTIFIERS if (value := row.optional_text(name))},
     )
+
+
+def _signed(row: CsvRow) -> Decimal:
+    """Return the quantity; a file with a column `side` has quantities without a sign."""
+    quantity = row.number("quantity")
+    if "side" not in row.values:
+        return quantity
+    if quantity < 0:
+        raise row.fault("quantity", f"{quantity} has a sign, and so has the side column: one of them is wrong")
+    side = row.text("side")
+    found = signed(quantity, side)
+    if found is None:
+        known = ", ".join((*LONG_WORDS, *SHORT_WORDS))
+        raise row.fault("side", f"{side!r} is none of the words for long and short: {known}")
+    return found
 
 
 def _figure_row(row: CsvRow) -> BalanceRow:

@@ -145,12 +145,39 @@ def test_a_statement_without_a_position_list_is_incomplete_and_never_flat(files:
     assert compare(files, "--no-position-list-means-flat", statement="statement.ofx").exit_code == 1
 
 
-def test_of_several_accounts_one_must_be_chosen(files: Path) -> None:
+def write_two_accounts(files: Path) -> None:
+    """A statement of ACC-1, which agrees with the local book, and of ACC-2, which holds one X."""
     case = FlexCase()
     both = case.text(Situation.ONE_POSITION.value).replace('count="1"', 'count="2"')
     other = case.text(Book((held("X", "1", "1", "1"),)), "ACC-2")
     statement = other[other.index("<FlexStatement ") : other.index("</FlexStatements>")]
     (files / "statement.xml").write_text(both.replace("</FlexStatements>", statement + "</FlexStatements>"))
+
+
+@pytest.mark.parametrize("order", [("ACC-1", "ACC-2"), ("ACC-2", "ACC-1", "ACC-2")])
+def test_each_account_that_is_named_is_compared(files: Path, order: Sequence[str]) -> None:
+    write_two_accounts(files)
+    (files / "positions.csv").write_text(HEADER + "ACC-1,AAPL,stock,100,150.25\nACC-2,X,stock,2,1\n")
+    named = [word for account_id in order for word in ("--account", account_id)]
+
+    result = compare(files, *named, "--json", balances=False)
+
+    answer = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert {one["account_id"]: one["outcome"] for one in answer["results"]} == {
+        "ACC-1": "clean",
+        "ACC-2": "discrepancies",
+    }
+    assert [(found["account_id"], found["type"]) for found in answer["discrepancies"]] == [
+        ("ACC-2", "quantity_mismatch")
+    ]
+    text = compare(files, *named, balances=False).stdout
+    assert "Account ACC-1" in text
+    assert text.endswith("2 accounts: 1 clean, 1 discrepancies\n")
+
+
+def test_of_several_accounts_one_must_be_chosen(files: Path) -> None:
+    write_two_accounts(files)
 
     undecided = compare(files)
 
@@ -204,3 +231,20 @@ def test_a_holding_that_seems_to_be_the_brokers_under_another_name_is_shown_so(f
     assert "AAPLX (broker: AAPL?)" in result.stdout
     assert "AAPL (local: AAPLX?)" in result.stdout
     assert "2 discrepancies" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("row", "status"),
+    [("short,100", 0), ("Sell,100", 0), ("long,100", 1), ("short,-100", 2), ("sideways,100", 2), (",100", 2)],
+)
+def test_a_side_column_of_the_local_book_gives_the_sign(files: Path, row: str, status: int) -> None:
+    (files / "positions.csv").write_text(
+        f"account_id,symbol,asset_type,avg_cost,side,quantity\nACC-1,AAPL,stock,150.25,{row}\n"
+    )
+    (files / "statement.xml").write_text(FlexCase().text(Book((held("AAPL", "-100", "150.25", "-15025"),))))
+
+    result = compare(files, balances=False)
+
+    assert result.exit_code == status, result.output
+    if status == 2:
+        assert "line 2, column" in result.stderr

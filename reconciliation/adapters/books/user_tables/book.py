@@ -3,9 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
-from decimal import Decimal
-from enum import Enum
+from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -26,26 +24,12 @@ from reconciliation.adapters.books.user_tables.rows import OwnRow
 from reconciliation.domain.model.average_cost import positions_from_fills
 from reconciliation.domain.model.snapshots import BookRow, LocalSnapshot
 from reconciliation.errors import BadData, InvalidInputError, ReadError
-from reconciliation.ports.local_book import LocalBook, PositionProvider
+from reconciliation.ports.local_book import LocalBook, PositionProvider, PreviewRow
 
 #: Rows of each part that a preview shows.
 PREVIEW_ROWS = 5
 
 Converted = TypeVar("Converted")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PreviewRow:
-    """One row as it was read, and what it became, or why it could not."""
-
-    part: str
-    read: Mapping[str, Any]
-    became: Mapping[str, Any] | None = None
-    fault: str | None = None
-
-    def __str__(self) -> str:
-        outcome = f"became {pairs(self.became or {})}" if self.fault is None else f"fault: {self.fault}"
-        return f"{self.part}: {pairs(self.read)} {outcome}"
 
 
 class UserTablesBook(LocalBook, PositionProvider):
@@ -177,18 +161,6 @@ class UserTablesBook(LocalBook, PositionProvider):
             positions=positions_from_fills(rows) if self._options.positions.fills else rows,
             cash_split_is_whole=self._options.cash_split_is_whole,
         )
-
-
-def pairs(values: Mapping[str, Any]) -> str:
-    """Return names and values in one line."""
-    return ", ".join(f"{name}={plain(value)!r}" for name, value in values.items())
-
-
-def plain(value: Any) -> Any:
-    """Return a value as people and JSON write it."""
-    if isinstance(value, Enum):
-        return value.value
-    return f"{value:f}" if isinstance(value, Decimal) else value
 
 
 def _query(part: str, source: Source | None, known: Sequence[str]) -> SourceQuery | None:

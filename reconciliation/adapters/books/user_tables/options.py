@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from reconciliation.adapters.books.sides import LONG_WORDS, SHORT_WORDS
 from reconciliation.domain.model.instruments import STRONG_IDENTIFIERS
 from reconciliation.domain.model.models import AssetType
 from reconciliation.errors import ConfigurationError
@@ -21,10 +22,6 @@ POSITION_NAMES = (
 FILL_NAMES = (*(name for name in POSITION_NAMES if name != "avg_cost"), "price")
 BALANCE_NAMES = ("account_id", "cash", "equity", "currency")
 ACCOUNT_NAMES = ("account_id",)
-
-#: Words of a side column, compared without regard to case.
-LONG_WORDS = ("long", "buy", "b", "l", "1", "+", "bought")
-SHORT_WORDS = ("short", "sell", "s", "-1", "-", "sold", "sell_short", "sellshort", "ss")
 
 _ARRAY = re.compile(r"\bany\s*\(\s*:account_ids", re.IGNORECASE)
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from reconciliation.adapters.books.balances import BalanceRow
+from reconciliation.adapters.books.sides import signed
 from reconciliation.adapters.books.user_tables.database import exact_json
 from reconciliation.adapters.books.user_tables.options import Source
 from reconciliation.domain.model.instruments import STRONG_IDENTIFIERS
@@ -117,10 +118,9 @@ class OwnRow:
         if quantity < 0:
             raise self.fault("quantity", f"{quantity} has a sign, and so has the side column: one of them is wrong")
         side = self.text("side").casefold()
-        if side in {word.casefold() for word in self.source.long}:
-            return quantity
-        if side in {word.casefold() for word in self.source.short}:
-            return -quantity
+        found = signed(quantity, side, self.source.long, self.source.short)
+        if found is not None:
+            return found
         known = ", ".join((*self.source.long, *self.source.short))
         raise self.fault("side", f"{_shown(side)} is none of the words for long and short: {known}")
 

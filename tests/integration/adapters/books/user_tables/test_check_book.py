@@ -76,5 +76,5 @@ def test_the_check_of_everything_shows_the_first_rows_too(broker: TheirDatabase)
     [book] = [part for part in json.loads(checked.stdout) if part["part"] == "local book"]
     assert book["verdict"] == "ok"
     assert book["found"].startswith("1 position of A; positions: asset_type='stock', acct='A', ticker='AAPL'")
-    assert "became symbol='AAPL', quantity='-1.500'" in book["found"]
+    assert "became: symbol='AAPL', quantity='-1.500'" in book["found"]
     assert "check-book A" in book["remedy"]
