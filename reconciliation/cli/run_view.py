@@ -67,6 +67,8 @@ def _row(found: Mapping[str, Any]) -> tuple[str | Decimal | None, ...]:
     symbol, other = found["symbol"], found["other_symbol"]
     other_side = "broker" if broker is None else "local"
     named = f"{symbol} ({other_side}: {other}?)" if other else symbol
+    if found.get("is_gross"):
+        named = f"{symbol} (long + short)"
     return found["severity"], found["type"], named, found["asset_type"], local, broker, difference
 
 

@@ -39,6 +39,7 @@ def discrepancy_payload(run_id: UUID, discrepancy: Discrepancy) -> dict[str, Any
         "asset_type": None if discrepancy.asset_type is None else discrepancy.asset_type.value,
         "currency": discrepancy.currency,
         "other_symbol": discrepancy.other_symbol,
+        "is_gross": discrepancy.is_gross,
         "local_value": decimal_text(discrepancy.local_value),
         "broker_value": decimal_text(discrepancy.broker_value),
         "timestamp": discrepancy.timestamp.isoformat(),

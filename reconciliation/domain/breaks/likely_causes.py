@@ -98,7 +98,7 @@ def explain(result: ReconciliationResult, facts: CauseInputs) -> dict[BreakKey, 
     for found in result.discrepancies:
         key = BreakKey.of(found)
         amounts = Amounts(local_value=found.local_value, broker_value=found.broker_value)
-        findings.setdefault(key, Finding(key=key, severity=found.severity, amounts=amounts, hints=_other_name(found)))
+        findings.setdefault(key, Finding(key=key, severity=found.severity, amounts=amounts, hints=_hints_of(found)))
     context = _CauseContext(findings=findings, facts=facts, at=result.timestamp, broker_as_of=result.broker_as_of)
     return {key: replace(found, hints=found.hints + _guesses(found, context)) for key, found in findings.items()}
 
@@ -108,7 +108,10 @@ def _guesses(found: Finding, context: _CauseContext) -> tuple[tuple[str, str], .
     return tuple((kind, sentence) for kind, sentence in said if sentence is not None)
 
 
-def _other_name(found: Discrepancy) -> tuple[tuple[str, str], ...]:
+def _hints_of(found: Discrepancy) -> tuple[tuple[str, str], ...]:
+    """Return what the comparison itself found out."""
+    if found.is_gross:
+        return (("opposite_legs", "these are long plus short: the net quantities agree, the legs behind them do not"),)
     if found.other_symbol is None:
         return ()
     side = "at the broker" if found.type is DiscrepancyType.MISSING_BROKER else "in the local book"
@@ -195,7 +198,7 @@ def _stale_broker(_found: Finding, context: _CauseContext) -> str | None:
 #: Found only by the run that knew of the fill: kept while the amounts stay as they are.
 STICKY_CAUSES = frozenset({"fill_in_flight", "unsettled_cash"})
 
-#: Every guess by its stable name, in the order of telling. `other_name` comes from the comparison.
+#: Every guess by its stable name, in the order of telling. The comparison gives `other_name` and `opposite_legs`.
 GUESSES: Mapping[str, Guess] = {
     "fill_in_flight": _fill_in_flight,
     "sign_flipped": _sign_flipped,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
 from reconciliation.domain.comparison.balances import Balances, balance_pair, comparable_balances
-from reconciliation.domain.comparison.lots import sum_of_lots
+from reconciliation.domain.comparison.lots import Lot, gross_quantity, has_opposite_legs, sum_of_lots
 from reconciliation.domain.model.instruments import PositionKey
 from reconciliation.domain.model.models import (
     DISCREPANCY_TRAITS,
@@ -48,6 +48,15 @@ _Row = PositionLike | BrokerPosition | _Holding
 _Pair = tuple[PositionKey, _Row | None, _Row | None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """The rows of one side by key."""
+
+    rows: dict[PositionKey, _Row]
+    #: Long plus short, for keys that have both.
+    gross: dict[PositionKey, Decimal]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """The outcome of comparing two snapshots."""
@@ -78,12 +87,12 @@ class Comparator:
             UnusableFigureError: a number of either side is not finite.
         """
         local_side, broker_side = _index(local.positions, "local"), _index(broker.positions, "broker")
-        differing, checked = _differing(local_side, broker_side)
+        differing, checked = _differing(local_side.rows, broker_side.rows)
         balances = comparable_balances(local, broker.account)
         return Comparison(
-            discrepancies=self._judge(differing) + self._judge_balances(balances),
+            discrepancies=self._judge(differing, local_side, broker_side) + self._judge_balances(balances),
             positions_checked=checked,
-            not_compared=balances.not_compared + _costs_not_compared(local_side, broker_side),
+            not_compared=balances.not_compared + _costs_not_compared(local_side.rows, broker_side.rows),
         )
 
     def compare_positions(self, local: Iterable[PositionLike], broker: Iterable[BrokerPosition]) -> list[Discrepancy]:
@@ -92,8 +101,9 @@ class Comparator:
         Raises:
             UnusableFigureError: a quantity or cost of either side is not finite.
         """
-        differing, _ = _differing(_index(local, "local"), _index(broker, "broker"))
-        return self._judge(differing)
+        local_side, broker_side = _index(local, "local"), _index(broker, "broker")
+        differing, _ = _differing(local_side.rows, broker_side.rows)
+        return self._judge(differing, local_side, broker_side)
 
     def compare_account(
         self, local_cash: Decimal | None, local_equity: Decimal | None, broker_account: BrokerAccount
@@ -123,19 +133,27 @@ class Comparator:
     def _cash_differs(self, local: Decimal, broker: Decimal) -> bool:
         return EXACT.abs(EXACT.subtract(local, broker)) > self._config.cash_tolerance
 
-    def _judge(self, differing: list[_Pair]) -> list[Discrepancy]:
-        if not differing:
+    def _judge(self, differing: list[_Pair], local_side: _Side, broker_side: _Side) -> list[Discrepancy]:
+        with_legs = local_side.gross.keys() & broker_side.gross.keys()
+        if not differing and not with_legs:
             return []
         tolerances = ToleranceTable(self._config.account_id, self._config.tolerances)
         findings: list[Discrepancy] = []
-        for key, local_side, broker_side in differing:
-            local, broker = _holding(key, local_side, "local"), _holding(key, broker_side, "broker")
+        for key, local_row, broker_row in differing:
+            local, broker = _holding(key, local_row, "local"), _holding(key, broker_row, "broker")
             if local and broker:
                 findings.extend(self._mismatches(key, local, broker, tolerances))
             elif local:
                 findings.append(self._finding(DiscrepancyType.MISSING_BROKER, key, local.quantity, None))
             elif broker:
                 findings.append(self._finding(DiscrepancyType.MISSING_LOCAL, key, None, broker.quantity))
+        for key in with_legs:
+            net = (local_side.rows[key].quantity, broker_side.rows[key].quantity)
+            gross = (local_side.gross[key], broker_side.gross[key])
+            tolerance = tolerances.quantity(*key)
+            if tolerance.covers(*net) and not tolerance.covers(*gross):
+                found = self._finding(DiscrepancyType.QUANTITY_MISMATCH, key, *gross)
+                findings.append(replace(found, is_gross=True))
         findings.sort(key=lambda found: (found.symbol or "", found.asset_type or "", found.type.value))
         return findings
 
@@ -165,7 +183,7 @@ class Comparator:
         )
 
 
-def _index(rows: Iterable[PositionLike | BrokerPosition], side: str) -> dict[PositionKey, _Row]:
+def _index(rows: Iterable[PositionLike | BrokerPosition], side: str) -> _Side:
     """Return the rows by key, the lots of one key as one row. Nothing is checked yet: most rows agree as they are."""
     rows = list(rows)
     try:
@@ -173,12 +191,16 @@ def _index(rows: Iterable[PositionLike | BrokerPosition], side: str) -> dict[Pos
     except (AttributeError, TypeError) as error:
         raise UnusableFigureError(side, f"position: {error}") from None
     if len(index) == len(rows):
-        return index
-    lots: dict[PositionKey, list[_Holding]] = {}
+        return _Side(rows=index, gross={})
+    lots: dict[PositionKey, list[Lot]] = {}
     for row in rows:
         key = (row.symbol, row.asset_type)
-        lots.setdefault(key, []).append(_holding(key, row, side) or _FLAT)
-    return {key: _sum_of_lots(holdings) for key, holdings in lots.items()}
+        holding = _holding(key, row, side) or _FLAT
+        lots.setdefault(key, []).append((holding.quantity, holding.avg_cost))
+    return _Side(
+        rows={key: _Holding(*sum_of_lots(each)) for key, each in lots.items()},
+        gross={key: gross_quantity(each) for key, each in lots.items() if has_opposite_legs(each)},
+    )
 
 
 def _differing(local: Mapping[PositionKey, _Row], broker: Mapping[PositionKey, _Row]) -> tuple[list[_Pair], int]:
@@ -222,10 +244,6 @@ def _holding(key: PositionKey, row: _Row | None, side: str) -> _Holding | None:
     except (AttributeError, ValueError) as error:  # InvalidInputError, or an unknown asset type
         raise UnusableFigureError(side, f"position {key[0]!r}: {error}") from None
     return _Holding(quantity, avg_cost) if quantity else None
-
-
-def _sum_of_lots(holdings: list[_Holding]) -> _Holding:
-    return _Holding(*sum_of_lots([(holding.quantity, holding.avg_cost) for holding in holdings]))
 
 
 def _costs_not_compared(

@@ -155,6 +155,8 @@ class Discrepancy:
     currency: str | None = None
     #: A hint, without evidence: the other side may hold this under that symbol, which has a finding of its own.
     other_symbol: str | None = None
+    #: The values are gross quantities, long plus short: the net ones agree, but the legs behind them do not.
+    is_gross: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "timestamp", aware_utc(self.timestamp))

@@ -34,7 +34,7 @@ def test_the_table_of_states_is_the_one_in_the_code() -> None:
 def test_every_kind_of_event_hint_and_setting_is_on_the_page() -> None:
     told = {kind.value for kind in BreakEventKind if kind not in INTERNAL_EVENTS}
     conditions = {condition.value for condition in Condition if condition is not Condition.MISSED_TOGETHER}
-    for word in told | conditions | set(RECOVERY.values()) | set(GUESSES) | {"other_name"}:
+    for word in told | conditions | set(RECOVERY.values()) | set(GUESSES) | {"other_name", "opposite_legs"}:
         assert f"`{word}`" in PAGE
     defaults = dict(re.findall(r"\| `RECONCILIATION_(\w+)` \| `?([^|`]*?)`? \|", PAGE))
     for name, shown in defaults.items():

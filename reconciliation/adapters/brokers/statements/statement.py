@@ -84,11 +84,13 @@ def _age(statement: Statement) -> tuple[float, float]:
 
 
 def add_up_positions(rows: Iterable[BrokerPosition]) -> tuple[BrokerPosition, ...]:
-    """Return one row per instrument, in the order of first sight; an instrument whose sum is zero is left out."""
+    """Return one row per instrument and direction, in the order of first sight: long and short stay two legs."""
     by_instrument: dict[Hashable, list[BrokerPosition]] = defaultdict(list)
     for row in rows:
         identifiers = tuple(sorted(row.identifiers.items()))
-        by_instrument[row.symbol, row.asset_type, row.currency, row.multiplier, identifiers].append(row)
+        by_instrument[row.symbol, row.asset_type, row.currency, row.multiplier, identifiers, row.quantity > 0].append(
+            row
+        )
     summed = (_sum_of_lots(rows) for rows in by_instrument.values())
     return tuple(row for row in summed if row.quantity)
 

@@ -194,3 +194,41 @@ def test_a_row_that_cannot_be_compared_is_refused_by_name(row: object, says: str
 
 def test_a_float_of_the_local_book_enters_by_its_text() -> None:
     assert comparator().compare_positions([Row(quantity=0.1)], [broker_row("AAPL", "0.1")]) == []  # type: ignore[list-item]
+
+
+def test_opposite_legs_have_no_common_cost() -> None:
+    legs = [broker_row("X", 100, "10"), broker_row("X", -90, "20")]
+    local = LocalSnapshot(account_id="A", positions=[local_row("X", 10, "10")])
+    comparison = comparator().compare(local, BrokerSnapshot(account=account(), positions=legs))
+    assert comparison.discrepancies == []
+    assert "cost X" in [str(item) for item in comparison.not_compared]
+
+
+@pytest.mark.parametrize(("short", "gross"), [(-90, (190, 210)), (-100, (200, 220))])
+def test_a_gross_difference_behind_an_equal_net_is_found(short: int, gross: tuple[int, int]) -> None:
+    local = [local_row("X", 100), local_row("X", short)]
+    broker = [broker_row("X", 110), broker_row("X", short - 10)]
+    [found] = comparator().compare_positions(local, broker)
+    assert (found.type, found.local_value, found.broker_value, found.is_gross) == (
+        DiscrepancyType.QUANTITY_MISMATCH,
+        *gross,
+        True,
+    )
+
+
+def test_a_net_difference_is_told_once_and_in_net_quantities() -> None:
+    local = [local_row("X", 100), local_row("X", -90)]
+    [found] = comparator().compare_positions(local, [broker_row("X", 110), broker_row("X", -90)])
+    assert (found.local_value, found.broker_value, found.is_gross) == (10, 20, False)
+
+
+def test_legs_of_one_side_alone_are_compared_net() -> None:
+    assert comparator().compare_positions([local_row("X", 10)], [broker_row("X", 100), broker_row("X", -90)]) == []
+
+
+def test_a_gross_difference_within_the_tolerance_is_none() -> None:
+    rule = ToleranceRule(measure="quantity", tolerance=Tolerance(absolute=Decimal(20)))
+    local = [local_row("X", 100), local_row("X", -90)]
+    broker = [broker_row("X", 110), broker_row("X", -100)]
+    assert comparator(tolerances=(rule,)).compare_positions(local, broker) == []
+    assert comparator().compare_positions(local, local) == []

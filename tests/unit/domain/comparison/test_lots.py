@@ -18,6 +18,7 @@ def lot(quantity: str, cost: str | None) -> Lot:
         ([lot("10", "100"), lot("30", None)], lot("40", None)),
         ([lot("10", "100"), lot("0", None)], lot("10", "100")),
         ([lot("10", "100"), lot("-10", "120")], lot("0", None)),
+        ([lot("100", "10"), lot("-90", "20")], lot("10", None)),  # opposite legs have no common cost
         ([lot("-10", "100"), lot("-30", "200")], lot("-40", "175")),
         ([lot("1", "0.1"), lot("1", "0.1"), lot("1", "0.1")], lot("3", "0.1")),
     ],

@@ -1,4 +1,5 @@
 import os
+from collections import defaultdict
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -30,8 +31,11 @@ def read(tmp_path):
     return read_text
 
 
-def quantities(statement) -> dict[str, Decimal]:
-    return {position.symbol: position.quantity for position in statement.positions}
+def quantities(statement):
+    sums = defaultdict(Decimal)
+    for row in statement.positions:
+        sums[row.symbol] += row.quantity
+    return sums
 
 
 def test_the_pages_of_one_file_make_one_statement(read):
