@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from reconciliation.adapters.redis.fill_window import WindowTimes
 from reconciliation.domain.breaks.policy import BreakPolicy, SeverityRule
-from reconciliation.domain.model.accounts import DEFAULT_CONNECTION, Connection
+from reconciliation.domain.model.accounts import CONFIG_SETTINGS, DEFAULT_CONNECTION, Connection
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.errors import ConfigurationError
 from reconciliation.settings import Settings
@@ -32,15 +32,7 @@ def break_policy(settings: Settings) -> BreakPolicy:
 
 def default_config(settings: Settings) -> ReconciliationConfig:
     """Return the configuration of an account that has none of its own."""
-    return ReconciliationConfig(
-        DEFAULT_CONNECTION,
-        interval_seconds=settings.interval_seconds,
-        post_fill_delay_seconds=settings.post_fill_delay_seconds,
-        cash_tolerance=Decimal(settings.cash_tolerance),
-        equity_tolerance_pct=Decimal(settings.equity_tolerance_pct),
-        post_fill_max_wait_seconds=settings.post_fill_max_wait_seconds,
-        read_timeout_seconds=settings.read_timeout_seconds,
-    )
+    return ReconciliationConfig(DEFAULT_CONNECTION, **{name: getattr(settings, name) for name in CONFIG_SETTINGS})
 
 
 def default_connection(settings: Settings) -> Connection:

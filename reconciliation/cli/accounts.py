@@ -12,8 +12,13 @@ import click
 from reconciliation.bootstrap.desk import open_desk
 from reconciliation.cli.options import filter_options, filter_words, json_option
 from reconciliation.cli.output import print_json, print_line, print_table
-from reconciliation.domain.model.accounts import ACCOUNT_FIELDS, FILL_TIMES, RegisteredAccount, rules_as_json
-from reconciliation.domain.model.values import exact_decimal
+from reconciliation.domain.model.accounts import (
+    ACCOUNT_FIELDS,
+    ACCOUNT_SETTINGS,
+    AccountSetting,
+    RegisteredAccount,
+    rules_as_json,
+)
 from reconciliation.errors import InvalidInputError
 from reconciliation.ports.accounts import AccountFilter
 from reconciliation.support.wording import counted
@@ -21,72 +26,34 @@ from reconciliation.usecases import filters
 from reconciliation.usecases.manage_accounts import own_values
 
 MAX_IMPORT_ROWS = 1_000_000
-_NUMBERS = (
-    "interval_seconds",
-    "post_fill_delay_seconds",
-    "post_fill_max_wait_seconds",
-    *FILL_TIMES,
-    "read_timeout_seconds",
-)
+
+
+def _type(setting: AccountSetting) -> type[str | float]:
+    return float if setting.kind is float else str
 
 
 def account_options(command: Any) -> Any:
     """Add the options that say how an account is reconciled."""
-    for option in reversed(
-        (
-            click.option("--connection", metavar="NAME", help="The connection (broker login) that knows the account."),
-            click.option("--broker-account-id", metavar="ID", help="The account's id at the broker, if it differs."),
-            click.option("--interval-seconds", type=float, help="The time between two periodic runs."),
-            click.option("--cash-tolerance", metavar="AMOUNT", help="The largest cash difference that is no finding."),
-            click.option(
-                "--equity-tolerance-pct",
-                metavar="PERCENT",
-                help="The largest equity difference that is no finding, in percent of the local equity.",
-            ),
-            click.option(
-                "--post-fill-delay-seconds",
-                type=float,
-                help="The time without a fill after which a burst of fills is followed by a run.",
-            ),
-            click.option(
-                "--post-fill-max-wait-seconds",
-                type=float,
-                help="The longest time between the first fill of a burst and its run.",
-            ),
-            click.option(
-                "--post-fill-backoff-seconds",
-                type=float,
-                help="The time after an incomplete post-fill run until it is tried again. It doubles each time.",
-            ),
-            click.option(
-                "--post-fill-max-backoff-seconds", type=float, help="The longest time between two such attempts."
-            ),
-            click.option(
-                "--run-lease-seconds",
-                type=float,
-                help="The longest time of a post-fill run. A value below the setting of the same name has no effect.",
-            ),
-            click.option(
-                "--read-timeout-seconds",
-                type=float,
-                help="The longest time of one read of either side. After that, the run is incomplete.",
-            ),
-            click.option("--currency", metavar="CODE", help="The currency of the account's cash and equity."),
-            click.option(
-                "--label",
-                "labels",
-                metavar="NAME",
-                multiple=True,
-                help="A label of the account. You may repeat the option. The labels replace all present labels.",
-            ),
-            click.option(
-                "--tolerances",
-                metavar="JSON",
-                help="Tolerances for positions: a JSON list, such as "
-                """'[{"measure": "cost", "relative": "0.001", "symbol": "AAPL"}]'.""",
-            ),
-        )
-    ):
+    options = [
+        *(
+            click.option(setting.option, type=_type(setting), metavar=setting.unit.upper(), help=f"{setting.help}.")
+            for setting in ACCOUNT_SETTINGS
+        ),
+        click.option(
+            "--label",
+            "labels",
+            metavar="NAME",
+            multiple=True,
+            help="A label of the account. You may repeat the option. The labels replace all present labels.",
+        ),
+        click.option(
+            "--tolerances",
+            metavar="JSON",
+            help="Tolerances for positions: a JSON list, such as "
+            """'[{"measure": "cost", "relative": "0.001", "symbol": "AAPL"}]'.""",
+        ),
+    ]
+    for option in reversed(options):
         command = option(command)
     return command
 
@@ -232,9 +199,6 @@ def _account(row: Mapping[str | None, Any]) -> RegisteredAccount:
     if None in row:
         raise InvalidInputError("more cells than the header has")
     own: dict[str, Any] = {str(name): value.strip() for name, value in row.items() if value and value.strip()}
-    for name in _NUMBERS:
-        if name in own:
-            own[name] = float(exact_decimal(own[name], name))
     if "labels" in own:
         own["labels"] = own["labels"].split()
     if "enabled" in own:

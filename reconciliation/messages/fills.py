@@ -10,15 +10,12 @@ from enum import Enum
 from typing import Any, NamedTuple, TypeVar
 
 from reconciliation.domain.model.models import OrderFill, OrderSide
-from reconciliation.domain.model.values import aware_utc, exact_decimal
+from reconciliation.domain.model.values import aware_utc, checked_text, exact_decimal, shown
 from reconciliation.errors import InvalidInputError
 
 E = TypeVar("E", bound=Enum)
 
 SCHEMA = 1
-
-#: No identifier of any broker is longer; a longer one is a payload in the wrong field.
-MAX_TEXT_CHARACTERS = 128
 
 
 class FillEvent(str, Enum):
@@ -102,9 +99,9 @@ def fill_message(account_id: str, fill: OrderFill | Mapping[str, Any]) -> FillMe
     """
     if not isinstance(fill, OrderFill):
         _check_schema(fill.get("schema", SCHEMA))
-        return _message(_checked_text(account_id, "account_id"), fill)
+        return _message(checked_text(account_id, "account_id"), fill)
     return _message(
-        _checked_text(account_id, "account_id"),
+        checked_text(account_id, "account_id"),
         {
             "fill_id": fill.fill_id,
             "order_id": fill.order_id,
@@ -137,17 +134,7 @@ def fill_payload(message: FillMessage) -> dict[str, Any]:
 
 def _text(payload: Mapping[str, Any], name: str) -> str | None:
     value = payload.get(name)
-    return None if value is None else _checked_text(value, name)
-
-
-def _checked_text(value: Any, name: str) -> str:
-    if not isinstance(value, str) or not value or value.isspace():
-        raise InvalidInputError(f"{name}: {_shown(value)} is not a text; send a string that is not empty")
-    if len(value) > MAX_TEXT_CHARACTERS:
-        raise InvalidInputError(f"{name}: has {len(value)} characters; at most {MAX_TEXT_CHARACTERS} are allowed")
-    if not value.isprintable():
-        raise InvalidInputError(f"{name}: holds characters that cannot be printed; send plain text")
-    return value
+    return None if value is None else checked_text(value, name)
 
 
 def _number(payload: Mapping[str, Any], name: str) -> Decimal | None:
@@ -161,7 +148,7 @@ def _choice(payload: Mapping[str, Any], name: str, known: Mapping[str, E]) -> E 
         return None
     found = known.get(value.lower()) if isinstance(value, str) else None
     if found is None:
-        raise InvalidInputError(f"{name}: {_shown(value)} is not one of {', '.join(known)}")
+        raise InvalidInputError(f"{name}: {shown(value)} is not one of {', '.join(known)}")
     return found
 
 
@@ -172,9 +159,4 @@ def _time(payload: Mapping[str, Any], name: str) -> datetime | None:
     try:
         return aware_utc(datetime.fromisoformat(value))
     except (TypeError, ValueError, OverflowError):
-        raise InvalidInputError(f"{name}: {_shown(value)} is not an ISO 8601 time") from None
-
-
-def _shown(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."  # noqa: PLR2004 - a line of a message, not a rule
+        raise InvalidInputError(f"{name}: {shown(value)} is not an ISO 8601 time") from None

@@ -6,9 +6,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from reconciliation.domain.model.models import Trigger
 from reconciliation.domain.model.runs import RunRequest
+from reconciliation.domain.model.values import checked_json, checked_name, checked_text
 from reconciliation.errors import InvalidInputError
-
-MAX_ACCOUNT_ID_CHARACTERS = 200
 
 
 def on_demand(account_id: object, context: object, request_id: object) -> RunRequest:
@@ -22,16 +21,11 @@ def on_demand(account_id: object, context: object, request_id: object) -> RunReq
     Raises:
         InvalidInputError: one of them has the wrong shape.
     """
-    if not isinstance(account_id, str) or not account_id.strip():
-        raise InvalidInputError(f"account_id is {account_id!r}: it must be a text that is not empty")
-    if len(account_id) > MAX_ACCOUNT_ID_CHARACTERS:
-        raise InvalidInputError(
-            f"account_id has {len(account_id)} characters: at most {MAX_ACCOUNT_ID_CHARACTERS} are allowed"
-        )
     if context is not None and not isinstance(context, Mapping):
         raise InvalidInputError(f"context is a {type(context).__name__}: it must be a JSON object")
+    checked_json(context, "context")
     return RunRequest(
-        account_id=account_id,
+        account_id=checked_name(account_id, "account_id"),
         context=dict(context) if context else _default_context(),
         run_id=_run_id(request_id),
     )
@@ -42,9 +36,8 @@ def _default_context() -> dict[str, Any]:
 
 
 def _run_id(request_id: object) -> UUID:
-    if not isinstance(request_id, str) or not request_id:
-        raise InvalidInputError(f"run_id is {request_id!r}: it must be a text, best a UUID")
+    text = checked_text(request_id, "run_id")
     try:
-        return UUID(request_id)
+        return UUID(text)
     except ValueError:
-        return uuid5(NAMESPACE_URL, f"reconciliation:{request_id}")
+        return uuid5(NAMESPACE_URL, f"reconciliation:{text}")

@@ -6,11 +6,8 @@ from typing import Any
 
 from reconciliation.domain.model.accounts import Connection, RegisteredAccount, rules_from_json
 from reconciliation.domain.model.models import ReconciliationConfig
-from reconciliation.domain.model.values import exact_decimal
 from reconciliation.errors import InvalidInputError
 from reconciliation.ports.accounts import AccountFilter, AccountRegistry
-
-_DECIMALS = ("cash_tolerance", "equity_tolerance_pct")
 
 
 class AccountManagement:
@@ -106,15 +103,12 @@ class AccountManagement:
 
 
 def own_values(account_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of one account as the domain has them: exact numbers, labels as a set, tolerances as rules.
+    """Return the values of one account as the domain has them: labels as a set, tolerances as rules.
 
     Raises:
-        InvalidInputError: a number or a tolerance cannot be read.
+        InvalidInputError: a tolerance cannot be read.
     """
     own = dict(values)
-    for name in _DECIMALS:
-        if name in own:
-            own[name] = exact_decimal(own[name], name)
     if "labels" in own:
         own["labels"] = frozenset(own["labels"])
     if "tolerances" in own:

@@ -22,7 +22,7 @@ from reconciliation.adapters.database.tables.registry import (
     RemovedAccountRow,
 )
 from reconciliation.domain.model.accounts import (
-    FILL_TIMES,
+    ACCOUNT_SETTINGS,
     RegisteredAccount,
     RegistryChanges,
     ScheduledAccount,
@@ -35,20 +35,7 @@ from reconciliation.ports.accounts import AccountFilter
 #: Rows or parameters in one statement; SQLite allows 32,766 parameters.
 CHUNK_ROWS = 500
 
-_PLAIN_COLUMNS = (
-    "account_id",
-    "connection",
-    "broker_account_id",
-    "enabled",
-    "interval_seconds",
-    "cash_tolerance",
-    "equity_tolerance_pct",
-    "post_fill_delay_seconds",
-    "post_fill_max_wait_seconds",
-    *FILL_TIMES,
-    "read_timeout_seconds",
-    "currency",
-)
+_PLAIN_COLUMNS = ("account_id", "enabled", *(setting.name for setting in ACCOUNT_SETTINGS))
 
 
 class Registry:

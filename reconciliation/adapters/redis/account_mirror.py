@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from reconciliation.adapters.redis.due_queue import Change, DueQueue
 from reconciliation.adapters.redis.space import RedisSpace
-from reconciliation.domain.model.accounts import FILL_TIMES, RegisteredAccount, RegistryChanges, ScheduledAccount
+from reconciliation.domain.model.accounts import ACCOUNT_SETTINGS, RegisteredAccount, RegistryChanges, ScheduledAccount
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.domain.model.runs import utc_now
 from reconciliation.errors import InvalidInputError
@@ -25,9 +25,6 @@ CHUNK_ACCOUNTS = 500
 REFILL_LEASE_MS = 15_000
 #: How often the mirror's size is checked against the database's.
 CHECK_INTERVAL_MS = 30_000
-
-
-_FILL_TIME_KEYS = dict(zip(FILL_TIMES, ("backoff_ms", "max_backoff_ms", "lease_ms"), strict=True))
 
 
 class RegistrySource(Protocol):
@@ -167,17 +164,17 @@ def mirror_record(account: RegisteredAccount, defaults: ReconciliationConfig) ->
     except InvalidInputError:
         # Settings changed under it and no longer go together with its own figures: keep it checked, as by default.
         config = defaults
-    interval_ms = round(config.interval_seconds * 1000)
-    own = {key: getattr(account, name) for name, key in _FILL_TIME_KEYS.items()}
+    times = {
+        setting.redis_key: getattr(config if setting.follows_settings else account, setting.name)
+        for setting in ACCOUNT_SETTINGS
+        if setting.redis_key is not None
+    }
     return {
         "enabled": account.enabled,
         "connection": account.connection,
-        "interval_ms": interval_ms,
-        "phase_ms": phase_ms(account.account_id, interval_ms),
-        "delay_ms": round(config.post_fill_delay_seconds * 1000),
-        "max_wait_ms": round(config.post_fill_max_wait_seconds * 1000),
-        # What is left open follows the settings of whoever asks.
-        **{key: round(seconds * 1000) for key, seconds in own.items() if seconds is not None},
+        "phase_ms": phase_ms(account.account_id, round(config.interval_seconds * 1000)),
+        # What is not here follows the settings of the process that reads it.
+        **{key: round(seconds * 1000) for key, seconds in times.items() if seconds is not None},
     }
 
 

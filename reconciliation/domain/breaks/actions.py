@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from reconciliation.domain.breaks.break_ import Break, BreakChange, apply
 from reconciliation.domain.breaks.states import MANUAL, BreakEventKind
-from reconciliation.domain.model.values import aware_utc, exact_decimal
+from reconciliation.domain.model.values import MAX_NOTE_CHARACTERS, aware_utc, checked_text, exact_decimal
 from reconciliation.errors import InvalidInputError
 
 
@@ -30,6 +30,11 @@ class BreakAction:
         if self.change_limit is not None:
             object.__setattr__(self, "change_limit", exact_decimal(self.change_limit, "change limit"))
         self._check()
+        for what, name in (("actor", self.actor), ("assignee", self.assignee)):
+            if name is not None:
+                checked_text(name, what)
+        if self.note:
+            checked_text(self.note, "note", max_characters=MAX_NOTE_CHARACTERS, lines=True)
 
     def _check(self) -> None:
         if self.kind not in MANUAL:

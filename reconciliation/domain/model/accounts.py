@@ -7,104 +7,177 @@ from typing import Any
 
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.domain.model.tolerance import Tolerance, ToleranceRule
-from reconciliation.domain.model.values import optional_decimal
+from reconciliation.domain.model.values import MAX_NAME_CHARACTERS, checked_name, exact_decimal
 from reconciliation.errors import InvalidInputError
 
 DEFAULT_CONNECTION = "default"
-MAX_NAME_LENGTH = 128
 #: Periodic work is looked for once a second; a shorter interval would promise what no beat can keep.
-MIN_INTERVAL_SECONDS = 1.0
-MAX_INTERVAL_SECONDS = 366 * 86_400.0
-#: Times of an account's fill window, beside its delay and its ceiling.
-FILL_TIMES = ("post_fill_backoff_seconds", "post_fill_max_backoff_seconds", "run_lease_seconds")
-MAX_FILL_TIME_SECONDS = 86_400.0
+INTERVAL_SECONDS = (1.0, 366 * 86_400.0)
+#: Redis counts in milliseconds.
+FILL_TIME_SECONDS = (0.001, 86_400.0)
+MAX_CURRENCY_CHARACTERS = 16
 #: Where a secret may be: in a variable of the worker's environment, or in a file that the worker can read.
 SECRET_PREFIXES = ("env:", "file:")
 
 
 @dataclass(frozen=True, kw_only=True)
+class AccountSetting:
+    """One thing that an account may have of its own, for the registry, Redis, commands and docs alike."""
+
+    name: str
+    kind: type[str | float | Decimal]
+    #: A sentence without its full stop.
+    help: str
+    #: Of a number: what it counts. Of a text: what it is.
+    unit: str
+    #: Bounds, both inclusive: of a number, or of the length of a text.
+    lowest: float = float("-inf")
+    highest: float = float("inf")
+    #: Its name in the account's record in Redis, which counts in milliseconds. None: Redis does not need it.
+    redis_key: str | None = None
+
+    @property
+    def option(self) -> str:
+        """Return its option on the command line."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def follows_settings(self) -> bool:
+        """Whether an account without a value of its own has the one of the settings, in its `ReconciliationConfig`."""
+        return self.name in _CONFIG_NAMES
+
+    def checked(self, value: Any, what: str) -> Any:
+        """Return a value of this kind that is within the bounds.
+
+        Raises:
+            InvalidInputError: it is not.
+        """
+        if self.kind is str:
+            return checked_name(value, what, max_characters=round(self.highest))
+        number = exact_decimal(value, what)
+        if not self.lowest <= number <= self.highest:
+            raise InvalidInputError(f"{what} is {value!r}: it must be between {self.lowest:g} and {self.highest:g}")
+        return number if self.kind is Decimal else float(number)
+
+
+def _text(unit: str, text: str, max_characters: int = MAX_NAME_CHARACTERS) -> Mapping[str, Any]:
+    return {"kind": str, "unit": unit, "help": text, "highest": max_characters}
+
+
+def _decimal(unit: str, text: str) -> Mapping[str, Any]:
+    return {"kind": Decimal, "unit": unit, "help": text}
+
+
+def _seconds(text: str, redis_key: str | None = None, *bounds: float) -> Mapping[str, Any]:
+    between = dict(zip(("lowest", "highest"), bounds, strict=False))
+    return {"kind": float, "unit": "seconds", "help": text, "redis_key": redis_key, **between}
+
+
+@dataclass(frozen=True, kw_only=True)
 class RegisteredAccount:
-    """One account of the schedule. A field that is None follows the settings."""
+    """One account of the schedule. What is None follows the settings.
+
+    To add a setting: a field here, a column in `AccountRow` with its migration, and what reads it.
+    """
 
     account_id: str
-    connection: str = DEFAULT_CONNECTION
-    #: The account's name at the broker; None: the same as here.
-    broker_account_id: str | None = None
     enabled: bool = True
-    interval_seconds: float | None = None
-    cash_tolerance: Decimal | None = None
-    equity_tolerance_pct: Decimal | None = None
+    connection: str = field(
+        default=DEFAULT_CONNECTION, metadata=_text("name", "The connection (broker login) that knows the account")
+    )
+    broker_account_id: str | None = field(
+        default=None, metadata=_text("id", "The account's id at the broker, if it differs")
+    )
+    interval_seconds: float | None = field(
+        default=None, metadata=_seconds("The time between two periodic runs", "interval_ms", *INTERVAL_SECONDS)
+    )
+    cash_tolerance: Decimal | None = field(
+        default=None, metadata=_decimal("amount", "The largest cash difference that is no finding")
+    )
+    equity_tolerance_pct: Decimal | None = field(
+        default=None,
+        metadata=_decimal(
+            "percent", "The largest equity difference that is no finding, in percent of the local equity"
+        ),
+    )
+    post_fill_delay_seconds: float | None = field(
+        default=None,
+        metadata=_seconds("The time without a fill after which a burst of fills is followed by a run", "delay_ms"),
+    )
+    post_fill_max_wait_seconds: float | None = field(
+        default=None,
+        metadata=_seconds("The longest time between the first fill of a burst and its run", "max_wait_ms"),
+    )
+    post_fill_backoff_seconds: float | None = field(
+        default=None,
+        metadata=_seconds(
+            "The time after an incomplete post-fill run until it is tried again. It doubles each time",
+            "backoff_ms",
+            *FILL_TIME_SECONDS,
+        ),
+    )
+    post_fill_max_backoff_seconds: float | None = field(
+        default=None,
+        metadata=_seconds("The longest time between two such attempts", "max_backoff_ms", *FILL_TIME_SECONDS),
+    )
+    run_lease_seconds: float | None = field(
+        default=None,
+        metadata=_seconds(
+            "The longest time of a post-fill run. A value below the setting of the same name has no effect",
+            "lease_ms",
+            *FILL_TIME_SECONDS,
+        ),
+    )
+    read_timeout_seconds: float | None = field(
+        default=None,
+        metadata=_seconds("The longest time of one read of either side. After that, the run is incomplete"),
+    )
+    currency: str | None = field(
+        default=None, metadata=_text("code", "The currency of the account's cash and equity", MAX_CURRENCY_CHARACTERS)
+    )
     tolerances: tuple[ToleranceRule, ...] = ()
-    post_fill_delay_seconds: float | None = None
-    post_fill_max_wait_seconds: float | None = None
-    #: The first wait after an incomplete post-fill run; it doubles up to the second.
-    post_fill_backoff_seconds: float | None = None
-    post_fill_max_backoff_seconds: float | None = None
-    #: How long a post-fill run may be under way before another worker takes over; one below the settings' is not used.
-    run_lease_seconds: float | None = None
-    read_timeout_seconds: float | None = None
-    currency: str | None = None
     labels: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        _check_name(self.account_id, "account id")
-        _check_name(self.connection, f"account {self.account_id!r}: connection")
+        checked_name(self.account_id, "account id")
+        whose = f"account {self.account_id!r}"
         for label in self.labels:
-            _check_name(label, f"account {self.account_id!r}: label")
-        interval = self.interval_seconds
-        if interval is not None and not MIN_INTERVAL_SECONDS <= interval <= MAX_INTERVAL_SECONDS:
-            raise InvalidInputError(
-                f"account {self.account_id!r}: interval_seconds is {interval!r}: "
-                f"it must be between {MIN_INTERVAL_SECONDS:g} and {MAX_INTERVAL_SECONDS:g}"
-            )
-        self._check_fill_times()
-        for name in ("cash_tolerance", "equity_tolerance_pct"):
-            number = optional_decimal(getattr(self, name), f"account {self.account_id!r}: {name}")
-            object.__setattr__(self, name, number)
-
-    def _check_fill_times(self) -> None:
-        for name in FILL_TIMES:
-            seconds = getattr(self, name)
-            if seconds is not None and not 0 < seconds <= MAX_FILL_TIME_SECONDS:
-                raise InvalidInputError(
-                    f"account {self.account_id!r}: {name} is {seconds!r}: "
-                    f"it must be more than 0 and at most {MAX_FILL_TIME_SECONDS:g}"
-                )
+            checked_name(label, f"{whose}: label")
+        for setting in ACCOUNT_SETTINGS:
+            value = getattr(self, setting.name)
+            if value is not None:
+                object.__setattr__(self, setting.name, setting.checked(value, f"{whose}: {setting.name}"))
         first, most = self.post_fill_backoff_seconds, self.post_fill_max_backoff_seconds
         if first is not None and most is not None and most < first:
             raise InvalidInputError(
-                f"account {self.account_id!r}: post_fill_max_backoff_seconds ({most}) is below "
-                f"post_fill_backoff_seconds ({first})"
+                f"{whose}: post_fill_max_backoff_seconds ({most:g}) is below post_fill_backoff_seconds ({first:g})"
             )
 
     def config(self, defaults: ReconciliationConfig) -> ReconciliationConfig:
         """Return the configuration of this account's runs; what it leaves open is as in `defaults`.
 
         Raises:
-            InvalidInputError: the fields cannot work together.
+            InvalidInputError: the values together cannot work.
         """
-        own = {
+        local = {
             name: getattr(self, name) if getattr(self, name) is not None else getattr(defaults, name)
-            for name in _CONFIG_FIELDS
+            for name in CONFIG_SETTINGS
         }
         return ReconciliationConfig(
             account_id=self.account_id,
             enabled=self.enabled,
             tolerances=(*defaults.tolerances, *self.tolerances),
-            **own,
+            **local,
         )
 
 
-_CONFIG_FIELDS = (
-    "interval_seconds",
-    "cash_tolerance",
-    "equity_tolerance_pct",
-    "post_fill_delay_seconds",
-    "post_fill_max_wait_seconds",
-    "read_timeout_seconds",
-)
-
 ACCOUNT_FIELDS = tuple(each.name for each in fields(RegisteredAccount))
+ACCOUNT_SETTINGS = tuple(
+    AccountSetting(name=each.name, **each.metadata) for each in fields(RegisteredAccount) if each.metadata
+)
+_CONFIG_NAMES = frozenset(each.name for each in fields(ReconciliationConfig))
+#: Names of those that an account's `ReconciliationConfig` has, too.
+CONFIG_SETTINGS = tuple(each.name for each in ACCOUNT_SETTINGS if each.follows_settings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +197,7 @@ class Connection:
     revision: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
-        _check_name(self.name, "connection name")
+        checked_name(self.name, "connection name")
         for secret, reference in self.secrets.items():
             prefix = next((known for known in SECRET_PREFIXES if reference.startswith(known)), None)
             if prefix is None or len(reference) == len(prefix):
@@ -209,10 +282,3 @@ def _rule(account_id: str, rule: object) -> ToleranceRule:
         asset_type=rule.get("asset_type"),
         symbol=rule.get("symbol"),
     )
-
-
-def _check_name(name: str, what: str) -> None:
-    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable() or name != name.strip():
-        raise InvalidInputError(
-            f"{what} {name!r} must be 1 to {MAX_NAME_LENGTH} printable characters without blanks around them"
-        )

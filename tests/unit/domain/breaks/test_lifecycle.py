@@ -320,3 +320,15 @@ def test_what_was_not_compared_is_said_in_the_same_words_as_ever() -> None:
         skipped(Measure.EQUITY, reason="USD against EUR"),
     )
     assert [str(item) for item in items] == ["cash", "cash EUR", "cost AAPL", "equity: USD against EUR"]
+
+
+@pytest.mark.parametrize("name", ["note", "actor", "assignee"])
+@pytest.mark.parametrize("text", ["x" * 2_001, "a\x00b", "a\ud800"])
+def test_an_action_with_a_text_that_no_database_or_log_takes_is_refused(name, text):
+    with pytest.raises(InvalidInputError):
+        BreakAction(**{"kind": BreakEventKind.NOTED, "actor": "ann", "at": after(0), "note": "why", name: text})
+
+
+def test_a_note_may_have_lines():
+    note = "first\nsecond: 注"
+    assert BreakAction(kind=BreakEventKind.NOTED, actor="ann", at=after(0), note=note).note == note

@@ -166,7 +166,7 @@ class CsvMapping:
 
     @cached_property
     def other_columns(self) -> frozenset[str]:
-        """The columns that are spoken of and have no name of ours."""
+        """The columns that are used and have no name of ours."""
         named = {*self.keep, *self.ignore, *self.symbol_fallback}
         named |= {rows.found_in for rows in (self.cash_rows, self.equity_rows)}
         return frozenset(named - self.columns.keys() - self.optional_columns.keys() - DEFAULT_COLUMNS.keys())
