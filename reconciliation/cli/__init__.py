@@ -83,8 +83,8 @@ def _summary(command: click.Command) -> str:
     cls=LazyGroup,
     sections=SECTIONS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Exit status: 0 fine or clean, 1 discrepancies or a failed check, 2 wrong usage, input or configuration, "
-    "3 incomplete (a side could not be read surely), 4 Redis or the database cannot be reached. "
+    epilog="Exit status: 0 success or clean, 1 discrepancies or a failed check, 2 wrong usage, input or configuration, "
+    "3 incomplete (a side could not be read completely), 4 Redis or the database cannot be reached. "
     "Settings are read from RECONCILIATION_* variables and from .env.",
 )
 @click.version_option(package_name="reconciliation-workers", message="reconcile %(version)s")

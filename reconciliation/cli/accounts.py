@@ -153,7 +153,7 @@ def _switch(name: str, enabled: bool, sentence: str) -> None:
 
 
 _switch("enable", True, "Reconcile accounts again. Each account starts with a start-up run.")
-_switch("disable", False, "Stop to reconcile accounts, and ignore their fills.")
+_switch("disable", False, "Stop reconciling accounts, and ignore their fills.")
 
 
 @accounts.command()

@@ -18,11 +18,11 @@ class ExitStatus(IntEnum):
     OK = 0
     DISCREPANCIES = 1  # found, or a check failed
     BAD_INPUT = 2  # wrong usage, input or configuration
-    INCOMPLETE = 3  # a side could not be read surely; nothing was compared
+    INCOMPLETE = 3  # a side could not be read completely; nothing was compared
     UNREACHABLE = 4  # Redis or the database
-    BUG = 70  # an error that nobody foresaw: never 1, which would read as a finding
+    BUG = 70  # an unexpected error: never 1, which means a finding
     INTERRUPTED = 130  # Ctrl-C
-    BROKEN_PIPE = 141  # whoever read our output has left
+    BROKEN_PIPE = 141  # the reader of our output has left
 
 
 def as_click_error(error: ReconciliationError) -> click.ClickException:

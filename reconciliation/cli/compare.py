@@ -81,9 +81,7 @@ class Amount(click.ParamType[Decimal]):
     type=FILE,
     help="A CSV file of symbol mappings: broker,broker_symbol,local_symbol. The broker is a format, or *.",
 )
-@json_option(
-    "one object with `result` and `discrepancies`, or with `results` and `discrepancies` for several accounts,"
-)
+@json_option("one object with `result` (for several accounts: `results`) and `discrepancies`")
 @click.pass_context
 def compare(
     ctx: click.Context,

@@ -72,7 +72,7 @@ def set_fields(name: str, broker: str | None, **options: Any) -> None:
 
 
 @connections.command("list")
-@json_option("a list of connections, each with its number of accounts,")
+@json_option("a list of connections with their numbers of accounts")
 def list_connections(as_json: bool) -> None:
     """List the connections with their limits and their number of accounts."""
     with open_desk() as desk:

@@ -87,7 +87,7 @@ def filter_options(fields: Mapping[str, Field]) -> Callable[[Command], Command]:
     """Add an option for each field of a filter, and `--filter` for all of them in one text."""
 
     def add(command: Command) -> Command:
-        text = "The same filter in one text, such as 'severity=critical'. Fields: " + ", ".join(fields) + "."
+        text = "The same filter in one text: FIELD=VALUE, with blanks between. Fields: " + ", ".join(fields) + "."
         command = click.option("--filter", "filter_text", metavar="TEXT", help=text)(command)
         for name, field in reversed(list(fields.items())):
             command = _option(name, field)(command)

@@ -4,6 +4,7 @@ import click
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
+from reconciliation.cli.options import json_option
 from reconciliation.cli.output import print_json, print_table
 from reconciliation.settings import Settings
 
@@ -11,9 +12,12 @@ COLUMNS = ("variable", "default", "meaning")
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@json_option("a list of settings")
 def settings(as_json: bool) -> None:
-    """List every setting with its default and meaning. Values that are set are not shown: some are secret."""
+    """List every setting with its default and its meaning.
+
+    The values in effect are not shown, because some are secret.
+    """
     rows = [(f"RECONCILIATION_{name.upper()}", *described(name)) for name in Settings.model_fields]
     if as_json:
         print_json([dict(zip(COLUMNS, row, strict=True)) for row in rows])

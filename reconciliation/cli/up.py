@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from reconciliation.cli.options import json_option
 from reconciliation.cli.output import print_json, print_line
 from reconciliation.operations.local_stack import LocalStack
 from reconciliation.settings import load_settings
@@ -24,22 +25,28 @@ DEFAULT_PORT = 6390
     type=click.Path(path_type=Path, file_okay=False),
     default=Path(".reconcile"),
     show_default=True,
-    help="Where data and logs are kept.",
+    help="The directory for data and logs.",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=DEFAULT_PORT,
     show_default=True,
-    help="Of the embedded Redis, on 127.0.0.1; 0 takes a free one.",
+    help="The port of the embedded Redis on 127.0.0.1. 0 means any free port.",
 )
-@click.option("--concurrency", type=click.IntRange(1), default=2, show_default=True, help="Runs at once.")
-@click.option("--json", "as_json", is_flag=True, help="Say on one line of JSON when and where it can be used.")
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="The number of tasks that the worker does at once.",
+)
+@json_option("one line when everything is ready: one object with `environment` and `pids`,")
 def up(state_dir: Path, port: int, concurrency: int, as_json: bool) -> None:
-    """Start Redis, worker and beat here, migrate the database, and run until Ctrl-C or SIGTERM.
+    """Run the whole system on this machine: Redis, database, worker and beat. Ctrl-C or SIGTERM stops it.
 
-    For one machine: nothing has to be installed or started before. A Redis or database that the settings name is used
-    instead of the embedded one. Nothing that it starts outlives it.
+    You need not install or start anything before. If the settings name a Redis or a database, the command uses it in
+    place of its own. When the command ends, everything that it started ends too.
     """
     ending = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -51,7 +58,7 @@ def up(state_dir: Path, port: int, concurrency: int, as_json: bool) -> None:
             _say_ready(stack, as_json)
         while not ending.wait(WATCH_INTERVAL_SECONDS):
             stack.require_alive()
-        print_line("Stopping: the worker ends the runs that it has begun", stream=sys.stderr)
+        print_line("Stopping: the worker finishes the runs that it has started", stream=sys.stderr)
 
 
 def _say_ready(stack: LocalStack, as_json: bool) -> None:

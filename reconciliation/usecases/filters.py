@@ -89,38 +89,40 @@ def _ago(text: str, now: datetime) -> datetime:
     return read_moment(text, lambda span: now - span)
 
 
-_ACCOUNT = Field(help="Show only this account.", attribute="account_ids", shown="ID")
-_CONNECTION = Field(help="Show only accounts of this connection.", attribute="connections", shown="NAME")
-_LABEL = Field(help="Show only accounts that have this label.", attribute="labels", shown="NAME")
+_ACCOUNT = Field(help="Include only this account.", attribute="account_ids", shown="ID")
+_CONNECTION = Field(help="Include only accounts of this connection.", attribute="connections", shown="NAME")
+_LABEL = Field(help="Include only accounts that have this label.", attribute="labels", shown="NAME")
 
 BREAK_FIELDS: Mapping[str, Field] = {
     "account": _ACCOUNT,
     "connection": _CONNECTION,
     "label": _LABEL,
-    "symbol": Field(help="Show only this symbol.", attribute="symbols"),
+    "symbol": Field(help="Include only this symbol.", attribute="symbols"),
     "symbol_part": Field(
-        help="Show only symbols that contain this text, in upper or lower case.", attribute="symbol_part", is_list=False
+        help="Include only symbols that contain this text, in upper or lower case.",
+        attribute="symbol_part",
+        is_list=False,
     ),
-    "type": _words(DiscrepancyType, "types", "Show only this type of difference."),
-    "severity": _words(DiscrepancySeverity, "severities", "Show only this severity."),
-    "state": _words(BreakState, "states", "Show only this state. Default: every state but resolved."),
-    "assignee": Field(help="Show only breaks assigned to this person.", attribute="assignees", shown="NAME"),
+    "type": _words(DiscrepancyType, "types", "Include only this type of difference."),
+    "severity": _words(DiscrepancySeverity, "severities", "Include only this severity."),
+    "state": _words(BreakState, "states", "Include only this state. Default: every state but resolved."),
+    "assignee": Field(help="Include only breaks assigned to this person.", attribute="assignees", shown="NAME"),
     "unassigned": Field(
-        help="Show only breaks that nobody is assigned to.",
+        help="Include only breaks that nobody is assigned to.",
         attribute="unassigned",
         read=_yes_or_no,
         is_list=False,
         is_flag=True,
     ),
     "older_than": Field(
-        help="Show only breaks first seen before this time: a span such as 2d, or a date.",
+        help="Include only breaks first seen before this time: a span such as 2d, or a date.",
         attribute="first_seen_before",
         read=_ago,
         is_list=False,
         shown="TIME",
     ),
     "since": Field(
-        help="Show only breaks first seen after this time: a span such as 8h, or a date.",
+        help="Include only breaks first seen after this time: a span such as 8h, or a date.",
         attribute="first_seen_since",
         read=_ago,
         is_list=False,
@@ -130,10 +132,10 @@ BREAK_FIELDS: Mapping[str, Field] = {
 
 RUN_FIELDS: Mapping[str, Field] = {
     "account": _ACCOUNT,
-    "outcome": _words(Outcome, "outcomes", "Show only runs with this outcome."),
-    "trigger": _words(Trigger, "triggers", "Show only runs with this trigger."),
+    "outcome": _words(Outcome, "outcomes", "Include only runs with this outcome."),
+    "trigger": _words(Trigger, "triggers", "Include only runs with this trigger."),
     "since": Field(
-        help="Show only runs that began after this time: a span such as 8h, or a date.",
+        help="Include only runs that began after this time: a span such as 8h, or a date.",
         attribute="since",
         read=_ago,
         is_list=False,
@@ -145,7 +147,7 @@ ACCOUNT_FIELDS: Mapping[str, Field] = {
     "label": _LABEL,
     "connection": Field(help=_CONNECTION.help, attribute="connection", is_list=False, shown="NAME"),
     "enabled": Field(
-        help="Show only accounts that are enabled, or only those that are disabled.",
+        help="Include only accounts that are enabled, or only those that are disabled.",
         attribute="enabled",
         read=_yes_or_no,
         is_list=False,
