@@ -25,7 +25,7 @@ DELAY_SECONDS = 0.3
 LOCK_MS = 60_000
 FILL = {"fill_id": "F-1", "order_id": "O-1", "symbol": "AAPL", "side": "buy", "quantity": "10", "price": "1.5"}
 
-BARE, OURS = "a bare Lua round trip", "our enqueue_fill"
+BARE, OURS = "a bare Lua round trip", "our report_fill"
 
 
 def measure() -> Section:
@@ -39,7 +39,7 @@ def measure() -> Section:
     rows = [[name, _us(middle(taken)), _us(p99(taken)), f"{middle(taken) / bare:.2f}"] for name, taken in times.items()]
     for name, taken in (("one account", bulk_times), (f"{BULK_FILLS} accounts", spread_times)):
         each = [seconds / BULK_FILLS for seconds in taken]
-        what = f"our enqueue_fills, {BULK_FILLS} fills of {name}, per fill"
+        what = f"our report_fills, {BULK_FILLS} fills of {name}, per fill"
         rows.append([what, _us(middle(each)), _us(p99(each)), f"{middle(each) / bare:.2f}"])
     rows.append(["from due to published result, idle worker", _ms(middle(latencies)), _ms(p99(latencies)), "-"])
     return Section(
@@ -71,7 +71,7 @@ def _costs(redis_url: str) -> tuple[dict[str, list[float]], list[float], list[fl
 
         candidates = {
             BARE: lambda: client.evalsha(digest, 0),
-            OURS: lambda: reporter.enqueue_fill("ACC-1", FILL),
+            OURS: lambda: reporter.report_fill("ACC-1", FILL),
             "a message per fill: apply_async(countdown=…)": send,
             "a lock per task (loses the fill during the run)": lock_then_send,
         }
@@ -79,8 +79,8 @@ def _costs(redis_url: str) -> tuple[dict[str, list[float]], list[float], list[fl
         times = time_side_by_side(candidates, rounds=ROUNDS, calls=CALLS)
         one = [("ACC-1", FILL)] * BULK_FILLS
         many = [(f"ACC-{number}", FILL) for number in range(BULK_FILLS)]
-        reporter.enqueue_fills(many)
-        bulk = {"one": lambda: reporter.enqueue_fills(one), "many": lambda: reporter.enqueue_fills(many)}
+        reporter.report_fills(many)
+        bulk = {"one": lambda: reporter.report_fills(one), "many": lambda: reporter.report_fills(many)}
         bulk_times = time_side_by_side(bulk, rounds=BULK_CALLS)
     sender.close()
     return times, bulk_times["one"], bulk_times["many"]

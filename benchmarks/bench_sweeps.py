@@ -16,7 +16,6 @@ from sqlalchemy import func, insert, select, text
 
 from benchmarks.bench_parts import POSITIONS, start_worker
 from benchmarks.figures import Section, middle
-from reconciliation.adapters.celery.sweep_sender import TaskSweepSender
 from reconciliation.adapters.celery.task_sender import TaskMessage
 from reconciliation.adapters.database.engine import read_transaction, write_transaction
 from reconciliation.adapters.database.migrate import upgrade
@@ -164,7 +163,7 @@ def _run(site: _Site, account_ids: Sequence[str], *, sweep_size: int) -> float:
             for at in range(0, len(pairs), sweep_size)
         ]
     began = time.perf_counter()
-    TaskSweepSender(site.parts.messaging.task_sender).send(orders, expires_seconds=600)
+    site.parts.messaging.task_queue.send_sweeps(orders)
     # Asked of Redis: to count the runs again and again would keep the database busy.
     _wait(lambda: not site.unfinished(), began)
     seconds = time.perf_counter() - began

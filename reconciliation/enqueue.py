@@ -1,4 +1,4 @@
-"""Public names: what an order service calls."""
+"""Public names: what an order service calls. `enqueue_*` are the older names of `report_*`."""
 
 from reconciliation.client.report_fills import (
     Fill,
@@ -9,6 +9,10 @@ from reconciliation.client.report_fills import (
     enqueue_fill_async,
     enqueue_fills,
     enqueue_fills_async,
+    report_fill,
+    report_fill_async,
+    report_fills,
+    report_fills_async,
 )
 
 __all__ = [
@@ -20,4 +24,8 @@ __all__ = [
     "enqueue_fill_async",
     "enqueue_fills",
     "enqueue_fills_async",
+    "report_fill",
+    "report_fill_async",
+    "report_fills",
+    "report_fills_async",
 ]

@@ -1,6 +1,6 @@
 """`make demo`: the main job, end to end, on embedded parts; exits 0 only if it showed what it should show.
 
-It uses the product like a user: the command line in separate processes, and `enqueue_fills` like an order service. All
+It uses the product like a user: the command line in separate processes, and `report_fills` like an order service. All
 files are in a temporary directory, which is deleted at the end.
 """
 
@@ -169,7 +169,7 @@ def check_burst(heard: Lines) -> None:
     ]
     with FillReporter(load_settings()) as reporter:
         for start in range(0, BURST, 100):
-            reporter.enqueue_fills(fills[start : start + 100])
+            reporter.report_fills(fills[start : start + 100])
     result, _ = hear_until(heard, "post_fill")[-1]
     context = result["context"]
     if (context["fill_count"], context["fill_id"]) != (BURST, f"F{BURST}"):

@@ -127,7 +127,7 @@ class Bootstrap:
             queue=self.coordination.due_queue,
             mirror=self.account_mirror,
             in_flight_limits=self.stores.connection_definitions,
-            sender=self.messaging.sweep_sender,
+            tasks=self.messaging.task_queue,
             sweep_size=settings.sweep_size,
             max_queued_sweeps=settings.max_queued_sweeps,
             lease_ms=round(settings.dispatch_lease_seconds * 1000),
@@ -155,11 +155,11 @@ class Bootstrap:
 
     @cached_property
     def fill_recorder(self) -> FillRecorder:
-        return FillRecorder(self.coordination.fill_windows, self.messaging.wake_up_sender)
+        return FillRecorder(self.coordination.fill_windows, self.messaging.task_queue)
 
     @cached_property
     def post_fill_runs(self) -> PostFillRuns:
-        return PostFillRuns(self.coordination.fill_windows, self.messaging.wake_up_sender, self.reconciler)
+        return PostFillRuns(self.coordination.fill_windows, self.messaging.task_queue, self.reconciler)
 
     def run(self, work: Coroutine[None, None, Answer]) -> Answer:
         """Run a coroutine in an event loop of its own, and close at its end what belongs to that loop.

@@ -10,7 +10,7 @@ from reconciliation.adapters.redis.event_stream import RedisEventStream
 from reconciliation.adapters.redis.fill_window import FillWindows
 from reconciliation.adapters.redis.rate_limiter import RedisRateLimiter
 from reconciliation.adapters.redis.space import AsyncRedisSpace, RedisSpace
-from reconciliation.bootstrap.policies import window_times
+from reconciliation.bootstrap.policies import fill_times
 from reconciliation.ports.broker import BrokerLimits
 from reconciliation.settings import Settings
 
@@ -41,7 +41,7 @@ class Coordination:
 
     @cached_property
     def fill_windows(self) -> FillWindows:
-        return FillWindows(self.space, times=window_times(self._settings))
+        return FillWindows(self.space, times=fill_times(self._settings))
 
     @cached_property
     def circuit_breaker(self) -> RedisCircuitBreaker:

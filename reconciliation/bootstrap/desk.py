@@ -16,7 +16,7 @@ from reconciliation.adapters.database.runs import SqlRuns
 from reconciliation.adapters.database.symbols import SymbolStore
 from reconciliation.adapters.redis.due_status import ScheduleStatus, read_status
 from reconciliation.adapters.redis.fill_status import FillStatus, read_fill_status
-from reconciliation.adapters.redis.fill_stream import FillStream
+from reconciliation.adapters.redis.fill_stream import RedisFillStream
 from reconciliation.adapters.redis.listener import ChannelListener
 from reconciliation.bootstrap.bootstrap import Bootstrap, open_parts
 from reconciliation.domain.comparison.symbol_matching import SymbolMapping
@@ -113,9 +113,9 @@ class Desk:
         """
         return read_fill_status(self.parts.coordination.space, self.parts.coordination.fill_windows)
 
-    def fill_stream(self, stream: str, *, group: str, consumer: str) -> FillStream:
+    def fill_stream(self, stream: str, *, group: str, consumer: str) -> RedisFillStream:
         """Return a consumer's view of a Redis Stream of fills."""
-        return FillStream(self.parts.coordination.space, stream=stream, group=group, consumer=consumer)
+        return RedisFillStream(self.parts.coordination.space, stream=stream, group=group, consumer=consumer)
 
     def channel_listener(self, channels: Sequence[str]) -> ChannelListener:
         """Return a listener that is not subscribed yet; the caller closes it."""

@@ -3,9 +3,8 @@
 from contextlib import ExitStack
 from functools import cached_property
 
-from reconciliation.adapters.celery.sweep_sender import TaskSweepSender
+from reconciliation.adapters.celery.task_queue import CeleryTaskQueue
 from reconciliation.adapters.celery.task_sender import TaskSender
-from reconciliation.adapters.celery.wake_up_sender import WakeUpSender
 from reconciliation.settings import Settings
 
 
@@ -23,13 +22,9 @@ class Messaging:
         return sender
 
     @cached_property
-    def sweep_sender(self) -> TaskSweepSender:
-        return TaskSweepSender(self.task_sender)
-
-    @cached_property
-    def wake_up_sender(self) -> WakeUpSender:
+    def task_queue(self) -> CeleryTaskQueue:
         # Half of the time-out: a message is acknowledged long before it would be delivered again.
-        return WakeUpSender(self.task_sender, longest_wait_ms=self._settings.visibility_timeout_seconds * 500)
+        return CeleryTaskQueue(self.task_sender, longest_wait_ms=self._settings.visibility_timeout_seconds * 500)
 
     def close(self) -> None:
         """Close what was built."""

@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from reconciliation.adapters.redis.fill_window import WindowTimes
 from reconciliation.domain.breaks.policy import BreakPolicy, SeverityRule
 from reconciliation.domain.model.accounts import CONFIG_SETTINGS, DEFAULT_CONNECTION, Connection
+from reconciliation.domain.model.fill_times import FillTimes
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.errors import ConfigurationError
 from reconciliation.settings import Settings
@@ -40,9 +40,9 @@ def default_connection(settings: Settings) -> Connection:
     return Connection(name=DEFAULT_CONNECTION, broker=settings.broker, options=settings.broker_options)
 
 
-def window_times(settings: Settings) -> WindowTimes:
+def fill_times(settings: Settings) -> FillTimes:
     """Return the times of fill windows whose account has none of its own."""
-    return WindowTimes(
+    return FillTimes(
         delay_ms=round(settings.post_fill_delay_seconds * 1000),
         max_wait_ms=round(settings.post_fill_max_wait_seconds * 1000),
         lease_ms=settings.run_lease_seconds * 1000,

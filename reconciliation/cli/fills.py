@@ -63,7 +63,7 @@ def send(account_id: str | None, lines: TextIO | None, as_json: bool, **fields: 
     with closing(FillReporter(load_settings())) as reporter:
         batches = _batches(lines) if lines else [[(str(account_id), _said(fields))]]
         for batch in batches:
-            for outcome in reporter.enqueue_fills(batch):
+            for outcome in reporter.report_fills(batch):
                 counts[outcome] += 1
     if as_json:
         print_json({outcome.value: count for outcome, count in counts.items()})
@@ -132,7 +132,7 @@ def consume(
             print_line(f"consuming {stream or settings.fill_stream} at {settings.redis_address}")
             taker.run(stopping.is_set, stopping.wait)
     done = taker.consumed
-    print_line(f"{done.recorded} noted, {done.ignored} ignored, {done.refused} refused (see {source.dead_letters})")
+    print_line(f"{done.recorded} recorded, {done.ignored} ignored, {done.refused} refused (see {source.dead_letters})")
 
 
 @fills.command()

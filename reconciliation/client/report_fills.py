@@ -1,9 +1,9 @@
 """For a service that has this package and reaches Redis: report a fill in one round trip.
 
-from reconciliation.client.report_fills import enqueue_fill
+from reconciliation.client.report_fills import report_fill
 
-enqueue_fill("ACC-1", fill)                 # settings from the environment
-FillReporter(Settings(...)).enqueue_fill(…) # or said explicitly, once per process
+report_fill("ACC-1", fill)                 # settings from the environment
+FillReporter(Settings(...)).report_fill(…) # or explicitly, once per process
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class FillReporter:
 
     def __init__(self, settings: Settings) -> None:
         self._parts = open_parts(settings)
-        self._intake = self._parts.fill_recorder
+        self._recorder = self._parts.fill_recorder
 
     def __enter__(self) -> Self:
         return self
@@ -42,8 +42,8 @@ class FillReporter:
         """Close every connection."""
         self._parts.close()
 
-    def enqueue_fill(self, account_id: str, fill: Fill, *, call_id: str | None = None) -> FillOutcome:
-        """Note one fill; when this returns `noted`, a run that begins later will cover it, whatever crashes.
+    def report_fill(self, account_id: str, fill: Fill, *, call_id: str | None = None) -> FillOutcome:
+        """Report one fill. When this returns `recorded`, a run that begins later will cover it, even after a crash.
 
         Args:
             account_id: Whose fill it is.
@@ -55,32 +55,38 @@ class FillReporter:
             FillRefusedError: the account is not registered.
             CoordinationError: Redis did not answer within its time-outs. Report the fill again.
         """
-        [outcome] = self._intake.record([fill_message(account_id, fill)], call_id)
+        [outcome] = self._recorder.record([fill_message(account_id, fill)], call_id)
         if outcome is FillOutcome.REFUSED:
             raise FillRefusedError(account_id)
         return outcome
 
-    def enqueue_fills(self, fills: Iterable[tuple[str, Fill]], *, call_id: str | None = None) -> list[FillOutcome]:
-        """Note many fills in one round trip per thousand accounts; return what became of each, in order.
+    def report_fills(self, fills: Iterable[tuple[str, Fill]], *, call_id: str | None = None) -> list[FillOutcome]:
+        """Report many fills in one round trip; return what became of each, in order.
 
-        A fill that cannot be accepted refuses the whole call before anything is noted; an account that is not
+        A fill that cannot be accepted refuses the whole call before any is recorded; an account that is not
         registered is one `refused` among the answers.
 
         Raises:
-            InvalidInputError: a field cannot be accepted; nothing was noted.
+            InvalidInputError: a field cannot be accepted; nothing was recorded.
             CoordinationError: Redis did not answer within its time-outs. Report them all again.
         """
-        return self._intake.record([fill_message(account_id, fill) for account_id, fill in fills], call_id)
+        return self._recorder.record([fill_message(account_id, fill) for account_id, fill in fills], call_id)
 
-    async def enqueue_fill_async(self, account_id: str, fill: Fill, *, call_id: str | None = None) -> FillOutcome:
-        """As `enqueue_fill`, without blocking the event loop."""
-        return await asyncio.to_thread(self.enqueue_fill, account_id, fill, call_id=call_id)
+    async def report_fill_async(self, account_id: str, fill: Fill, *, call_id: str | None = None) -> FillOutcome:
+        """As `report_fill`, without blocking the event loop."""
+        return await asyncio.to_thread(self.report_fill, account_id, fill, call_id=call_id)
 
-    async def enqueue_fills_async(
+    async def report_fills_async(
         self, fills: Iterable[tuple[str, Fill]], *, call_id: str | None = None
     ) -> list[FillOutcome]:
-        """As `enqueue_fills`, without blocking the event loop."""
-        return await asyncio.to_thread(self.enqueue_fills, list(fills), call_id=call_id)
+        """As `report_fills`, without blocking the event loop."""
+        return await asyncio.to_thread(self.report_fills, list(fills), call_id=call_id)
+
+    # The older names of the same methods.
+    enqueue_fill = report_fill
+    enqueue_fills = report_fills
+    enqueue_fill_async = report_fill_async
+    enqueue_fills_async = report_fills_async
 
 
 _lock = threading.Lock()
@@ -105,21 +111,28 @@ def close_default_reporter() -> None:
         closing[1].close()
 
 
-def enqueue_fill(account_id: str, fill: Fill, *, call_id: str | None = None) -> FillOutcome:
-    """As `FillReporter.enqueue_fill`, with the settings of the environment."""
-    return default_reporter().enqueue_fill(account_id, fill, call_id=call_id)
+def report_fill(account_id: str, fill: Fill, *, call_id: str | None = None) -> FillOutcome:
+    """As `FillReporter.report_fill`, with the settings of the environment."""
+    return default_reporter().report_fill(account_id, fill, call_id=call_id)
 
 
-def enqueue_fills(fills: Iterable[tuple[str, Fill]], *, call_id: str | None = None) -> list[FillOutcome]:
-    """As `FillReporter.enqueue_fills`, with the settings of the environment."""
-    return default_reporter().enqueue_fills(fills, call_id=call_id)
+def report_fills(fills: Iterable[tuple[str, Fill]], *, call_id: str | None = None) -> list[FillOutcome]:
+    """As `FillReporter.report_fills`, with the settings of the environment."""
+    return default_reporter().report_fills(fills, call_id=call_id)
 
 
-async def enqueue_fill_async(account_id: str, fill: Fill, *, call_id: str | None = None) -> FillOutcome:
-    """As `FillReporter.enqueue_fill_async`, with the settings of the environment."""
-    return await default_reporter().enqueue_fill_async(account_id, fill, call_id=call_id)
+async def report_fill_async(account_id: str, fill: Fill, *, call_id: str | None = None) -> FillOutcome:
+    """As `FillReporter.report_fill_async`, with the settings of the environment."""
+    return await default_reporter().report_fill_async(account_id, fill, call_id=call_id)
 
 
-async def enqueue_fills_async(fills: Iterable[tuple[str, Fill]], *, call_id: str | None = None) -> list[FillOutcome]:
-    """As `FillReporter.enqueue_fills_async`, with the settings of the environment."""
-    return await default_reporter().enqueue_fills_async(fills, call_id=call_id)
+async def report_fills_async(fills: Iterable[tuple[str, Fill]], *, call_id: str | None = None) -> list[FillOutcome]:
+    """As `FillReporter.report_fills_async`, with the settings of the environment."""
+    return await default_reporter().report_fills_async(fills, call_id=call_id)
+
+
+# The older names of the same functions.
+enqueue_fill = report_fill
+enqueue_fills = report_fills
+enqueue_fill_async = report_fill_async
+enqueue_fills_async = report_fills_async

@@ -15,13 +15,13 @@ from reconciliation.domain.model.runs import Fence, RunRequest
 class FillOutcome(str, Enum):
     """What became of a reported fill."""
 
-    RECORDED = "noted"  # a run that begins later will cover it
+    RECORDED = "recorded"  # a run that begins later will cover it
     IGNORED = "ignored"  # its account is disabled
     REFUSED = "refused"  # its account is not registered
 
 
 class FillReport(NamedTuple):
-    """Fills of one account that are noted together. A tuple, as it is made for each fill."""
+    """Fills of one account that are recorded together. A tuple, as it is made for each fill."""
 
     account_id: str
     fill_count: int
@@ -34,7 +34,7 @@ class FillReport(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class DelayedWakeUp:
-    """A message to be sent: wake the window of this account after `wait_ms`, showing this token."""
+    """A message to send: it arrives after `wait_ms` and claims the run of this account by its token."""
 
     account_id: str
     token: str
@@ -43,7 +43,7 @@ class DelayedWakeUp:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedFill:
-    """What the windows made of a notice."""
+    """What became of a report; where it opened a window, the message to send."""
 
     outcome: FillOutcome
     wake_up: DelayedWakeUp | None = None
@@ -51,7 +51,7 @@ class RecordedFill:
 
 @dataclass(frozen=True, kw_only=True)
 class RunClaim:
-    """The right to run an account, under `token`, until its lease is over."""
+    """The right to run an account until its lease is over; `token` names the lease."""
 
     account_id: str
     token: str
@@ -63,7 +63,7 @@ class RunClaim:
     fence: Fence
 
     def request(self) -> RunRequest:
-        """Return the run to make. Its id is the token, so that one right to run is one run."""
+        """Return the run to make. Its id is the token, so that one claim is one run."""
         context: dict[str, Any] = {
             "trigger": Trigger.POST_FILL.value,
             **self.last_fill,
@@ -78,31 +78,32 @@ class FinishOutcome(str, Enum):
     """What became of the end of a run."""
 
     SETTLED = "settled"  # nothing is left of the window
-    CONTINUED = "continued"  # fills wait: a countdown is to be sent
-    GONE = "gone"  # no window is left: forgotten, or settled, be it by this call whose first reply was lost
-    SUPERSEDED = "superseded"  # the lease was over and somebody else has it: this run settled nothing
+    CONTINUED = "continued"  # more fills wait: a wake-up is to be sent
+    GONE = "gone"  # no window is left: forgotten or settled, perhaps by this call, whose first reply was lost
+    SUPERSEDED = "superseded"  # the lease was over and is another worker's: this run settled nothing
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finish:
-    """What the windows made of the end of a run."""
+    """What became of the window at the end of a run."""
 
     outcome: FinishOutcome
     wake_up: DelayedWakeUp | None = None
 
 
 class FillWindows(Protocol):
-    """Decides. Each call is atomic, and may be executed twice with one effect.
+    """Decides when an account is run after its fills, and by which worker. Blocking.
 
-    Every method raises `CoordinationError` where the decision could not be had.
+    Each call is atomic, and may be executed twice with one effect. Every method raises `CoordinationError` where Redis
+    does not answer.
     """
 
     def record(self, reports: Sequence[FillReport]) -> list[RecordedFill]:
-        """Note fills; return an answer for each notice, in order."""
+        """Record fills; return an answer for each report, in order."""
         ...
 
     def claim(self, account_id: str, token: str) -> RunClaim | DelayedWakeUp | None:
-        """Show a countdown's token: get the right to run, a countdown to send again, or None for a stale message."""
+        """Claim the run that a wake-up is for: the claim, a wake-up to send if it is too early, None if it is stale."""
         ...
 
     def complete(self, account_id: str, token: str) -> Finish:
@@ -114,20 +115,12 @@ class FillWindows(Protocol):
         ...
 
     def reclaim_expired(self, limit: int, queued: int) -> list[DelayedWakeUp]:
-        """Take over windows whose lease is over, and return the countdowns to send.
+        """Take over windows whose lease is over, and return the wake-ups to send.
 
         At most `limit`, and at most as many as there are windows beyond the `queued` messages.
         """
         ...
 
-
-class FillWatch(Protocol):
-    """Tells which symbols were filled when, so that no fill in flight is taken for a break. Blocking."""
-
     def activity(self, account_ids: Sequence[str]) -> Mapping[str, FillActivity]:
-        """Return a look at the fills of each account.
-
-        Raises:
-            CoordinationError: Redis cannot be reached.
-        """
+        """Return which symbols of each account were filled when, so that no fill in flight is taken for a break."""
         ...

@@ -15,19 +15,13 @@ class SweepOrder:
     claims: Sequence[tuple[str, int]]
 
 
-class SweepSender(Protocol):
-    """Sends sweeps to the workers. Blocking."""
+class TaskQueue(Protocol):
+    """Sends messages, many in few round trips, and counts those that no worker has taken yet.
 
-    def count_queued(self) -> int:
-        """Return how many sweeps no worker has taken yet."""
-        ...
+    Blocking. Every method raises `CoordinationError` where Redis does not answer; some may have been sent then.
+    """
 
-    def send(self, orders: Sequence[SweepOrder], *, expires_seconds: float) -> None:
-        """Send them in few round trips."""
-        ...
-
-
-class WakeUpSender(Protocol):
-    """Puts countdowns on the queue; many in one go. Raises on failure."""
-
-    def send(self, wake_ups: Sequence[DelayedWakeUp]) -> None: ...
+    def count_sweeps(self) -> int: ...
+    def send_sweeps(self, orders: Sequence[SweepOrder]) -> None: ...
+    def count_wake_ups(self) -> int: ...
+    def send_wake_ups(self, wake_ups: Sequence[DelayedWakeUp]) -> None: ...

@@ -1,14 +1,15 @@
-"""The use case of the stream consumer: note each entry's fill, then acknowledge it; set aside what cannot be noted."""
+"""Consume a stream of fills: record each entry's fill, then acknowledge it; set aside what cannot be recorded."""
 
 import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from reconciliation.errors import CoordinationError, FillRefusedError, InvalidInputError
 from reconciliation.messages.fills import FillMessage, parse_fill_message
+from reconciliation.ports.fill_stream import FillStream, StreamEntry
 from reconciliation.ports.fill_windows import FillOutcome
 from reconciliation.usecases.record_fills import FillRecorder
 
@@ -19,24 +20,6 @@ BATCH_ENTRIES = 500
 BLOCK_MS = 1_000
 #: After an error of Redis the consumer waits, for longer each time up to the last.
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 5.0)
-
-
-class Entry(Protocol):
-    """What is needed of a stream's entry; without fields it was deleted."""
-
-    @property
-    def entry_id(self) -> str: ...
-    @property
-    def fields(self) -> Mapping[str, str] | None: ...
-
-
-class Stream(Protocol):
-    """What is needed of `reconciliation.adapters.redis.fill_stream.FillStream`."""
-
-    def ensure_group(self) -> None: ...
-    def read(self, count: int, block_ms: int) -> Sequence[Entry]: ...
-    def take_over(self, count: int, idle_ms: int) -> Sequence[Entry]: ...
-    def acknowledge(self, entry_ids: Sequence[str], refused: Sequence[tuple[Any, str]]) -> None: ...
 
 
 @dataclass(kw_only=True)
@@ -51,16 +34,16 @@ class Consumed:
 class FillConsumer:
     """Moves fills from a stream into the windows. Any number may share a group."""
 
-    def __init__(self, stream: Stream, intake: FillRecorder, *, take_over_after_ms: int) -> None:
+    def __init__(self, stream: FillStream, recorder: FillRecorder, *, take_over_after_ms: int) -> None:
         """Consume `stream`.
 
         Args:
             stream: Where entries come from.
-            intake: Where fills go to.
-            take_over_after_ms: An entry that another consumer got so long ago and never acknowledged is taken over.
+            recorder: Where fills go to.
+            take_over_after_ms: An entry that a consumer was given this long ago and never acknowledged is taken over.
         """
         self._stream = stream
-        self._intake = intake
+        self._recorder = recorder
         self._take_over_after_ms = take_over_after_ms
         self._look_at = 0.0
         self.consumed = Consumed()
@@ -84,17 +67,17 @@ class FillConsumer:
         """Consume what is there, then return.
 
         Raises:
-            CoordinationError: Redis did not answer; what was not noted stays in the stream.
+            CoordinationError: Redis did not answer; what was not recorded stays in the stream.
         """
         self._stream.ensure_group()
         while self.step(block_ms=0):
             pass
 
     def step(self, block_ms: int) -> int:
-        """Note one batch and return its size; nothing is acknowledged before it is noted."""
+        """Record one batch and return its size; no entry is acknowledged before its fill is recorded."""
         entries = self._entries(block_ms)
-        good: list[tuple[Entry, FillMessage]] = []
-        refused: list[tuple[Entry, str]] = []
+        good: list[tuple[StreamEntry, FillMessage]] = []
+        refused: list[tuple[StreamEntry, str]] = []
         done: list[str] = []
         for entry in entries:
             if entry.fields is None:
@@ -105,7 +88,7 @@ class FillConsumer:
             except InvalidInputError as error:
                 refused.append((entry, str(error)))
         # The entry's id stays the same when another consumer takes it over: the fill is counted once.
-        outcomes = self._intake.record_each([(message, entry.entry_id) for entry, message in good])
+        outcomes = self._recorder.record_each([(message, entry.entry_id) for entry, message in good])
         for (entry, message), outcome in zip(good, outcomes, strict=True):
             if outcome is FillOutcome.REFUSED:
                 refused.append((entry, str(FillRefusedError(message.account_id))))
@@ -119,7 +102,7 @@ class FillConsumer:
         self.consumed.refused += len(refused)
         return len(entries)
 
-    def _entries(self, block_ms: int) -> Sequence[Entry]:
+    def _entries(self, block_ms: int) -> Sequence[StreamEntry]:
         """Return what a dead consumer left, looked for now and then, else what is new."""
         if time.monotonic() >= self._look_at:
             left = self._stream.take_over(BATCH_ENTRIES, self._take_over_after_ms)

@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from reconciliation.domain.model.fill_times import FillTimes, due_at
 from reconciliation.domain.model.models import OrderFill, Outcome, ReconciliationConfig, ReconciliationResult, Trigger
 
 log = logging.getLogger(__name__)
 
 #: Wait after the first, second, ... incomplete post-fill run in a row: doubled each time, up to the longest.
-FIRST_BACKOFF_SECONDS = 1.0
-LONGEST_BACKOFF_SECONDS = 60.0
+FIRST_BACKOFF_SECONDS = FillTimes.backoff_ms / 1000
+LONGEST_BACKOFF_SECONDS = FillTimes.max_backoff_ms / 1000
 
 
 @dataclass
@@ -24,9 +25,9 @@ class _Window:
     """Fills that no run has covered yet; times are the event loop's."""
 
     first_at: float
-    due_at: float
+    last_at: float
     last_fill: OrderFill
-    fill_count: int
+    fill_count: int = 0
 
     def context(self) -> dict[str, Any]:
         return {
@@ -53,6 +54,7 @@ class FillDebounce:
         self._reconcile = reconcile
         self._window: _Window | None = None
         self._task: asyncio.Task[None] | None = None
+        self._not_before = 0.0
         self._running = False
         self._stopped = False
 
@@ -62,11 +64,9 @@ class FillDebounce:
         now = asyncio.get_running_loop().time()
         window = self._window
         if window is None:
-            window = self._window = _Window(first_at=now, due_at=now, last_fill=fill, fill_count=0)
-        window.last_fill = fill
+            window = self._window = _Window(first_at=now, last_at=now, last_fill=fill)
+        window.last_at, window.last_fill = now, fill
         window.fill_count += 1
-        ceiling = window.first_at + self._config.post_fill_max_wait_seconds
-        window.due_at = min(now + self._config.post_fill_delay_seconds, ceiling)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run_windows(), name=f"post-fill {self._config.account_id}")
 
@@ -87,17 +87,18 @@ class FillDebounce:
             if window is None or not self._config.enabled:
                 return
             if await self._completes(window):
-                backoff_seconds = FIRST_BACKOFF_SECONDS
+                backoff_seconds, self._not_before = FIRST_BACKOFF_SECONDS, 0.0
                 continue
             if self._stopped:
                 return
-            self._reopen(window, backoff_seconds)
+            self._not_before = asyncio.get_running_loop().time() + backoff_seconds
+            self._reopen(window)
             backoff_seconds = min(2 * backoff_seconds, LONGEST_BACKOFF_SECONDS)
 
     async def _wait_until_due(self) -> bool:
         loop = asyncio.get_running_loop()
         while self._window is not None:
-            left_seconds = self._window.due_at - loop.time()
+            left_seconds = self._due_at(self._window) - loop.time()
             if left_seconds <= 0:
                 return True
             await asyncio.sleep(left_seconds)
@@ -114,14 +115,20 @@ class FillDebounce:
             self._running = False
         return result.outcome is not Outcome.INCOMPLETE
 
-    def _reopen(self, window: _Window, backoff_seconds: float) -> None:
-        """Put back the fills that an incomplete run did not cover, together with newer ones."""
-        retry_at = asyncio.get_running_loop().time() + backoff_seconds
+    def _due_at(self, window: _Window) -> float:
+        return due_at(
+            first=window.first_at,
+            last=window.last_at,
+            delay=self._config.post_fill_delay_seconds,
+            max_wait=self._config.post_fill_max_wait_seconds,
+            not_before=self._not_before,
+        )
+
+    def _reopen(self, window: _Window) -> None:
+        """Put back what an incomplete run did not settle, together with what came meanwhile."""
         newer = self._window
         if newer is None:
-            window.due_at = retry_at
             self._window = window
             return
         newer.first_at = window.first_at
         newer.fill_count += window.fill_count
-        newer.due_at = max(newer.due_at, retry_at)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from reconciliation.errors import CoordinationError, StorageError
 from reconciliation.ports.accounts import InFlightLimits, Mirror
 from reconciliation.ports.run_queue import Claim, RunQueue
-from reconciliation.ports.task_queue import SweepOrder, SweepSender
+from reconciliation.ports.task_queue import SweepOrder, TaskQueue
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Dispatcher:
         queue: RunQueue,
         mirror: Mirror,
         in_flight_limits: InFlightLimits,
-        sender: SweepSender,
+        tasks: TaskQueue,
         sweep_size: int,
         max_queued_sweeps: int,
         lease_ms: int,
@@ -43,7 +43,7 @@ class Dispatcher:
         self._queue = queue
         self._mirror = mirror
         self._connections = in_flight_limits
-        self._sender = sender
+        self._tasks = tasks
         self._sweep_size = sweep_size
         self._max_queued_sweeps = max_queued_sweeps
         self._lease_ms = lease_ms
@@ -62,7 +62,7 @@ class Dispatcher:
             # An older registry is better than no schedule.
             logger.warning("the schedule goes on with the registry as Redis has it: %s", error)
         self._queue.requeue_lost(accounts=CHECKED_ACCOUNTS)
-        room = self._max_queued_sweeps - self._sender.count_queued()
+        room = self._max_queued_sweeps - self._tasks.count_sweeps()
         dispatched = 0
         while room > 0:
             claims = self._queue.claim(
@@ -94,7 +94,7 @@ class Dispatcher:
 
     def _send(self, orders: Sequence[SweepOrder]) -> None:
         try:
-            self._sender.send(orders, expires_seconds=self._lease_ms / 1000)
+            self._tasks.send_sweeps(orders)
         except CoordinationError:
             # Those that were sent all the same find their claims outdated.
             self._queue.release(claim for order in orders for claim in order.claims)

@@ -1,20 +1,19 @@
 """Wake fill windows whose worker or message was lost."""
 
 from reconciliation.ports.fill_windows import FillWindows
-from reconciliation.ports.task_queue import WakeUpSender
+from reconciliation.ports.task_queue import TaskQueue
 from reconciliation.usecases.send_wake_ups import send_or_leave_to_reclaim
 
 
-def reclaim_fill_windows(windows: FillWindows, sender: WakeUpSender, *, limit: int, queued: int) -> int:
+def reclaim_fill_windows(windows: FillWindows, tasks: TaskQueue, *, limit: int) -> int:
     """Wake windows whose lease is over and return how many.
 
     Args:
         windows: The windows.
-        sender: Where their countdowns go.
-        limit: The most windows of one sweep.
-        queued: Messages that no worker has fetched yet. They will wake windows without our help, so while workers are
-            away the queue never outgrows the windows.
+        tasks: Where their wake-ups go. Those that no worker has taken yet wake windows without this help, so while
+            workers are away the queue never outgrows the windows.
+        limit: The most windows of one call.
     """
-    wake_ups = windows.reclaim_expired(limit, queued)
-    send_or_leave_to_reclaim(sender, wake_ups)
+    wake_ups = windows.reclaim_expired(limit, tasks.count_wake_ups())
+    send_or_leave_to_reclaim(tasks, wake_ups)
     return len(wake_ups)

@@ -23,7 +23,7 @@ from reconciliation.domain.model.snapshots import LocalSnapshot
 from reconciliation.errors import CoordinationError, ReadError, StorageError, Unavailable
 from reconciliation.ports.accounts import AccountDirectory, AccountPlan, SymbolSource
 from reconciliation.ports.broker_reads import BrokerAnswer, BrokerReader, TimeBudget
-from reconciliation.ports.fill_windows import FillWatch
+from reconciliation.ports.fill_windows import FillWindows
 from reconciliation.ports.local_book import LocalBook
 from reconciliation.ports.publishing import ResultPublisher
 from reconciliation.ports.run_ledger import FollowUp, RecordedRun, RunLedger
@@ -52,7 +52,7 @@ class Reconciler:
         publisher: ResultPublisher,
         local_timeout_seconds: float,
         follow_up: FollowUp | None = None,
-        fill_watch: FillWatch | None = None,
+        fill_watch: FillWindows | None = None,
         symbols: SymbolSource | None = None,
     ) -> None:
         self._directory = directory

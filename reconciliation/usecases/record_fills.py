@@ -5,26 +5,26 @@ from secrets import token_hex
 
 from reconciliation.messages.fills import FillMessage
 from reconciliation.ports.fill_windows import FillOutcome, FillReport, FillWindows
-from reconciliation.ports.task_queue import WakeUpSender
+from reconciliation.ports.task_queue import TaskQueue
 from reconciliation.usecases.send_wake_ups import send_or_leave_to_reclaim
 
 
 class FillRecorder:
-    """Takes reports of fills: one round trip to Redis however many they are, one message per window they open."""
+    """Records fills: one round trip to Redis for any number, and one message for each window that they open."""
 
-    def __init__(self, windows: FillWindows, sender: WakeUpSender) -> None:
+    def __init__(self, windows: FillWindows, tasks: TaskQueue) -> None:
         self._windows = windows
-        self._sender = sender
+        self._tasks = tasks
 
     def record(self, messages: Sequence[FillMessage], call_id: str | None = None) -> list[FillOutcome]:
-        """Note the fills and return what became of each, in order. What returns `noted` survives any later crash.
+        """Record the fills; return what became of each, in order. A fill that is `recorded` survives any later crash.
 
         Args:
             messages: In the order in which they happened.
             call_id: The same for every repetition of this report; by default the report is a new one.
 
         Raises:
-            CoordinationError: Redis did not answer. Report the fills again: a fill noted twice costs nothing.
+            CoordinationError: Redis did not answer. Report the fills again: a fill recorded twice costs nothing.
         """
         call_id = call_id or token_hex(8)
         if len(messages) == 1:  # by far the most frequent, and somebody waits for it
@@ -45,7 +45,7 @@ class FillRecorder:
         return [outcomes[message.account_id] for message in messages]
 
     def record_each(self, reports: Sequence[tuple[FillMessage, str]]) -> list[FillOutcome]:
-        """As `take`, for reports that have each their own `call_id`."""
+        """As `record`, for reports that have each their own `call_id`."""
         return self._record(
             [
                 FillReport(message.account_id, 1, message.summary(), call_id, (message.symbol,))
@@ -55,5 +55,5 @@ class FillRecorder:
 
     def _record(self, reports: Sequence[FillReport]) -> list[FillOutcome]:
         recorded = self._windows.record(reports) if reports else []
-        send_or_leave_to_reclaim(self._sender, [answer.wake_up for answer in recorded if answer.wake_up])
+        send_or_leave_to_reclaim(self._tasks, [answer.wake_up for answer in recorded if answer.wake_up])
         return [answer.outcome for answer in recorded]

@@ -1,19 +1,19 @@
-"""Send countdowns; what cannot be sent is left to the reclaim of fill windows."""
+"""Send wake-ups; those that cannot be sent are left to the reclaim of fill windows."""
 
 import logging
 from collections.abc import Sequence
 
 from reconciliation.ports.fill_windows import DelayedWakeUp
-from reconciliation.ports.task_queue import WakeUpSender
+from reconciliation.ports.task_queue import TaskQueue
 
 log = logging.getLogger(__name__)
 
 
-def send_or_leave_to_reclaim(sender: WakeUpSender, wake_ups: Sequence[DelayedWakeUp]) -> None:
-    """Send; on failure only log, for the windows are written and leased: the sweep sends again when the lease ends."""
+def send_or_leave_to_reclaim(tasks: TaskQueue, wake_ups: Sequence[DelayedWakeUp]) -> None:
+    """Send. A failure is only logged: the windows are recorded, and reclaimed when their lease is over."""
     if not wake_ups:
         return
     try:
-        sender.send(wake_ups)
+        tasks.send_wake_ups(wake_ups)
     except Exception:
-        log.exception("%d countdowns could not be sent; the sweep wakes their windows", len(wake_ups))
+        log.exception("%d wake-ups could not be sent; their windows will be reclaimed", len(wake_ups))

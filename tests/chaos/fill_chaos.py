@@ -133,7 +133,7 @@ def _report_fills(lab: FillLab, chance: random.Random, seconds: float, report: R
         account_id, call_id, at = chance.choice(ACCOUNTS), uuid4().hex, time.time()
         while True:
             try:
-                lab.reporter.enqueue_fill(account_id, {"fill_id": call_id, "symbol": "AAPL"}, call_id=call_id)
+                lab.reporter.report_fill(account_id, {"fill_id": call_id, "symbol": "AAPL"}, call_id=call_id)
                 break
             except CoordinationError:
                 report.unconfirmed += 1

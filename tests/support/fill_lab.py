@@ -16,9 +16,10 @@ from reconciliation.adapters.database.engine import build_engine
 from reconciliation.adapters.database.registry import Registry
 from reconciliation.adapters.redis.client import connect
 from reconciliation.adapters.redis.fill_status import FillStatus, read_fill_status
-from reconciliation.adapters.redis.fill_window import FillWindows, WindowTimes
+from reconciliation.adapters.redis.fill_window import FillWindows
 from reconciliation.client.report_fills import FillReporter
 from reconciliation.domain.model.accounts import RegisteredAccount
+from reconciliation.domain.model.fill_times import FillTimes
 from reconciliation.settings import Settings
 from tests.support.spaces import space_of
 from tests.support.waiting import wait_for
@@ -72,7 +73,7 @@ class FillLab:
         typed = {name: json.loads(str(value)) if "options" in name else value for name, value in self.settings.items()}
         self.reporter = self._closing.enter_context(FillReporter(Settings(**typed)))
         self.redis: redis.Redis = self._closing.enter_context(connect(redis_url, 2))
-        self.windows = FillWindows(space_of(self.redis, PREFIX), times=WindowTimes())
+        self.windows = FillWindows(space_of(self.redis, PREFIX), times=FillTimes())
         self.results = self._closing.enter_context(ResultListener(redis_url))
 
     def status(self) -> FillStatus:
@@ -89,7 +90,7 @@ class FillLab:
     def fill(self, account_id: str, fill_id: str = "F", **fields: object) -> float:
         """Report a fill and return when."""
         at = time.time()
-        self.reporter.enqueue_fill(account_id, {"fill_id": fill_id, "order_id": "O", "symbol": "AAPL", **fields})
+        self.reporter.report_fill(account_id, {"fill_id": fill_id, "order_id": "O", "symbol": "AAPL", **fields})
         return at
 
     def counters(self) -> Mapping[str, int]:

@@ -1,27 +1,19 @@
 """Fills that an order service writes into a Redis Stream, read by a consumer group."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from redis.exceptions import ResponseError
 
 from reconciliation.adapters.redis.space import RedisSpace
+from reconciliation.ports.fill_stream import StreamEntry
 
-#: The dead-letter stream keeps about so many entries, the newest.
+#: The dead-letter stream keeps about this many entries, the newest.
 MAX_DEAD_LETTERS = 100_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class StreamEntry:
-    """One entry. `fields` is None where the entry was deleted from the stream before anybody took it."""
-
-    entry_id: str
-    fields: Mapping[str, str] | None
-
-
-class FillStream:
-    """One consumer's view of the stream and of its group. Every method raises `CoordinationError`."""
+class RedisFillStream:
+    """Implements `reconciliation.ports.fill_stream.FillStream`. Every method raises `CoordinationError`."""
 
     def __init__(self, space: RedisSpace, *, stream: str, group: str, consumer: str) -> None:
         self._space = space
@@ -37,7 +29,7 @@ class FillStream:
         return f"{self._stream}:dead"
 
     def ensure_group(self) -> None:
-        """Make the stream and the group, which begins with the stream's oldest entry. Harmless where they are."""
+        """Make the stream and the group where they are missing; the group begins with the oldest entry."""
         with self._space.explained():
             try:
                 self._client.xgroup_create(self._stream, self._group, id="0", mkstream=True)
@@ -46,7 +38,7 @@ class FillStream:
                     raise
 
     def read(self, count: int, block_ms: int) -> list[StreamEntry]:
-        """Return at most `count` entries that nobody has yet, waiting `block_ms` for the first (0: not at all)."""
+        """Return at most `count` new entries, waiting `block_ms` for the first (0: not at all)."""
         with self._space.explained():
             found: Any = self._client.xreadgroup(
                 self._group, self._consumer, {self._stream: ">"}, count=count, block=block_ms or None
@@ -54,7 +46,7 @@ class FillStream:
         return [_entry(item) for _, entries in found or () for item in entries]
 
     def take_over(self, count: int, idle_ms: int) -> list[StreamEntry]:
-        """Return entries that some consumer was given `idle_ms` ago and never acknowledged: they are ours now."""
+        """Return entries that a consumer was given `idle_ms` ago and never acknowledged; they are this one's now."""
         with self._space.explained():
             reply: Any = self._client.xautoclaim(
                 self._stream, self._group, self._consumer, idle_ms, start_id=self._claim_from, count=count
@@ -64,7 +56,7 @@ class FillStream:
         return [*map(_entry, reply[1]), *(StreamEntry(entry_id=entry_id, fields=None) for entry_id in deleted)]
 
     def acknowledge(self, entry_ids: Sequence[str], refused: Sequence[tuple[StreamEntry, str]]) -> None:
-        """Say that these are done with; refused ones go to the dead-letter stream with their reason, atomically."""
+        """Settle these; refused ones go to the dead letters with their reason, in the same step."""
         done = [*entry_ids, *(entry.entry_id for entry, _ in refused)]
         if not done:
             return

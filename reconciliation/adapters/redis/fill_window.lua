@@ -5,7 +5,7 @@
 -- ARGV: 1 operation, 2 now in ms ("" = the server's clock), then the operation's own.
 --
 -- A window is one hash, there from the first fill until a run has covered the last one. Its lock is a token and a lease:
--- `waiting` for a countdown message that carries the token, or `running` under it. Whoever holds another token is late.
+-- `waiting` for a wake-up message that carries the token, or `running` under it. Another token is outdated.
 -- Every operation may arrive twice (a reply is lost, the client sends it again): tokens come from the caller, so that
 -- the second execution finds its own token and gives the same reply.
 --
@@ -15,7 +15,7 @@
 
 local call, argv = redis.call, ARGV
 local WINDOWS = PREFIX .. "fills:window:"
-local RECENT_CALLS = 4 -- so many retries of one account may be under way at once; beyond it only counts are off
+local RECENT_CALLS = 4 -- retries of one account that may be under way at once; beyond it only counts are off
 local MOST_SYMBOLS = 16 -- that one account's fills are told apart by; fills of further ones are of any symbol
 local TIME_DIGITS = 13 -- of a time in ms, until the year 2286
 
@@ -25,7 +25,7 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- What `note` replies: one of these, or after how many ms the caller's countdown message is to arrive.
+-- What `record` replies: one of these, or after how many ms the caller's wake-up message is to arrive.
 local ABSORBED, IGNORED, REFUSED = -1, -2, -3
 
 -- When each symbol had its last fill: `\30NAME\31TIME` for each. The empty name is any symbol: a fill that says none,
@@ -54,8 +54,8 @@ local function pack(received, first_at, last_at, recent, symbols, last_fill)
   return received .. " " .. first_at .. " " .. last_at .. " " .. recent .. " " .. symbols .. "\29" .. last_fill
 end
 
--- The first half of `note`, and all that a fill costs whose window somebody holds: the account was wanted when the lock
--- was taken, and is looked up again before any run. No reply: `note_on` goes on.
+-- The first half of `record`, and all that a fill costs whose window is held: the account was wanted when the lock
+-- was taken, and is looked up again before any run. No reply: `record_on` goes on.
 local function absorb(account, fills, last_fill, token, named)
   local kept = call("HMGET", WINDOWS .. account, "fills", "lease_until")
   if not kept[1] then return nil end
@@ -69,9 +69,9 @@ local function absorb(account, fills, last_fill, token, named)
   return ABSORBED
 end
 
--- Any number of notices, five arguments each; from the first one that needs the second half on, `note_rest` goes on.
+-- Any number of reports, five arguments each; from the first one that needs the second half on, `record_rest` goes on.
 local replies, place = {}, 3
-if argv[1] == "note" then
+if argv[1] == "record" then
   while argv[place] do
     local reply = absorb(argv[place], argv[place + 1], argv[place + 2], argv[place + 3], argv[place + 4])
     if not reply then break end
@@ -83,8 +83,8 @@ end
 
 local DEFAULTS = default_times()
 local ACCOUNTS, INDEX, COUNTERS = PREFIX .. "accounts", PREFIX .. "fills:index", PREFIX .. "fills:counters"
-local SWEEPS, LAST_FILLS, MEMORY = PREFIX .. "fills:sweep:", PREFIX .. "fills:last:", PREFIX .. "fills:memory"
-local SWEEP_REPLY_MS = 60000 -- longer than any client repeats a call
+local RECLAIMS, LAST_FILLS, MEMORY = PREFIX .. "fills:reclaim:", PREFIX .. "fills:last:", PREFIX .. "fills:memory"
+local RECLAIM_REPLY_MS = 60000 -- longer than any client repeats a call
 local LAST_FILLS_MS = 900000 -- longer than any two runs that are compared to confirm a break
 
 local function count(what, times)
@@ -148,7 +148,7 @@ local function wait_of(times, window)
   return math.max(0, due_of(times, window) - now)
 end
 
--- Hold the lock until `from` + lease: after that moment it is anybody's.
+-- Hold the lock until `from` + lease: after that moment any worker may take it.
 local function hold(account, window, times, phase, token, from)
   window.phase = phase
   window.token = token -- rule: new token
@@ -177,8 +177,8 @@ local function is_repeated(window, token)
   return window and string.find(window.recent, token, 1, true) -- rule: repeated by the taker
 end
 
--- The second half of `note`: the same report once more, or one that finds the lock free and takes it.
-local function note_on(account, fills, last_fill, token, named)
+-- The second half of `record`: the same report once more, or one that finds the lock free and takes it.
+local function record_on(account, fills, last_fill, token, named)
   local times, why_not = times_of(account)
   local window = load(account)
   if is_repeated(window, token) then
@@ -200,11 +200,11 @@ local function note_on(account, fills, last_fill, token, named)
   return await(account, window, times, token) -- rule: take free lock
 end
 
-local function note_rest()
+local function record_rest()
   while argv[place] do
     local account, fills, last_fill, token, named = unpack(argv, place, place + 4)
     local reply = absorb(account, fills, last_fill, token, named)
-    table.insert(replies, reply or note_on(account, fills, last_fill, token, named))
+    table.insert(replies, reply or record_on(account, fills, last_fill, token, named))
     place = place + 5
   end
   return replies
@@ -240,7 +240,7 @@ local function forget(account)
   return call("DEL", WINDOWS .. account)
 end
 
--- Since when surely every fill is remembered. A server that was started anew, or that took over from another, may have
+-- Since when every fill is remembered for certain. A server that was restarted, or that took over from another, may have
 -- lost the last ones; where its clock is behind the one that was shown, what comes now would seem to be earlier.
 local function remembers_since()
   local server = string.match(call("INFO", "server"), "run_id:(%x+)") or "unknown"
@@ -289,22 +289,22 @@ local function started(window)
   return { "run", window.covered - window.settled, window.last_fill, window.run_first_at, window.last_at, window.fence }
 end
 
-local function dropped()
-  count("dropped")
-  return { "dropped" }
+local function stale()
+  count("stale")
+  return { "stale" }
 end
 
-local function arrive(account, token, new_token)
+local function claim(account, token, new_token)
   local times, window = times_of(account), load(account)
-  if not window then return dropped() end
+  if not window then return stale() end
   if not times then
     forget(account) -- rule: forget unwanted
-    return dropped()
+    return stale()
   end
   if window.token == new_token then -- this very call, again
     return window.phase == "running" and started(window) or { "send", wait_of(times, window) }
   end
-  if window.token ~= token then return dropped() end -- rule: drop
+  if window.token ~= token then return stale() end -- rule: stale
   if now < due_of(times, window) then -- rule: early
     count("early")
     return { "send", await(account, window, times, new_token) }
@@ -317,7 +317,7 @@ local function arrive(account, token, new_token)
   return started(window)
 end
 
--- The run's own window; or nil, and the reply to whoever no longer owns it or says it again.
+-- The run's own window; or nil, and the reply to a caller that no longer owns it or repeats its call.
 local function run_of(account, token, new_token, times)
   local window = load(account)
   if not window then return nil, { "gone" } end
@@ -360,11 +360,11 @@ local function incomplete(account, token, new_token, spread)
   return { "send", await(account, window, times, new_token) }
 end
 
--- `queued` messages will wake windows without us: a sweep adds no more than could be missing, so that while workers are
+-- `queued` messages will wake windows without us: a reclaim adds no more than could be missing, so that while workers are
 -- away the queue never outgrows the windows.
-local function sweep(limit, queued, sweep_id)
-  local said = call("GET", SWEEPS .. sweep_id)
-  if said then return cjson.decode(said) end -- rule: repeated sweep
+local function reclaim_expired(limit, queued, call_id)
+  local said = call("GET", RECLAIMS .. call_id)
+  if said then return cjson.decode(said) end -- rule: repeated reclaim
   local most = math.max(0, math.min(limit, call("ZCARD", INDEX) - queued))
   local overdue = call("ZRANGEBYSCORE", INDEX, "-inf", now, "LIMIT", 0, most)
   local reply = {}
@@ -372,21 +372,21 @@ local function sweep(limit, queued, sweep_id)
     local times, window = times_of(account), load(account)
     if times and window then
       reopen(window)
-      local token = sweep_id .. "-" .. place
+      local token = call_id .. "-" .. place
       table.insert(reply, { account, token, await(account, window, times, token) })
     else
       forget(account)
     end
   end
   if #reply > 0 then
-    count("swept", #reply)
-    call("SET", SWEEPS .. sweep_id, cjson.encode(reply), "PX", SWEEP_REPLY_MS)
+    count("reclaimed", #reply)
+    call("SET", RECLAIMS .. call_id, cjson.encode(reply), "PX", RECLAIM_REPLY_MS)
   end
   return reply
 end
 
 local operations = {
-  note = note_rest, arrive = arrive, complete = complete, incomplete = incomplete, sweep = sweep, forget = forget,
-  activity = activity, look = look,
+  record = record_rest, claim = claim, complete = complete, incomplete = incomplete, forget = forget,
+  reclaim_expired = reclaim_expired, activity = activity, look = look,
 }
 return operations[argv[1]](unpack(argv, 3))

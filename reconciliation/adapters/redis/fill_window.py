@@ -9,7 +9,7 @@ on one Redis server, not on a cluster.
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import chain
@@ -21,8 +21,8 @@ from uuid import uuid4
 from reconciliation.adapters.redis.script import packaged
 from reconciliation.adapters.redis.space import RedisSpace
 from reconciliation.domain.breaks.fill_evidence import FillActivity
+from reconciliation.domain.model.fill_times import FillTimes
 from reconciliation.domain.model.runs import Fence
-from reconciliation.errors import ConfigurationError
 from reconciliation.ports.fill_windows import (
     DelayedWakeUp,
     FillOutcome,
@@ -33,36 +33,14 @@ from reconciliation.ports.fill_windows import (
     RunClaim,
 )
 
-#: Some milliseconds in which Redis serves nobody else.
-NOTICES_PER_CALL = 100
+#: Some milliseconds in which Redis serves no other client.
+REPORTS_PER_CALL = 100
 
 #: Bounds the memory of the server's reply buffer.
-NOTICES_PER_ROUND_TRIP = 100_000
+REPORTS_PER_ROUND_TRIP = 100_000
 
-#: Lua passes so many arguments to a function, and no more than about 8,000.
+#: Lua passes no more than about 8,000 arguments to a function.
 ACCOUNTS_PER_CALL = 1_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class WindowTimes:
-    """The times of accounts for which the registry says nothing else."""
-
-    delay_ms: int = 5_000
-    max_wait_ms: int = 60_000
-    lease_ms: int = 120_000
-    backoff_ms: int = 5_000
-    max_backoff_ms: int = 300_000
-
-    def __post_init__(self) -> None:
-        if self.delay_ms < 0 or min(self.max_wait_ms, self.lease_ms, self.backoff_ms) <= 0:
-            raise ConfigurationError("post-fill times must be positive; the delay alone may be zero")
-        if self.max_wait_ms < self.delay_ms:
-            raise ConfigurationError(
-                f"post_fill_max_wait_seconds ({self.max_wait_ms / 1000}) is below post_fill_delay_seconds "
-                f"({self.delay_ms / 1000}): the ceiling would end every window early"
-            )
-        if self.max_backoff_ms < self.backoff_ms:
-            raise ConfigurationError("post_fill_max_backoff_seconds is below post_fill_backoff_seconds")
 
 
 class WindowFacts(NamedTuple):
@@ -83,7 +61,7 @@ class FillWindows:
         self,
         space: RedisSpace,
         *,
-        times: WindowTimes,
+        times: FillTimes,
         back_off_spread: float = 0.1,
         now_ms: int | None = None,
         source: str | None = None,
@@ -107,36 +85,36 @@ class FillWindows:
         self.now_ms = now_ms
 
     def record(self, reports: Sequence[FillReport]) -> list[RecordedFill]:
-        """Note fills, all in one round trip per 100,000; return an answer for each notice, in order."""
-        if len(reports) <= NOTICES_PER_ROUND_TRIP:
+        """Record fills, in one round trip per 100,000; return an answer for each report, in order."""
+        if len(reports) <= REPORTS_PER_ROUND_TRIP:
             return self._record(reports)
         recorded: list[RecordedFill] = []
-        for first in range(0, len(reports), NOTICES_PER_ROUND_TRIP):
-            recorded += self._record(reports[first : first + NOTICES_PER_ROUND_TRIP])
+        for first in range(0, len(reports), REPORTS_PER_ROUND_TRIP):
+            recorded += self._record(reports[first : first + REPORTS_PER_ROUND_TRIP])
         return recorded
 
     def _record(self, reports: Sequence[FillReport]) -> list[RecordedFill]:
         tokens: list[str] = []
         hashed = token = ""
         for _, _, _, call_id, _ in reports:
-            if call_id != hashed:  # one call's notices share it
+            if call_id != hashed:  # one call's reports share it
                 hashed, token = call_id, _token(call_id)
             tokens.append(token)
-        replies = self._script.call_many(lambda: self._note_calls(reports, tokens))
-        return _noted(reports, tokens, chain.from_iterable(replies))
+        replies = self._script.call_many(lambda: self._record_calls(reports, tokens))
+        return _answers(reports, tokens, chain.from_iterable(replies))
 
-    def _note_calls(self, reports: Sequence[FillReport], tokens: Sequence[str]) -> Iterator[list[str | float]]:
-        for first in range(0, len(reports), NOTICES_PER_CALL):
-            words = self._arguments("note")
-            some = zip(reports[first : first + NOTICES_PER_CALL], tokens[first : first + NOTICES_PER_CALL], strict=True)
+    def _record_calls(self, reports: Sequence[FillReport], tokens: Sequence[str]) -> Iterator[list[str | float]]:
+        for first in range(0, len(reports), REPORTS_PER_CALL):
+            words = self._arguments("record")
+            some = zip(reports[first : first + REPORTS_PER_CALL], tokens[first : first + REPORTS_PER_CALL], strict=True)
             for (account_id, fill_count, last_fill, _, symbols), token in some:
                 words += (account_id, fill_count, _json(last_fill), token, _names(symbols))
             yield words
 
     def claim(self, account_id: str, token: str) -> RunClaim | DelayedWakeUp | None:
-        """Show a countdown's token: get the right to run, a countdown to send again, or None for a stale message."""
+        """Claim the run that a wake-up is for: the claim, a wake-up to send if it is too early, None if it is stale."""
         new_token = uuid4().hex
-        what, *details = self._call("arrive", account_id, token, new_token)
+        what, *details = self._call("claim", account_id, token, new_token)
         if what == "run":
             fill_count, last_fill, first_at, last_at, fence = details
             return RunClaim(
@@ -164,11 +142,11 @@ class FillWindows:
         return _finish(account_id, new_token, self._call("incomplete", account_id, token, new_token, spread))
 
     def reclaim_expired(self, limit: int, queued: int = 0) -> list[DelayedWakeUp]:
-        """Take over windows whose lease is over and return the countdowns to send.
+        """Take over windows whose lease is over and return the wake-ups to send.
 
         At most `limit`, and at most as many as there are windows beyond the `queued` messages.
         """
-        taken = self._call("sweep", limit, queued, uuid4().hex)
+        taken = self._call("reclaim_expired", limit, queued, uuid4().hex)
         return [
             DelayedWakeUp(account_id=account, token=token, wait_ms=int(wait_ms)) for account, token, wait_ms in taken
         ]
@@ -232,17 +210,17 @@ def _token(call_id: str) -> str:
     return blake2b(call_id.encode(), digest_size=8).hexdigest()
 
 
-#: The replies of `note` that are no number of milliseconds.
-_NOTED = {
+#: The replies of `record` that are no number of milliseconds.
+_ANSWERS = {
     -1: RecordedFill(outcome=FillOutcome.RECORDED),
     -2: RecordedFill(outcome=FillOutcome.IGNORED),
     -3: RecordedFill(outcome=FillOutcome.REFUSED),
 }
 
 
-def _noted(reports: Sequence[FillReport], tokens: Sequence[str], replies: Iterable[int]) -> list[RecordedFill]:
+def _answers(reports: Sequence[FillReport], tokens: Sequence[str], replies: Iterable[int]) -> list[RecordedFill]:
     return [
-        _NOTED.get(reply) or _to_send(report.account_id, token, reply)
+        _ANSWERS.get(reply) or _to_send(report.account_id, token, reply)
         for report, token, reply in zip(reports, tokens, replies, strict=True)
     ]
 

@@ -58,9 +58,9 @@ def test_a_burst_of_ten_thousand_fills_is_one_run_and_few_messages(lab: FillLab)
     began = time.monotonic()
     with QueueCounter(str(lab.settings["redis_url"])) as queue:
         for first in range(0, 9_000, 100):
-            lab.reporter.enqueue_fills([("burst", {"fill_id": f"F-{number}"}) for number in range(first, first + 100)])
+            lab.reporter.report_fills([("burst", {"fill_id": f"F-{number}"}) for number in range(first, first + 100)])
         for number in range(9_000, 10_000):
-            lab.reporter.enqueue_fill("burst", {"fill_id": f"F-{number}", "order_id": "O-9", "symbol": "MSFT"})
+            lab.reporter.report_fill("burst", {"fill_id": f"F-{number}", "order_id": "O-9", "symbol": "MSFT"})
         burst_seconds = time.monotonic() - began
         [run] = wait_for(lambda: lab.results.completed("burst"))
         lab.wait_settled()
@@ -150,7 +150,7 @@ def test_a_bust_triggers_a_run_that_says_so(lab: FillLab):
 @pytest.mark.parametrize(("account_id", "year"), [("early-clock", 2001), ("late-clock", 2090)])
 def test_the_clock_of_a_producer_decides_nothing(lab: FillLab, account_id, year):
     fill = OrderFill("F-1", "O-1", "AAPL", "buy", 1, 1, datetime(year, 1, 1, tzinfo=UTC))
-    lab.reporter.enqueue_fill(account_id, fill)
+    lab.reporter.report_fill(account_id, fill)
     reported_at = lab.fill(account_id, "F-2")
     run = lab.wait_covered(account_id, reported_at)
     assert run["context"]["fill_id"] == "F-2"
@@ -163,6 +163,6 @@ def test_a_bad_message_fails_by_the_name_of_its_field_and_the_next_one_is_taken(
     good = sender.send(name, {"schema": 1, "account_id": "queued", "quantity": "5"}, queue=queue)
     with pytest.raises(Exception, match="quantity: 'many' is not a number"):
         sender.result_of(bad).get(timeout=30)
-    assert sender.result_of(good).get(timeout=30) == {"account_id": "queued", "outcome": "noted"}
+    assert sender.result_of(good).get(timeout=30) == {"account_id": "queued", "outcome": "recorded"}
     [run] = wait_for(lambda: lab.results.completed("queued"))
     assert run["context"]["fill_count"] == 1

@@ -58,7 +58,7 @@ def test_a_worker_stopped_for_longer_than_its_lease_settles_nothing_late(lab: Fi
     stopped.pause()
     processes.worker(lab.settings)
     processes.beat(lab.settings, wait=False)
-    lab.wait_for_counter("swept")
+    lab.wait_for_counter("reclaimed")
     wait_for(lambda: is_running(lab, "running"))
     reported_at = lab.fill("running", "second")
     stopped.resume()
@@ -88,7 +88,7 @@ def test_a_redis_that_hangs_is_an_error_within_the_time_outs_and_nothing_is_half
         client.ping()
         os.kill(own_redis.pid, signal.SIGSTOP)
         with pytest.raises(CoordinationError, match="does not answer in time"):
-            reporter.enqueue_fill("A", {"fill_id": "F-1"})
+            reporter.report_fill("A", {"fill_id": "F-1"})
         os.kill(own_redis.pid, signal.SIGCONT)
         client.ping()
         counted = fills_counted(client, "A")

@@ -27,7 +27,7 @@ def status(reconcile):
 def test_a_fill_that_was_sent_shows_in_the_status(reconcile):
     assert status(reconcile)["windows_open"] == 0
     sent = reconcile("send", "ACC-1", "--fill-id", "F-1", "--symbol", "AAPL", "--side", "buy", "--quantity", "10")
-    assert (sent.exit_code, sent.stdout) == (0, "1 noted, 0 ignored, 0 refused\n")
+    assert (sent.exit_code, sent.stdout) == (0, "1 recorded, 0 ignored, 0 refused\n")
     shown = status(reconcile)
     assert {name: shown[name] for name in ("windows_open", "waiting", "running", "overdue", "leases_held")} == {
         "windows_open": 1,
@@ -49,7 +49,7 @@ def test_a_file_of_fills_is_sent_together(reconcile):
         json.dumps({"account_id": f"ACC-{number % 2}", "fill_id": str(number)}) + "\n" for number in range(9)
     )
     sent = reconcile("send", "--file", "-", "--json", stdin=lines)
-    assert json.loads(sent.stdout) == {"noted": 9, "ignored": 0, "refused": 0}
+    assert json.loads(sent.stdout) == {"recorded": 9, "ignored": 0, "refused": 0}
     assert (status(reconcile)["windows_open"], status(reconcile)["fills_pending"]) == (2, 9)
 
 
@@ -77,14 +77,14 @@ def test_an_account_and_a_file_together_are_a_usage_error(reconcile):
 def test_a_refused_fill_makes_the_exit_status_1(reconcile, redis_client):
     redis_client.hset("reconciliation:accounts", "", "{}")
     sent = reconcile("send", "stranger")
-    assert (sent.exit_code, sent.stdout) == (1, "0 noted, 0 ignored, 1 refused\n")
+    assert (sent.exit_code, sent.stdout) == (1, "0 recorded, 0 ignored, 1 refused\n")
 
 
 def test_a_stream_is_consumed_until_it_is_empty(reconcile, redis_client):
     redis_client.xadd("reconciliation:fills", {"schema": "1", "account_id": "A"})
     redis_client.xadd("reconciliation:fills", {"schema": "1"})
     done = reconcile("consume", "--until-empty")
-    assert done.stdout == "1 noted, 0 ignored, 1 refused (see reconciliation:fills:dead)\n"
+    assert done.stdout == "1 recorded, 0 ignored, 1 refused (see reconciliation:fills:dead)\n"
     assert status(reconcile)["windows_open"] == 1
 
 

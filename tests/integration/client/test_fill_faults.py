@@ -8,11 +8,12 @@ from collections import deque
 
 import pytest
 
+from reconciliation.adapters.celery.task_queue import CeleryTaskQueue
 from reconciliation.adapters.celery.task_sender import TaskSender
-from reconciliation.adapters.celery.wake_up_sender import WakeUpSender
 from reconciliation.adapters.redis.client import connect
-from reconciliation.adapters.redis.fill_window import FillWindows, WindowTimes
+from reconciliation.adapters.redis.fill_window import FillWindows
 from reconciliation.client.report_fills import FillReporter
+from reconciliation.domain.model.fill_times import FillTimes
 from reconciliation.messages.tasks import FILLS_QUEUE
 from reconciliation.ports.fill_windows import FillOutcome, FillReport, FinishOutcome, RunClaim
 from reconciliation.settings import Settings
@@ -21,7 +22,7 @@ from tests.support.dropping_proxy import DroppingProxy
 from tests.support.fill_lab import fills_counted
 from tests.support.spaces import space_of
 
-TIMES = WindowTimes(delay_ms=5_000, max_wait_ms=12_000, lease_ms=30_000)
+TIMES = FillTimes(delay_ms=5_000, max_wait_ms=12_000, lease_ms=30_000)
 WINDOW = "reconciliation:fills:window:A"
 FILLS_KEY = f"reconciliation:celery:{FILLS_QUEUE}"
 
@@ -46,7 +47,7 @@ def test_fills_whose_replies_are_lost_are_counted_once_and_their_countdown_is_se
         for number in range(40):
             if number % 4 == 1:
                 proxy.drop_replies(1)
-            assert reporter.enqueue_fill("A", {"fill_id": str(number)}) is FillOutcome.RECORDED
+            assert reporter.report_fill("A", {"fill_id": str(number)}) is FillOutcome.RECORDED
     assert proxy.dropped == 11
     assert fills_counted(redis_client, "A") == 40
     assert redis_client.llen(FILLS_KEY) == 1
@@ -54,9 +55,9 @@ def test_fills_whose_replies_are_lost_are_counted_once_and_their_countdown_is_se
 
 def test_bulk_fills_whose_reply_is_lost_are_counted_once(proxy, redis_url, redis_client):
     with FillReporter(Settings(redis_url=proxy.url, celery_broker_url=redis_url)) as reporter:
-        reporter.enqueue_fills([("warm up", {})])
+        reporter.report_fills([("warm up", {})])
         proxy.drop_replies(1)
-        reporter.enqueue_fills([(f"A-{number % 20}", {"fill_id": str(number)}) for number in range(200)])
+        reporter.report_fills([(f"A-{number % 20}", {"fill_id": str(number)}) for number in range(200)])
     assert proxy.dropped == 1
     assert [fills_counted(redis_client, f"A-{number}") for number in range(20)] == [10] * 20
     assert redis_client.llen(FILLS_KEY) == 21
@@ -80,17 +81,17 @@ def test_a_run_whose_replies_are_lost_is_started_once_and_settled_once(proxy, re
         assert windows.claim("A", woken.token).fill_count == 1
     assert proxy.dropped == 3
     counters = redis_client.hgetall("reconciliation:fills:counters")
-    assert {name: counters[name] for name in ("started", "completed", "settled", "swept")} == {
+    assert {name: counters[name] for name in ("started", "completed", "settled", "reclaimed")} == {
         "started": "2",
         "completed": "1",
         "settled": "1",
-        "swept": "1",
+        "reclaimed": "1",
     }
 
 
 def test_a_fill_is_noted_when_its_countdown_cannot_be_sent_and_the_sweep_sends_it(redis_url, redis_client):
     with FillReporter(Settings(redis_url=redis_url, celery_broker_url="redis://127.0.0.1:1/0")) as reporter:
-        assert reporter.enqueue_fill("A", {"fill_id": "F"}) is FillOutcome.RECORDED
+        assert reporter.report_fill("A", {"fill_id": "F"}) is FillOutcome.RECORDED
     assert redis_client.llen(FILLS_KEY) == 0
     assert sweep_by_clock(redis_url, redis_client, after_ms=200_000) == 1
     assert redis_client.llen(FILLS_KEY) == 1
@@ -100,15 +101,14 @@ def sweep_by_clock(redis_url, redis_client, after_ms):
     sender = TaskSender(Settings(redis_url=redis_url))
     try:
         windows = windows_at(redis_client, now_ms=round(time.time() * 1000) + after_ms)
-        wake_ups = WakeUpSender(sender, longest_wait_ms=60_000)
-        return reclaim_fill_windows(windows, wake_ups, limit=500, queued=sender.count_queued(FILLS_QUEUE))
+        return reclaim_fill_windows(windows, CeleryTaskQueue(sender, longest_wait_ms=60_000), limit=500)
     finally:
         sender.close()
 
 
 def test_while_workers_are_down_the_sweep_does_not_flood_the_queue(redis_url, redis_client):
     with FillReporter(Settings(redis_url=redis_url)) as reporter:
-        reporter.enqueue_fills([(f"A-{number}", {}) for number in range(50)])
+        reporter.report_fills([(f"A-{number}", {}) for number in range(50)])
     assert redis_client.llen(FILLS_KEY) == 50
     for minutes in (10, 20, 30):
         assert sweep_by_clock(redis_url, redis_client, after_ms=minutes * 60_000) == 0
@@ -122,19 +122,19 @@ def test_while_workers_are_down_the_sweep_does_not_flood_the_queue(redis_url, re
 FORKS = """
 import os, warnings
 warnings.simplefilter("ignore")
-from reconciliation.client.report_fills import close_default_reporter, enqueue_fill, enqueue_fills
-enqueue_fill("A", {"fill_id": "parent"})
+from reconciliation.client.report_fills import close_default_reporter, report_fill, report_fills
+report_fill("A", {"fill_id": "parent"})
 children = []
 for child in range(4):
     pid = os.fork()
     if not pid:
         for number in range(100):
-            enqueue_fill("A", {"fill_id": f"{child}-{number}"})
-        enqueue_fills([("A", {}), ("B", {})])
+            report_fill("A", {"fill_id": f"{child}-{number}"})
+        report_fills([("A", {}), ("B", {})])
         os._exit(0)
     children.append(pid)
 assert all(os.waitpid(pid, 0)[1] == 0 for pid in children)
-enqueue_fill("A", {"fill_id": "parent again"})
+report_fill("A", {"fill_id": "parent again"})
 close_default_reporter()
 """
 
@@ -150,8 +150,8 @@ def test_processes_forked_from_one_that_reports_do_not_share_its_connections(red
 
 async def test_the_async_forms_note_like_the_others(redis_url, redis_client):
     with FillReporter(Settings(redis_url=redis_url)) as reporter:
-        assert await reporter.enqueue_fill_async("A", {"fill_id": "1"}) is FillOutcome.RECORDED
-        assert await reporter.enqueue_fills_async([("A", {}), ("A", {})]) == [FillOutcome.RECORDED] * 2
+        assert await reporter.report_fill_async("A", {"fill_id": "1"}) is FillOutcome.RECORDED
+        assert await reporter.report_fills_async([("A", {}), ("A", {})]) == [FillOutcome.RECORDED] * 2
     assert fills_counted(redis_client, "A") == 3
 
 

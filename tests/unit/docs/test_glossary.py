@@ -16,7 +16,7 @@ SHORT = 2
 #: Plain English, and names of products, formats and libraries: words that mean here what they mean everywhere.
 PLAIN = """
 action activity address advance ageing aligned alpaca amount answer asset auth bad balance base build call candidate
-cash catalog cause ccxt change child client closable collector compar condition config consumed consumer
+cash catalog cause celery ccxt change child client closable collector compar condition config consumed consumer
 coordination count credentials csv cursor custody data date day decimal decoder definitions demand directory
 dispatcher element entry equity error exact exchange exit facts field file filter fin flag flex flight folder follow
 formatter gateway group guard handler held ibkr id imported in incomplete index input invalid kind label layout lazy

@@ -70,7 +70,7 @@ def test_an_incomplete_run_settles_nothing_and_backs_off() -> None:
         await parts.service.on_fill(fill(2))
         parts.broker.error = None
         await asyncio.sleep(30)
-        assert [at - begin for at in parts.broker.started_at] == [1, 2, 4, 8]
+        assert [at - begin for at in parts.broker.started_at] == [1, 6, 16]
         last = parts.channel.results()[-1]
         assert (last["outcome"], last["context"]["fill_id"], last["context"]["fill_count"]) == ("clean", "F2", 2)
 

@@ -2,13 +2,14 @@
 
 import pytest
 
-from reconciliation.adapters.redis.fill_window import FillWindows, WindowTimes
+from reconciliation.adapters.redis.fill_window import FillWindows
+from reconciliation.domain.model.fill_times import FillTimes
 from reconciliation.ports.fill_windows import FillReport, RunClaim
 from tests.support.spaces import space_of
 
 NOW = 1_800_000_000_000
 QUARTER_HOUR = 900_000
-TIMES = WindowTimes(delay_ms=5_000, max_wait_ms=12_000, lease_ms=30_000)
+TIMES = FillTimes(delay_ms=5_000, max_wait_ms=12_000, lease_ms=30_000)
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reconciliation.adapters.redis.fill_window import FillWindows, WindowTimes
+from reconciliation.adapters.redis.fill_window import FillWindows
+from reconciliation.domain.model.fill_times import FillTimes
 from reconciliation.errors import ConfigurationError, CoordinationError
 from reconciliation.ports.fill_windows import DelayedWakeUp, FillOutcome, FillReport, FinishOutcome, RunClaim
 from tests.support.spaces import space_of
 
 NOW = 1_800_000_000_000
-TIMES = WindowTimes(delay_ms=5_000, max_wait_ms=12_000, lease_ms=30_000)
+TIMES = FillTimes(delay_ms=5_000, max_wait_ms=12_000, lease_ms=30_000)
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def start(windows, account_id="A", **given):
 
 
 def keys(client):
-    return {key for key in client.scan_iter("t:*") if ":sweep:" not in key}
+    return {key for key in client.scan_iter("t:*") if ":reclaim:" not in key}
 
 
 def test_a_burst_of_any_size_sends_one_message(windows):
@@ -166,11 +167,11 @@ def test_a_script_is_loaded_again_after_the_server_lost_it(windows, redis_client
 
 def test_times_that_cannot_work_are_refused():
     with pytest.raises(ConfigurationError, match=r"post_fill_max_wait_seconds .* is below post_fill_delay_seconds"):
-        WindowTimes(delay_ms=5_000, max_wait_ms=4_999)
+        FillTimes(delay_ms=5_000, max_wait_ms=4_999)
     with pytest.raises(ConfigurationError, match="max_backoff_seconds is below"):
-        WindowTimes(backoff_ms=10, max_backoff_ms=9)
+        FillTimes(backoff_ms=10, max_backoff_ms=9)
     with pytest.raises(ConfigurationError, match="must be positive"):
-        WindowTimes(lease_ms=0)
+        FillTimes(lease_ms=0)
 
 
 def test_a_key_prefix_that_could_leave_its_quotes_is_refused(redis_client):

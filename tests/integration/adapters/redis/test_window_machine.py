@@ -34,7 +34,7 @@ RARE = {
     "settle nothing",
     "back-off",
     "forget unwanted",
-    "repeated sweep",
+    "repeated reclaim",
 }
 
 

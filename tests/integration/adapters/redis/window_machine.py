@@ -247,7 +247,7 @@ class WindowMachine(RuleBasedStateMachine):
                     self.end(self.runs.pop(), completes=True)
                 assert self.now <= last_fault_at + longest_ms, f"uncovered: {self.accounts}"
                 self.time_passes(SWEEP_EVERY_MS)
-            left = {str(key) for key in self.client.scan_iter(f"{PREFIX}*") if ":sweep:" not in str(key)}
+            left = {str(key) for key in self.client.scan_iter(f"{PREFIX}*") if ":reclaim:" not in str(key)}
             last = {f"{PREFIX}fills:last:{account_id}" for account_id in ACCOUNTS}
             assert left <= {f"{PREFIX}accounts", f"{PREFIX}fills:counters"} | last
             assert all(self.client.pttl(key) > 0 for key in left & last)

@@ -5,9 +5,9 @@ It knows the fills and who holds the lock, never a counter: what a run covers is
 
 from dataclasses import dataclass, field
 
-from reconciliation.adapters.redis.fill_window import WindowTimes
+from reconciliation.domain.model.fill_times import FillTimes
 
-TIMES = WindowTimes(delay_ms=5_000, max_wait_ms=12_000, lease_ms=30_000, backoff_ms=2_000, max_backoff_ms=7_000)
+TIMES = FillTimes(delay_ms=5_000, max_wait_ms=12_000, lease_ms=30_000, backoff_ms=2_000, max_backoff_ms=7_000)
 
 
 @dataclass
