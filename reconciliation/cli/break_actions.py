@@ -89,6 +89,10 @@ def note(**options: Any) -> None:
     _act(BreakEventKind.NOTED, **options)
 
 
+#: One command for each action, in the order of `reconcile breaks --help`.
+ACTIONS = (acknowledge, assign, snooze, accept, resolve, note)
+
+
 def _act(kind: BreakEventKind, *, break_id: str, actor: str | None, as_json: bool, **values: Any) -> None:
     with open_desk() as desk:
         name = actor or desk.settings.actor or ""

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from reconciliation.bootstrap.desk import open_desk
-from reconciliation.cli.break_actions import accept, acknowledge, assign, note, resolve, snooze
+from reconciliation.cli.break_actions import ACTIONS
 from reconciliation.cli.options import (
     filter_options,
     filter_words,
@@ -30,7 +30,7 @@ def breaks() -> None:
     """List, show and work the breaks. A break is a difference that more than one run has found."""
 
 
-for command in (acknowledge, assign, snooze, accept, resolve, note):
+for command in ACTIONS:
     breaks.add_command(command)
 
 
