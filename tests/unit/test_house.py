@@ -40,7 +40,7 @@ FORMER_NAMES = {
     "Caps": "in_flight_limits",
     "account_figures|FigureRow": "balances, BalanceRow",
     "hide_from_now_on": "register_secret",
-    "spoken_errors|spoken|own_parts": "error_boundary, as_click_error, open_parts",
+    "spoken_errors|own_parts": "error_boundary, open_parts",
     "flood_over|runs_again|on_schedule_again": "flood_ended, runs_recovered, schedule_recovered",
     "sweeps_waiting_max|run_crashes_max": "max_queued_sweeps, max_run_crashes",
 }
