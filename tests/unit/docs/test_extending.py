@@ -13,6 +13,7 @@ from tests.support.places import ROOT
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 COPIED = ("reconciliation", "tasks", "celeryconfig.py", "pyproject.toml")
+MIGRATIONS = "reconciliation/adapters/database/migrations/versions"
 #: The most files of the product that one more of a kind may touch.
 MOST_FILES = {
     "A discrepancy type": 3,
@@ -20,6 +21,7 @@ MOST_FILES = {
     "A break event": 2,
     "A statement format": 4,
     "A broker": 0,
+    "A setting of each account": 3,  # and the one that uses it
     "A task": 2,
 }
 
@@ -56,11 +58,15 @@ def apply(root: Path, path: str, diff: str) -> None:
     target = root / path
     if not before:
         assert not target.exists(), f"{path} is there already"
-        target.write_text(after, encoding="utf-8")
+        target.write_text(after.replace("LATEST", newest_migration(root)), encoding="utf-8")
         return
     text = target.read_text(encoding="utf-8")
     assert text.count(before) == 1, f"docs/extending.md changes lines that {path} does not have:\n{before}"
     target.write_text(text.replace(before, after), encoding="utf-8")
+
+
+def newest_migration(root: Path) -> str:
+    return max(path.stem for path in (root / MIGRATIONS).glob("[0-9]*.py"))
 
 
 @pytest.mark.parametrize("title", MOST_FILES)
