@@ -1,7 +1,7 @@
 """The port to the firm's own book."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -13,11 +13,14 @@ from reconciliation.errors import ReadError
 
 @runtime_checkable
 class PositionProvider(Protocol):
-    """The least that a local book must do. None for cash or equity is "not kept": never compared, never zero."""
+    """The least that a local book must do. None for cash or equity is "not kept": never compared, never zero.
 
-    async def get_positions(self, account_id: str) -> Sequence[PositionLike]: ...
-    async def get_cash(self, account_id: str) -> Decimal | None: ...
-    async def get_equity(self, account_id: str) -> Decimal | None: ...
+    The methods may be `async`, or plain ones, which are called in a thread of their own.
+    """
+
+    def get_positions(self, account_id: str) -> Sequence[PositionLike] | Awaitable[Sequence[PositionLike]]: ...
+    def get_cash(self, account_id: str) -> Decimal | Awaitable[Decimal | None] | None: ...
+    def get_equity(self, account_id: str) -> Decimal | Awaitable[Decimal | None] | None: ...
 
 
 class LocalBook(ABC):

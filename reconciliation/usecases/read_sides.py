@@ -1,6 +1,7 @@
 """Reading both sides of one account, so that every way to fail ends in a `ReadError` and never in "flat"."""
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -103,13 +104,24 @@ async def _provide(provider: PositionProvider, account_id: str) -> LocalSnapshot
     return LocalSnapshot(
         account_id=account_id,
         positions=await _rows(provider.get_positions, account_id, "local book"),
-        cash=await provider.get_cash(account_id),
-        equity=await provider.get_equity(account_id),
+        cash=await _answer(provider.get_cash, account_id),
+        equity=await _answer(provider.get_equity, account_id),
     )
 
 
-async def _rows(read: Callable[[str], Awaitable[Sequence[Row]]], account_id: str, side: str) -> Sequence[Row]:
-    rows = await read(account_id)
+async def _answer(method: Callable[[str], Answer | Awaitable[Answer]], account_id: str) -> Answer:
+    """Call an async method here, and a plain one in a thread: it must not stop the event loop."""
+    if inspect.iscoroutinefunction(method):
+        answer: Answer = await method(account_id)
+        return answer
+    returned = await asyncio.to_thread(method, account_id)
+    return await returned if inspect.isawaitable(returned) else returned
+
+
+async def _rows(
+    read: Callable[[str], Sequence[Row] | Awaitable[Sequence[Row]]], account_id: str, side: str
+) -> Sequence[Row]:
+    rows = await _answer(read, account_id)
     if rows is None:
         raise BadData(f"the {side} answered with nothing where a list of positions was expected", account_id=account_id)
     return list(rows)

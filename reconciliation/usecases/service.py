@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from reconciliation.domain.comparison.conclude import conclude
+from reconciliation.domain.comparison.conclude import SymbolContext, conclude
+from reconciliation.domain.comparison.symbol_matching import ANY_BROKER, SymbolMapping, SymbolResolver
 from reconciliation.domain.model.models import OrderFill, ReconciliationConfig, ReconciliationResult, Trigger
 from reconciliation.domain.model.runs import RunRequest, RunStart
 from reconciliation.messages.runs import messages
@@ -37,7 +38,18 @@ class ReconciliationService:
         broker_query: BrokerQuery,
         redis: Publisher,
         config: ReconciliationConfig,
+        symbols: Mapping[str, str] | Iterable[SymbolMapping] = (),
     ) -> None:
+        """Build the service of one account.
+
+        Args:
+            position_provider: the local book; its three methods may be async or plain.
+            broker_query: the broker.
+            redis: publishes the results.
+            config: account, intervals and tolerances; a change is followed at once.
+            symbols: the broker's symbols and the local ones that they stand for, or mappings with days and asset types.
+        """
+        self._symbols = _symbol_context(symbols)
         self._provider = position_provider
         self._broker = broker_query
         self._redis = redis
@@ -66,7 +78,7 @@ class ReconciliationService:
                 read_local(self._provider, request.account_id, timeout_seconds),
                 read_broker(self._broker, request.account_id, timeout_seconds),
             )
-            result = conclude(request, self._config, start, local, broker)
+            result = conclude(request, self._config, start, local, broker, symbol_context=self._symbols)
             await self._publish(result)
         return result
 
@@ -138,3 +150,15 @@ class ReconciliationService:
                 await self._redis.publish(channel, payload)
         except Exception:
             log.exception("run %s of account %s could not be published", result.run_id, result.account_id)
+
+
+def _symbol_context(symbols: Mapping[str, str] | Iterable[SymbolMapping]) -> SymbolContext:
+    """Return the mappings of the one broker that a service has; under which name they speak of it does not matter."""
+    if isinstance(symbols, Mapping):
+        mappings = [
+            SymbolMapping(broker=ANY_BROKER, broker_symbol=symbol, local_symbol=local)
+            for symbol, local in symbols.items()
+        ]
+    else:
+        mappings = list(symbols)
+    return SymbolContext(resolver=SymbolResolver(mappings), brokers=tuple({each.broker for each in mappings}))
