@@ -126,7 +126,7 @@ class Bootstrap:
         return Dispatcher(
             queue=self.coordination.due_queue,
             mirror=self.account_mirror,
-            in_flight_limits=self.stores.connection_definitions,
+            connections=self.stores.connection_definitions,
             tasks=self.messaging.task_queue,
             sweep_size=settings.sweep_size,
             max_queued_sweeps=settings.max_queued_sweeps,

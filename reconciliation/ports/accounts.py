@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from reconciliation.domain.comparison.symbol_matching import SymbolResolver
-from reconciliation.domain.model.accounts import Connection, RegisteredAccount
+from reconciliation.domain.model.accounts import Connection, RegisteredAccount, RegistryChanges
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.errors import ReadError
 
@@ -43,10 +44,18 @@ class Mirror(Protocol):
     def refresh(self) -> bool: ...
 
 
-class InFlightLimits(Protocol):
-    """How many entries of a connection may be under way. Blocking."""
+class ConnectionDefinitions(Protocol):
+    """The connections as they are defined now, the default one included. Blocking; may raise StorageError."""
 
-    def in_flight_limits(self) -> Mapping[str, int]: ...
+    def get(self, name: str) -> Connection | None: ...
+
+    def broker_names(self) -> Mapping[str, str]:
+        """Return the kind of broker behind each connection."""
+        ...
+
+    def in_flight_limits(self) -> Mapping[str, int]:
+        """Return how many entries of each slow connection may be under way."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +94,20 @@ class AccountRegistry(Protocol):
     def find(self, which: AccountFilter) -> Sequence[RegisteredAccount]: ...
 
     def find_ids(self, which: AccountFilter) -> Sequence[str]: ...
+
+    def count(self) -> int: ...
+
+    def revision(self) -> int:
+        """Return the number of the latest change."""
+        ...
+
+    def changes_since(self, revision: int | None) -> RegistryChanges:
+        """Return what changed after that revision; all accounts where None is given."""
+        ...
+
+    def note_scheduled(self, account_ids: Collection[str], at: datetime) -> None:
+        """Record that these accounts are in the schedule."""
+        ...
 
 
 class ConnectionRegistry(Protocol):

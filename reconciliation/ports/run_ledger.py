@@ -65,14 +65,6 @@ class RunLedger(Protocol):
         ...
 
 
-class FollowUp(Protocol):
-    """What is done right after a commit. Blocking; it never raises for Redis: a relay repairs what it missed."""
-
-    def follow_up(self, recording: Recording) -> None:
-        """Publish the waiting events, and ask for the confirmation runs."""
-        ...
-
-
 class WantedConfirmations(Protocol):
     """The confirmation runs that the database still waits for."""
 

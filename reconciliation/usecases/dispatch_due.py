@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciliation.errors import CoordinationError, StorageError
-from reconciliation.ports.accounts import InFlightLimits, Mirror
+from reconciliation.ports.accounts import ConnectionDefinitions, Mirror
 from reconciliation.ports.run_queue import Claim, RunQueue
 from reconciliation.ports.task_queue import SweepOrder, TaskQueue
 
@@ -34,7 +34,7 @@ class Dispatcher:
         *,
         queue: RunQueue,
         mirror: Mirror,
-        in_flight_limits: InFlightLimits,
+        connections: ConnectionDefinitions,
         tasks: TaskQueue,
         sweep_size: int,
         max_queued_sweeps: int,
@@ -42,7 +42,7 @@ class Dispatcher:
     ) -> None:
         self._queue = queue
         self._mirror = mirror
-        self._connections = in_flight_limits
+        self._connections = connections
         self._tasks = tasks
         self._sweep_size = sweep_size
         self._max_queued_sweeps = max_queued_sweeps

@@ -26,8 +26,9 @@ from reconciliation.ports.broker_reads import BrokerAnswer, BrokerReader, TimeBu
 from reconciliation.ports.fill_windows import FillWindows
 from reconciliation.ports.local_book import LocalBook
 from reconciliation.ports.publishing import ResultPublisher
-from reconciliation.ports.run_ledger import FollowUp, RecordedRun, RunLedger
+from reconciliation.ports.run_ledger import RecordedRun, RunLedger
 from reconciliation.usecases.batching import grouped
+from reconciliation.usecases.follow_up import RunFollowUp
 from reconciliation.usecases.read_sides import entry_of, read_or_error, unexpected_error
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class Reconciler:
         ledger: RunLedger,
         publisher: ResultPublisher,
         local_timeout_seconds: float,
-        follow_up: FollowUp | None = None,
+        follow_up: RunFollowUp | None = None,
         fill_watch: FillWindows | None = None,
         symbols: SymbolSource | None = None,
     ) -> None:

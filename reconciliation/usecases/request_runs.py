@@ -1,29 +1,23 @@
 """Request runs of many accounts, which the workers make, and see how they end."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 from uuid import UUID
 
 from reconciliation.domain.model.models import Trigger
 from reconciliation.domain.model.runs import RunRequest
 from reconciliation.errors import InvalidInputError
 from reconciliation.ports.accounts import AccountFilter, AccountRegistry
+from reconciliation.ports.run_queue import RunQueue
 from reconciliation.ports.runs import RunHistory
 
 #: Requests in one call of the queue.
 MAX_REQUESTS_PER_CALL = 1000
 
 
-class RequestQueue(Protocol):
-    """The due-queue, as far as it is needed here."""
-
-    def enqueue(self, requests: Sequence[RunRequest], *, delay_ms: int = 0) -> int: ...
-
-
 class RunRequests:
     """Requests runs of all enabled accounts with some labels."""
 
-    def __init__(self, *, registry: AccountRegistry, queue: RequestQueue, runs: RunHistory) -> None:
+    def __init__(self, *, registry: AccountRegistry, queue: RunQueue, runs: RunHistory) -> None:
         self._registry = registry
         self._queue = queue
         self._runs = runs

@@ -3,7 +3,8 @@
 from reconciliation.domain.breaks.actions import BreakAction
 from reconciliation.domain.breaks.break_ import Break
 from reconciliation.ports.breaks import BreakStore
-from reconciliation.ports.run_ledger import FollowUp, Recording
+from reconciliation.ports.run_ledger import Recording
+from reconciliation.usecases.follow_up import RunFollowUp
 
 
 class BreakWork:
@@ -14,7 +15,7 @@ class BreakWork:
         follow_up: publishes the event; what it cannot publish now, a worker publishes later.
     """
 
-    def __init__(self, *, breaks: BreakStore, follow_up: FollowUp) -> None:
+    def __init__(self, *, breaks: BreakStore, follow_up: RunFollowUp) -> None:
         self._breaks = breaks
         self._follow_up = follow_up
 

@@ -2,25 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from reconciliation.adapters.database.registry import Registry
 from reconciliation.domain.model.accounts import DEFAULT_CONNECTION, RegisteredAccount
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.errors import BadData, InvalidInputError, ReadError
-from reconciliation.ports.accounts import AccountFilter, AccountPlan
-
-
-class BrokerNames(Protocol):
-    """Which kind of broker is behind each connection. Blocking."""
-
-    def broker_names(self) -> Mapping[str, str]: ...
+from reconciliation.ports.accounts import AccountFilter, AccountPlan, ConnectionDefinitions
 
 
 class RegistryDirectory:
     """Plans from the registry; an account that is not registered is asked about over the default connection."""
 
-    def __init__(self, registry: Registry, connections: BrokerNames, defaults: ReconciliationConfig) -> None:
+    def __init__(self, registry: Registry, connections: ConnectionDefinitions, defaults: ReconciliationConfig) -> None:
         self._registry = registry
         self._connections = connections
         self._defaults = defaults

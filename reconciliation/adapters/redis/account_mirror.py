@@ -6,10 +6,9 @@ of the registry. The due-queue's script writes it, together with the queue, so t
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
-from typing import Any, Protocol
+from typing import Any
 from uuid import uuid4
 
 from reconciliation.adapters.redis.due_queue import Change, DueQueue
@@ -18,6 +17,7 @@ from reconciliation.domain.model.accounts import ACCOUNT_SETTINGS, RegisteredAcc
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.domain.model.runs import utc_now
 from reconciliation.errors import InvalidInputError
+from reconciliation.ports.accounts import AccountRegistry
 
 #: Accounts in one call of the script: some ten milliseconds in which Redis serves nobody else.
 CHUNK_ACCOUNTS = 500
@@ -25,15 +25,6 @@ CHUNK_ACCOUNTS = 500
 REFILL_LEASE_MS = 15_000
 #: How often the mirror's size is checked against the database's.
 CHECK_INTERVAL_MS = 30_000
-
-
-class RegistrySource(Protocol):
-    """What the mirror asks of the database."""
-
-    def revision(self) -> int: ...
-    def count(self) -> int: ...
-    def changes_since(self, revision: int | None) -> RegistryChanges: ...
-    def note_scheduled(self, account_ids: Collection[str], at: datetime) -> None: ...
 
 
 class AccountMirror:
@@ -50,7 +41,7 @@ class AccountMirror:
         self,
         space: RedisSpace,
         queue: DueQueue,
-        registry: RegistrySource,
+        registry: AccountRegistry,
         *,
         defaults: ReconciliationConfig,
         startup_runs_per_second: int,

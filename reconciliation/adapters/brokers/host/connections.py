@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from reconciliation.adapters.brokers.host.rate_limited import LocalLimiter, RateLimiter, UntimedPermits
 from reconciliation.adapters.brokers.host.reader import OpenConnection
@@ -14,6 +14,7 @@ from reconciliation.adapters.brokers.host.registry import open_broker
 from reconciliation.adapters.brokers.host.secrets import resolve_secrets
 from reconciliation.domain.model.accounts import Connection
 from reconciliation.errors import ConfigurationError
+from reconciliation.ports.accounts import ConnectionDefinitions
 from reconciliation.ports.broker import BrokerLimits, ClosableBroker, LimitedBroker, MeteredBroker
 
 #: A changed definition is noticed within this time.
@@ -22,12 +23,6 @@ LOOK_AGAIN_SECONDS = 2.0
 UNLIMITED_ACCOUNTS = 100
 #: The same in requests: an account's positions and balances are read together.
 UNLIMITED_CONCURRENCY = 2 * UNLIMITED_ACCOUNTS
-
-
-class ConnectionSource(Protocol):
-    """Where definitions come from. Blocking."""
-
-    def get(self, name: str) -> Connection | None: ...
 
 
 OpenLimiter = Callable[[str, BrokerLimits], RateLimiter]
@@ -45,7 +40,7 @@ class _Opened:
 class OpenConnections:
     """Brokers by connection name, for one event loop."""
 
-    def __init__(self, source: ConnectionSource, open_limiter: OpenLimiter) -> None:
+    def __init__(self, source: ConnectionDefinitions, open_limiter: OpenLimiter) -> None:
         self._source = source
         self._open_limiter = open_limiter
         self._opened: dict[str, _Opened] = {}
