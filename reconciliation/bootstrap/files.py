@@ -20,6 +20,7 @@ from reconciliation.adapters.brokers.statements.formats import (
 from reconciliation.adapters.brokers.statements.limits import DEFAULT_MAX_FILE_MEGABYTES
 from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
+from reconciliation.bootstrap.csv_book import mapped_accounts
 from reconciliation.domain.model.snapshots import BrokerSnapshot, LocalSnapshot
 from reconciliation.errors import InvalidInputError, ReadError
 
@@ -93,14 +94,23 @@ def named(statements: Sequence[Statement]) -> str:
     return name_accounts([statement.account_id for statement in statements])
 
 
-def read_local_csv(positions: Path, balances: Path | None, account_ids: Sequence[str]) -> dict[str, LocalSnapshot]:
+def read_local_csv(
+    positions: Path,
+    balances: Path | None,
+    account_ids: Sequence[str],
+    *,
+    mapping: str | None = None,
+    default_account: str | None = None,
+) -> dict[str, LocalSnapshot]:
     """Return the local book of each account.
 
     Raises:
         InvalidInputError: a file is not as it should be, or does not name an account.
+        ConfigurationError: the mapping cannot work.
     """
+    read_accounts = None if mapping is None else mapped_accounts(mapping, default_account)
     try:
-        answers = asyncio.run(CsvBook(positions, balances).get_snapshots(account_ids))
+        answers = asyncio.run(CsvBook(positions, balances, read_accounts=read_accounts).get_snapshots(account_ids))
     except ReadError as error:
         raise InvalidInputError(str(error)) from error
     book: dict[str, LocalSnapshot] = {}

@@ -3,11 +3,9 @@
 from contextlib import ExitStack
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 
 from sqlalchemy import Engine
 
-from reconciliation.adapters.books.csv import CsvBook
 from reconciliation.adapters.books.user_tables.book import UserTablesBook
 from reconciliation.adapters.books.user_tables.options import Mode
 from reconciliation.adapters.database.account_directory import RegistryDirectory
@@ -22,6 +20,7 @@ from reconciliation.adapters.database.registry import Registry
 from reconciliation.adapters.database.retention import Pruned, prune
 from reconciliation.adapters.database.runs import SqlRecordedRuns
 from reconciliation.adapters.database.symbols import StoredSymbols, SymbolStore
+from reconciliation.bootstrap.csv_book import open_csv_book
 from reconciliation.bootstrap.policies import break_policy, default_config, default_connection
 from reconciliation.errors import ConfigurationError
 from reconciliation.ports.local_book import LocalBook
@@ -100,16 +99,7 @@ class Stores:
         if local == "sql":
             return SqlBook(self.engine)
         if local == "csv":
-            if "positions" not in options:
-                raise ConfigurationError(
-                    'RECONCILIATION_LOCAL is "csv", but RECONCILIATION_LOCAL_OPTIONS names no "positions" file'
-                )
-            balances = options.get("balances")
-            return CsvBook(
-                Path(options["positions"]),
-                Path(balances) if balances else None,
-                cash_split_is_whole=options.get("cash_split_is_whole") is True,
-            )
+            return open_csv_book(options)
         if local in ("table", "query"):
             return self.user_tables
         raise ConfigurationError(f"RECONCILIATION_LOCAL is {local!r}: it must be one of sql, csv, table, query")

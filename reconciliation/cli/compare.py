@@ -49,6 +49,11 @@ class Amount(click.ParamType[Decimal]):
     help="A CSV file of the local positions: account_id,symbol,asset_type,quantity,avg_cost, and side if needed.",
 )
 @click.option(
+    "--local-mapping",
+    metavar="NAME",
+    help="How the local positions are written, if not in our columns: a mapping's name such as schwab, or a TOML file.",
+)
+@click.option(
     "--balances",
     type=FILE,
     help="A CSV file of the local balances: account_id,cash,equity. Without it, cash and equity are not compared.",
@@ -94,6 +99,7 @@ def compare(
     equity_tolerance_pct: Decimal,
     cost_tolerance: Decimal,
     symbols: Path | None,
+    local_mapping: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -114,7 +120,8 @@ def compare(
         resolver=SymbolResolver(read_symbol_mappings(symbols) if symbols else ()), brokers=(file.detect_format(),)
     )
     tolerances = Tolerances(cash=cash_tolerance, equity_pct=equity_tolerance_pct, cost=cost_tolerance)
-    local = read_local_csv(positions, balances, list(broker))
+    default_account = options.get("default_account")
+    local = read_local_csv(positions, balances, [*broker], mapping=local_mapping, default_account=default_account)
     results = compare_books(local, broker, tolerances, context, start)
     if as_json:
         _print_json(results)

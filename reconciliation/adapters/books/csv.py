@@ -7,7 +7,7 @@ its cash by currency.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from os import PathLike
@@ -25,6 +25,9 @@ from reconciliation.ports.local_book import LocalBook, PositionProvider
 POSITION_COLUMNS = ("account_id", "symbol", "asset_type", "quantity", "avg_cost")
 BALANCE_COLUMNS = ("account_id", "cash", "equity")
 
+#: Reads the accounts of a file of positions of another shape than ours.
+ReadAccounts = Callable[[Path], Mapping[str, LocalSnapshot]]
+
 
 class CsvBook(LocalBook, PositionProvider):
     """The local book in CSV files, read anew at each call.
@@ -38,8 +41,10 @@ class CsvBook(LocalBook, PositionProvider):
         balances_path: str | PathLike[str] | None = None,
         *,
         cash_split_is_whole: bool = False,
+        read_accounts: ReadAccounts | None = None,
     ) -> None:
         self._positions_path = Path(positions_path)
+        self._read_accounts = read_accounts
         self._cash_split_is_whole = cash_split_is_whole
         self._balances_path = None if balances_path is None else Path(balances_path)
 
@@ -61,7 +66,7 @@ class CsvBook(LocalBook, PositionProvider):
         Raises:
             InvalidInputError: a file is not as it should be; the message names file, line and column.
         """
-        book = read_book(self._positions_path, self._balances_path)
+        book = read_book(self._positions_path, self._balances_path, self._read_accounts)
         if not self._cash_split_is_whole:
             return book
         return {account_id: replace(each, cash_split_is_whole=True) for account_id, each in book.items()}
@@ -72,20 +77,32 @@ class CsvBook(LocalBook, PositionProvider):
         return BadData(message, account_id=account_id)
 
 
-def read_book(positions_path: Path, balances_path: Path | None = None) -> dict[str, LocalSnapshot]:
+def read_book(
+    positions_path: Path, balances_path: Path | None = None, read_accounts: ReadAccounts | None = None
+) -> dict[str, LocalSnapshot]:
     """Return the book of the given files by account, in the order of the files.
+
+    Args:
+        positions_path: the file of positions.
+        balances_path: the file of balances; what it says of an account goes before what `read_accounts` found.
+        read_accounts: reads the file of positions where it has not our columns.
 
     Raises:
         InvalidInputError: a file is not as it should be; the message names file, line and column.
+        ReadError: the same of a file that `read_accounts` reads.
     """
+    book = dict((read_accounts or _read_accounts)(positions_path))
+    balances = {} if balances_path is None else read_balances(balances_path)
+    for account_id, figures in balances.items():
+        book[account_id] = replace(figures, positions=book[account_id].positions if account_id in book else [])
+    return book
+
+
+def _read_accounts(positions_path: Path) -> dict[str, LocalSnapshot]:
     positions: dict[str, list[LocalPosition]] = {}
     for account_id, position in read_positions(positions_path):
         positions.setdefault(account_id, []).append(position)
-    balances = {} if balances_path is None else read_balances(balances_path)
-    book = {account_id: LocalSnapshot(account_id=account_id, positions=rows) for account_id, rows in positions.items()}
-    for account_id, figures in balances.items():
-        book[account_id] = replace(figures, positions=positions.get(account_id, []))
-    return book
+    return {account_id: LocalSnapshot(account_id=account_id, positions=rows) for account_id, rows in positions.items()}
 
 
 def read_positions(path: Path) -> Iterator[tuple[str, LocalPosition]]:

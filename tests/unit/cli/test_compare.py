@@ -248,3 +248,19 @@ def test_a_side_column_of_the_local_book_gives_the_sign(files: Path, row: str, s
     assert result.exit_code == status, result.output
     if status == 2:
         assert "line 2, column" in result.stderr
+
+
+def test_the_local_book_is_read_by_a_mapping_too(tmp_path: Path) -> None:
+    (tmp_path / "local.csv").write_text("Instrument,Qty.,Avg. cost,LTP,Cur. val\nABC-EQ,5,2,1,5\n")
+    (tmp_path / "broker.csv").write_text("account_id,symbol,quantity\nA-1,ABC,5\n")
+
+    result = CliRunner().invoke(
+        cli,
+        [
+            *("compare", "--local", str(tmp_path / "local.csv"), "--local-mapping", "zerodha"),
+            *("--broker", str(tmp_path / "broker.csv"), "--default-account", "A-1"),
+        ],
+    )
+
+    assert result.exit_code == 0, result.output
+    assert "clean: 1 position checked" in result.stdout
