@@ -136,7 +136,7 @@ def test_a_pickled_message_is_refused_and_the_worker_goes_on(
 
 def test_arguments_that_cannot_be_accepted_fail_with_a_sentence(worker: WorkerProcess, sender: TaskSender):
     refused = [
-        ({"account_id": ""}, "account_id is '': it must be a text that is not empty"),
+        ({"account_id": ""}, "account_id: '' is not a text; send a string that is not empty"),
         ({"account_id": "A-1", "schema": 2}, "schema is 2, but this worker understands 1"),
         ({"account_id": "A-1", "context": ["x"]}, "context is a list: it must be a JSON object"),
     ]

@@ -65,3 +65,22 @@ def test_addresses_hold_no_secret():
 )
 def test_celery_gets_the_same_redis_in_its_own_spelling(url, celery_url):
     assert Settings(redis_url=SecretStr(url)).celery_url.get_secret_value() == celery_url
+
+
+def test_a_misspelt_variable_is_an_error_that_names_it_and_the_one_that_was_meant(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RECONCILIATION_INTERVAL_SECOND", PLANTED)
+    sentence = r"RECONCILIATION_INTERVAL_SECOND is no setting.*did you mean RECONCILIATION_INTERVAL_SECONDS"
+    with pytest.raises(ConfigurationError, match=sentence) as caught:
+        load_settings()
+    assert PLANTED not in str(caught.value)
+
+
+def test_a_misspelt_line_of_the_env_file_is_an_error_too(tmp_path):
+    (tmp_path / ".env").write_text(f"RECONCILIATION_REDIS_ULR={PLANTED}\nOTHER_PROGRAM=1\n")
+    with pytest.raises(ConfigurationError, match=r"RECONCILIATION_REDIS_ULR is no setting.*RECONCILIATION_REDIS_URL"):
+        load_settings()
+
+
+def test_a_variable_for_a_secret_is_not_taken_for_a_setting(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RECONCILIATION_SECRET_ALPACA", PLANTED)
+    assert load_settings().interval_seconds == 300
