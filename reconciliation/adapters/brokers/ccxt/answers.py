@@ -6,7 +6,7 @@ from typing import Any
 
 from reconciliation.adapters.brokers.ccxt.evidence import (
     check_side,
-    expect_a_list,
+    expect_nothing,
     expect_same_count,
     rows_at,
     value_at,
@@ -47,7 +47,7 @@ def read_positions(
     if evidence is not None:
         expect_same_count(answers[-1] if answers else None, evidence, len(held), place)
     elif not held:
-        expect_a_list(answers, place)
+        expect_nothing(answers, len(records), place)
     return [_position(record, markets, options, evidence) for record in held]
 
 
@@ -93,8 +93,28 @@ def read_amounts(balance: Any, options: CcxtOptions, place: str) -> dict[str, De
     if options.facts.balances is not None:
         expect_same_count(raw, options.facts.balances, held, place)
     elif not held:
-        expect_a_list([raw], place)
+        expect_nothing([raw], len(amounts), place)
+    if options.facts.total_has_open_profit:
+        amounts |= _own_amounts(raw, amounts, options, place)
     return amounts
+
+
+def _own_amounts(raw: Any, amounts: Mapping[str, Decimal], options: CcxtOptions, place: str) -> dict[str, Decimal]:
+    """Return the wallet's own amounts, without open profit, for each row that states one."""
+    wallet, evidence = options.facts.wallet, options.facts.balances
+    if wallet is None or evidence is None:
+        return {}
+    code, amount = wallet
+    own: dict[str, Decimal] = {}
+    for row in rows_at(raw, evidence, place):
+        stated = row.optional_number(amount)
+        if stated is None:
+            continue
+        name = row.text(code)
+        if name not in amounts:
+            raise BadData(f"{row.place}: ccxt gives {name} another name, so its amount without open profit is unclear")
+        own[name] = stated
+    return own
 
 
 def _check_identity(raw: Any, options: CcxtOptions, place: str) -> None:
@@ -111,7 +131,7 @@ def _cash(amounts: Mapping[str, Decimal], raw: Any, options: CcxtOptions, place:
 
     Of a derivatives wallet, ccxt's total has the open profit in it at some exchanges and not at others.
     """
-    if options.holds != DERIVATIVES:
+    if options.holds != DERIVATIVES or options.facts.total_has_open_profit:
         return {code: amount for code, amount in amounts.items() if code in options.cash_currencies}
     wallet, evidence = options.facts.wallet, options.facts.balances
     if wallet is None or evidence is None:

@@ -1,6 +1,6 @@
 """Holding what ccxt made of an answer against the raw answer. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import product
 from typing import Any
@@ -24,12 +24,27 @@ def expect_same_count(raw: Any, evidence: RowEvidence, parsed: int, place: str) 
         raise Incomplete(f"{place}: the exchange lists {held} holdings, of which ccxt shows {parsed}")
 
 
-def expect_a_list(answers: Sequence[Any], place: str) -> None:
-    """Raise Incomplete if "nothing held" rests on answers without any list: of another shape, they say nothing."""
-    if not any(_lists_in(answer, MAX_DEPTH) for answer in answers):
+def expect_nothing(answers: Sequence[Any], shown: int, place: str) -> None:
+    """Raise Incomplete unless the raw answers agree that nothing is held.
+
+    Answers without any list say nothing, and rows that ccxt does not show may be holdings that it dropped.
+
+    Args:
+        answers: the raw answers.
+        shown: how many rows ccxt shows, all of them zero.
+        place: for messages.
+    """
+    counts = [count for answer in answers if (count := _rows_in(answer, MAX_DEPTH)) is not None]
+    remedy = "name the place of the rows by the options positions_path and balances_path, with the _size of each"
+    if not counts:
         raise Incomplete(
             f"{place}: the answer shows no holdings, but no list of them either; if this is how the exchange says "
-            "'nothing', name the place of the rows by the options positions_path and balances_path"
+            f"'nothing', {remedy}"
+        )
+    if sum(counts) > shown:
+        raise Incomplete(
+            f"{place}: ccxt shows no holdings, yet the exchange lists {sum(counts)} rows, of which ccxt shows {shown}: "
+            f"it may have dropped some; {remedy}"
         )
 
 
@@ -50,9 +65,12 @@ def rows_at(raw: Any, evidence: RowEvidence, place: str) -> list[Record]:
 
 
 def value_at(raw: Any, path: str) -> Any:
-    """Return what stands at a dotted place, None if there is nothing."""
+    """Return what stands at a dotted place, None if there is nothing; a number is a place in a list."""
     for name in filter(None, path.split(".")):
-        raw = raw.get(name) if isinstance(raw, Mapping) else None
+        if isinstance(raw, list):
+            raw = raw[int(name)] if name.isdecimal() and int(name) < len(raw) else None
+        else:
+            raw = raw.get(name) if isinstance(raw, Mapping) else None
     return raw
 
 
@@ -87,9 +105,18 @@ def _size(row: Record, path: str) -> Decimal:
     return Record(value_at(row.raw, holder), row.place).number(name)
 
 
-def _lists_in(value: Any, depth: int) -> bool:
-    return isinstance(value, list) or (depth > 0 and any(_lists_in(inner, depth - 1) for inner in _values(value)))
+def _rows_in(value: Any, depth: int) -> int | None:
+    """Return how many rows the lists of an answer hold; None: there is no list.
 
-
-def _values(value: Any) -> Iterator[Any]:
-    return iter(value.values()) if isinstance(value, Mapping) else iter(())
+    An entry that has lists of its own is no row (an account with its coins), and neither is a plain word.
+    """
+    if depth < 0 or not isinstance(value, (Mapping, list)):
+        return None
+    if isinstance(value, Mapping):
+        counts = [count for inner in value.values() if (count := _rows_in(inner, depth - 1)) is not None]
+        return sum(counts) if counts else None
+    rows = 0
+    for entry in value:
+        inner = _rows_in(entry, depth - 1) if isinstance(entry, Mapping) else None
+        rows += isinstance(entry, (Mapping, list)) if inner is None else inner
+    return rows

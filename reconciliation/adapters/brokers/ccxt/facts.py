@@ -38,6 +38,8 @@ class ExchangeFacts:
     identity_path: str | None = None
     equity_path: str | None = None
     wallet: tuple[str, str] | None = None
+    #: ccxt's total of a currency includes open profit, so the wallet's own amount counts.
+    total_has_open_profit: bool = False
     #: By the exchange's documentation, at the weight of the requests used here.
     requests_per_second: float = 1.0
 
@@ -71,6 +73,13 @@ FACTS: Mapping[str, ExchangeFacts] = {
         ),
         balances=RowEvidence(paths=("result",), sizes=("balance",)),
         requests_per_second=0.33,
+    ),
+    # The trading account, and the funding account. Balances: 10 requests in 2 seconds.
+    "okx": ExchangeFacts(
+        balances=RowEvidence(paths=("data.0.details", "data"), sizes=("eq", "bal")),
+        wallet=("ccy", "cashBal"),
+        total_has_open_profit=True,
+        requests_per_second=5.0,
     ),
     # 1200 weight a minute to an address, 2 a request.
     "hyperliquid": ExchangeFacts(

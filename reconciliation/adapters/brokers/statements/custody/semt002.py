@@ -17,13 +17,16 @@ from reconciliation.adapters.brokers.statements.xml_stream import parse_xml
 from reconciliation.errors import InvalidInputError
 
 REPORT = "SctiesBalCtdyRpt"
-_BALANCES = {"BalForAcct", "BalForSubAcct"}
 _SUB_ACCOUNT = "SubAcctDtls"
+#: What is read of a report, and where each must stand.
+_PLACES = {"BalForAcct": REPORT, _SUB_ACCOUNT: REPORT, "BalForSubAcct": _SUB_ACCOUNT}
 _MAX_DEPTH = 64
 #: Related messages that look alike and mean something else.
 _OTHER_REPORTS = {
-    "SctiesBalAcctgRpt": "an accounting report (semt.003)",
-    "SctiesTxPstngRpt": "a report of transactions (semt.017)",
+    "SctiesBalAcctgRpt": "an accounting report (semt.003), not a custody report (semt.002)",
+    "SctiesTxPstngRpt": "a report of transactions (semt.017), not a custody report (semt.002)",
+    "CtdyStmtOfHldgsV01": "semt.002.001.01; versions from 03 on are read, so have the custodian send a newer one",
+    "CtdyStmtOfHldgsV02": "semt.002.001.02; versions from 03 on are read, so have the custodian send a newer one",
 }
 
 
@@ -58,11 +61,11 @@ class _ReportReader:
         if len(self._path) > _MAX_DEPTH:
             raise self._source.bad(f"elements nest deeper than {_MAX_DEPTH}", line)
         if local in _OTHER_REPORTS:
-            raise self._source.bad(f"<{local}> is {_OTHER_REPORTS[local]}, not a custody report (semt.002)", line)
+            raise self._source.bad(f"<{local}> is {_OTHER_REPORTS[local]}", line)
         if local == REPORT:
             self._report, self._depth = ReportRows(line), len(self._path)
-        elif self._report is not None and self._balance is None:
-            self._open(self._report, local, line)
+        elif local in _PLACES and self._balance is None:
+            self._open(local, line)
 
     def end(self, name: str, text: str, line: int) -> None:
         local = name.rpartition(":")[2]
@@ -72,10 +75,14 @@ class _ReportReader:
             raise self._source.bad(str(error), line) from None
         self._path.pop()
 
-    def _open(self, report: ReportRows, local: str, line: int) -> None:
+    def _open(self, local: str, line: int) -> None:
+        """Begin with a sub-account or a balance; out of its place it would be dropped or be of another account."""
+        parent = self._path[-2] if len(self._path) > 1 else ""
+        if self._report is None or parent != _PLACES[local]:
+            raise self._source.bad(f"<{local}> stands in <{parent}>, not in <{_PLACES[local]}>", line)
         if local == _SUB_ACCOUNT:
-            report.open_sub_account(line)
-        elif local in _BALANCES:
+            self._report.open_sub_account(line)
+        else:
             self._balance = BalanceRow(line, len(self._path))
             self._positions += 1
             if self._positions > MAX_POSITIONS:
@@ -103,7 +110,7 @@ class _ReportReader:
 SEMT002 = StatementFormat(
     name="semt002",
     title="semt.002",
-    sniff=contains(rf"\bsemt\.002\.|<(\w+:)?{REPORT}\b"),
+    sniff=contains(rf"\bsemt\.002\.|<(\w+:)?({REPORT}|CtdyStmtOfHldgsV)"),
     read=read_semt002,
     options=(BASIS,),
 )

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from reconciliation.adapters.brokers.statements.custody.pages import Holding, Page, asset_type_of
+from reconciliation.adapters.brokers.statements.custody.pages import Amount, Holding, Page, asset_type_of, book_cost
+from reconciliation.adapters.brokers.statements.limits import MAX_PAGE_DIGITS
 from reconciliation.adapters.brokers.statements.values import date_and_time, number
 from reconciliation.domain.model.snapshots import BrokerPosition
 from reconciliation.errors import InvalidInputError
@@ -83,8 +84,10 @@ class ReportRows:
         if is_last is None:
             raise InvalidInputError(f"the report that ends in line {line} does not say whether it is the last page")
         page_number = self._needed("Pgntn", "PgNb")
-        if not page_number.isdecimal():
-            raise InvalidInputError(f"page number {page_number!r} is not a number")
+        if not page_number.isdecimal() or len(page_number) > MAX_PAGE_DIGITS:
+            raise InvalidInputError(
+                f"page number {page_number[:40]!r} is not a number of up to {MAX_PAGE_DIGITS} digits"
+            )
         return Page(
             account_id=self._needed("SfkpgAcct", "Id"),
             statement=self._general("RptNb", "Lng") or self._general("RptNb", "Shrt") or self._general("StmtId"),
@@ -122,7 +125,8 @@ class BalanceRow:
         self._line = line
         self._texts: dict[Path, str] = {}
         self._quantities: dict[str, Decimal] = {}
-        self._values: list[tuple[str, Decimal]] = []
+        #: By element: market values, and book values.
+        self._values: dict[str, list[Amount]] = {"HldgVal": [], "BookVal": []}
         self._identifiers: dict[str, str] = {}
         self._other_id = ""
 
@@ -130,8 +134,8 @@ class BalanceRow:
         """Take the text of an element below the balance."""
         if path[0] == "AggtBal":
             self._take_quantity(path, text)
-        elif path == ("InstrmCcyAmts", "HldgVal", "Amt") and currency:
-            self._values.append((currency, number(text, "HldgVal")))
+        elif path[:1] == ("InstrmCcyAmts",) and path[2:] == ("Amt",) and path[1] in self._values and currency:
+            self._values[path[1]].append((currency, number(text, path[1])))
         elif path[:2] == ("FinInstrmId", "OthrId"):
             self._take_other_id(path[2:], text)
         elif text:
@@ -150,14 +154,16 @@ class BalanceRow:
         if not symbol:
             raise InvalidInputError(f"line {self._line}: the balance names no instrument")
         quantity_type, quantity = self._signed_quantity(symbol)
-        value = self._values[0] if len(self._values) == 1 else None
+        value, book_value = self._amount("HldgVal"), self._amount("BookVal")
+        currency = (value or book_value or (None,))[0]
+        asset_type = asset_type_of(self._cfi(), quantity_type)
         return BrokerPosition(
             symbol=symbol,
             quantity=quantity,
-            avg_cost=None,
+            avg_cost=book_cost(book_value, currency, quantity, asset_type),
             market_value=self._signed_value(value[1]) if value else None,
-            asset_type=asset_type_of(self._cfi(), quantity_type),
-            currency=value[0] if value else None,
+            asset_type=asset_type,
+            currency=currency,
             identifiers=identifiers,
         )
 
@@ -188,6 +194,10 @@ class BalanceRow:
         if side is not None and quantity < 0:
             raise InvalidInputError(f"line {self._line}: {symbol}: a negative quantity marked {side}")
         return found[0], -quantity if side == "SHOR" else quantity
+
+    def _amount(self, name: str) -> Amount | None:
+        values = self._values[name]
+        return values[0] if len(values) == 1 else None
 
     def _signed_value(self, value: Decimal) -> Decimal:
         negative = _BOOLEANS.get(self._texts.get(("InstrmCcyAmts", "HldgVal", "Sgn"), "true")) is False

@@ -25,6 +25,7 @@ _ROWS: Mapping[tuple[str, str], type[PositionRow | CashRow | EquityRow]] = {
     ("EquitySummaryInBase", "EquitySummaryByReportDateInBase"): EquityRow,
 }
 _SECTIONS = {section for section, _ in _ROWS}
+_ROW_NAMES = {name for _, name in _ROWS}
 
 
 def read_flex(source: StatementSource) -> list[Statement]:
@@ -59,10 +60,15 @@ class _FlexReader:
         elif name == "FlexStatements":
             self._announced = attributes.get("count")
         elif name == "FlexStatement":
+            if self._rows is not None:
+                raise self._source.bad("<FlexStatement> stands in another <FlexStatement>", line)
             self._seen += 1
             self._rows = FlexRows(attributes, line)
-        elif self._rows is not None:
-            self._take(self._rows, parent, name, attributes, line)
+        elif name in _SECTIONS | _ROW_NAMES or parent in _SECTIONS:
+            self._check_place(name, line)
+            self._take(name, attributes, line)
+        elif name == "AccountInformation" and self._rows is not None:
+            self._rows.account_currency = attributes.get("currency") or None
 
     def end(self, name: str, text: str, line: int) -> None:  # noqa: ARG002 - the stream's signature
         self._path.pop()
@@ -84,18 +90,23 @@ class _FlexReader:
             raise self._source.cut(f"announces {self._announced} statements and holds {self._seen}")
         return self._statements
 
-    def _take(self, rows: FlexRows, section: str, name: str, attributes: Mapping[str, str], line: int) -> None:
-        if name == "AccountInformation":
-            rows.account_currency = attributes.get("currency") or None
-        elif name in _SECTIONS:
-            rows.open_section(name)
-        elif section in _SECTIONS:
-            self._take_row(rows, section, name, attributes, line)
+    def _check_place(self, name: str, line: int) -> None:
+        """Refuse a section or a row out of its place: it would be dropped, and its account read as flat."""
+        around, parent = (None, *self._path)[-3], self._path[-2]
+        in_place = (
+            parent == "FlexStatement" if name in _SECTIONS else around == "FlexStatement" and (parent, name) in _ROWS
+        )
+        if self._rows is None or not in_place:
+            raise self._source.bad(f"<{parent}> holds <{name}>, which is not known there", line)
 
-    def _take_row(self, rows: FlexRows, section: str, name: str, attributes: Mapping[str, str], line: int) -> None:
-        row_type = _ROWS.get((section, name))
-        if row_type is None:
-            raise self._source.bad(f"<{section}> holds <{name}>, which is not known there", line)
+    def _take(self, name: str, attributes: Mapping[str, str], line: int) -> None:
+        rows = self._rows
+        if rows is None:
+            return
+        if name in _SECTIONS:
+            rows.open_section(name)
+            return
+        row_type = _ROWS[self._path[-2], name]
         if row_type is PositionRow:
             self._positions += 1
             if self._positions > MAX_POSITIONS:

@@ -64,6 +64,7 @@ class _Frame:
     reads: frozenset[str] = frozenset()
     leaves: dict[str, str] = field(default_factory=dict)
     security: SecurityId | None = None
+    has_position: bool = False
 
 
 class OfxCollector:
@@ -94,11 +95,13 @@ class OfxCollector:
         reads = _LISTS.get(parent or "") or _READ.get(name, frozenset())
         self._stack.append(_Frame(name, line, reads))
         if name == "INVSTMTRS":
+            if self._statement is not None:
+                raise self._source.bad("<INVSTMTRS> stands in another <INVSTMTRS>", line)
             self._statement = OfxStatement(line=line)
-        elif name == "INVPOSLIST":
-            self._open_statement(line).has_positions = True
-        elif name == "INVBAL":
-            self._open_statement(line)
+        elif name in {"INVPOSLIST", "INVBAL"}:
+            self._open_once(name, line)
+        elif name == "INVPOS":
+            self._check_place_of_position(line)
 
     def close(self, name: str, line: int) -> None:
         frame = self._stack[-1] if self._stack else None
@@ -148,7 +151,7 @@ class OfxCollector:
         elif frame.name == "STATUS":
             self._check_status(frame)
         elif frame.name == "SECID" and parent is not None:
-            parent.security = SecurityId(leaves.get("UNIQUEID", ""), leaves.get("UNIQUEIDTYPE", ""))
+            self._name_security(frame, parent)
         elif frame.name == "SECINFO" and parent is not None:
             parent.security = frame.security
             self.securities.add_ticker(frame.security, leaves.get("TICKER"))
@@ -156,6 +159,29 @@ class OfxCollector:
             self.securities.add_contract_size(frame.security, leaves.get("SHPERCTRCT"))
         elif self._statement is not None:
             self._conclude_in_statement(self._statement, frame, parent)
+
+    def _name_security(self, frame: _Frame, parent: _Frame) -> None:
+        """Take the id of a position or an entry. An option's entry may end with its underlying's: not its own."""
+        if parent.name not in {"INVPOS", "SECINFO"}:
+            return
+        if parent.security is not None:
+            raise self._source.bad(f"<{parent.name}> holds <SECID> twice", frame.line)
+        parent.security = SecurityId(frame.leaves.get("UNIQUEID", ""), frame.leaves.get("UNIQUEIDTYPE", ""))
+
+    def _open_once(self, name: str, line: int) -> None:
+        statement = self._open_statement(line)
+        if name in statement.parts:
+            raise self._source.bad(f"<INVSTMTRS> holds <{name}> twice", line)
+        statement.parts.add(name)
+
+    def _check_place_of_position(self, line: int) -> None:
+        """Refuse a position outside of its list, and a second one in one container: neither is added or dropped."""
+        *_, around, container, _ = [_Frame("", 0), _Frame("", 0), *self._stack]
+        if around.name != "INVPOSLIST":
+            raise self._source.bad("<INVPOS> stands outside of the list of positions (<INVPOSLIST>)", line)
+        if container.has_position:
+            raise self._source.bad(f"<{container.name}> holds <INVPOS> twice", line)
+        container.has_position = True
 
     def _conclude_in_statement(self, statement: OfxStatement, frame: _Frame, parent: _Frame | None) -> None:
         leaves = frame.leaves

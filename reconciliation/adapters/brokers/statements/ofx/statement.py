@@ -59,7 +59,8 @@ class OfxStatement:
     account_id: str = ""
     as_of: str | None = None
     currency: str | None = None
-    has_positions: bool = False
+    #: Which of <INVPOSLIST> and <INVBAL> it has.
+    parts: set[str] = field(default_factory=set)
     positions: list[OfxPosition] = field(default_factory=list)
     balances: dict[str, str] = field(default_factory=dict)
 
@@ -106,7 +107,7 @@ def conclude_statement(
         except InvalidInputError as error:
             raise source.bad(f"<INVPOS>: {error}", row.line) from None
         notes.extend(_notes(row, securities))
-    listed = found.has_positions or no_position_list_means_flat
+    listed = "INVPOSLIST" in found.parts or no_position_list_means_flat
     return Statement(
         account=account,
         positions=add_up_positions(rows) if listed else None,

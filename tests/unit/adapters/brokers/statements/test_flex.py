@@ -213,3 +213,32 @@ def test_the_services_refusal_is_not_a_statement(source: StatementSource, code: 
 def test_other_documents_are_refused(source: StatementSource, text: str, problem: str) -> None:
     with pytest.raises(BadData, match=problem):
         read(source, text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (f"<OpenPositions>\n{POSITION}\n", f"{POSITION}<OpenPositions>\n", "<FlexStatement> holds <OpenPosition>"),
+        (
+            f"<OpenPositions>\n{POSITION}\n",
+            f"<Trades>{POSITION}</Trades><OpenPositions>\n",
+            "<Trades> holds <OpenPosition>",
+        ),
+        ("<CashReport>", f"<CashReport>{POSITION}", "<CashReport> holds <OpenPosition>"),
+        (POSITION, f"<Group>{POSITION}</Group>", "<OpenPositions> holds <Group>"),
+        (
+            "<OpenPositions>",
+            "<Group><OpenPositions></OpenPositions></Group><OpenPositions>",
+            "<Group> holds <OpenPositions>",
+        ),
+        ("<FlexStatements ", f"<Odd>{POSITION}</Odd><FlexStatements ", "<Odd> holds <OpenPosition>"),
+        ("</FlexStatements>", f"{POSITION}</FlexStatements>", "<FlexStatements> holds <OpenPosition>"),
+        ("<CashReport>", "<FlexStatement></FlexStatement><CashReport>", "stands in another <FlexStatement>"),
+    ],
+)
+def test_a_row_out_of_its_place_is_refused_and_never_dropped(source: StatementSource, old, new, told) -> None:
+    text = flex(statement(positions=POSITION))
+    assert old in text
+
+    with pytest.raises(BadData, match=told):
+        read(source, text.replace(old, new, 1))

@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -274,3 +275,48 @@ def test_a_file_without_its_header_is_read_too(source: StatementSource) -> None:
     (read_one,) = read(source, OfxSgmlCase().text(Situation.SHORT.value).removeprefix(OFX_HEADER))
 
     assert [row.symbol for row in read_one.positions or ()] == ["TSLA"]
+
+
+OPTION = (
+    "<POSOPT><INVPOS><SECID><UNIQUEID>OPT1<UNIQUEIDTYPE>CUSIP</SECID><HELDINACCT>CASH<POSTYPE>LONG<UNITS>2"
+    "<UNITPRICE>5<MKTVAL>1000<DTPRICEASOF>20250115</INVPOS></POSOPT>\n"
+)
+OPTION_INFO = (
+    "<OPTINFO><SECINFO><SECID><UNIQUEID>OPT1<UNIQUEIDTYPE>CUSIP</SECID><SECNAME>Call<TICKER>AAPL 250117C</SECINFO>"
+    "<OPTTYPE>CALL<STRIKEPRICE>150<DTEXPIRE>20250117<SHPERCTRCT>100"
+    "<SECID><UNIQUEID>037833100<UNIQUEIDTYPE>CUSIP</SECID></OPTINFO>"
+)
+
+
+def test_an_option_s_entry_may_end_with_its_underlying_which_keeps_its_own_multiplier(source: StatementSource) -> None:
+    text = ofx(statement(POSITION + OPTION), securities=SECURITIES.replace("</SECLIST>", f"{OPTION_INFO}</SECLIST>"))
+
+    (read_one,) = read(source, text)
+
+    found = {row.asset_type: (row.symbol, row.multiplier) for row in read_one.positions or ()}
+    assert found[AssetType.OPTION] == ("AAPL 250117C", 100)
+    assert found[AssetType.STOCK][1] is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (
+            "</INVPOS></POSSTOCK>",
+            "</INVPOS><INVPOS><SECID></SECID></INVPOS></POSSTOCK>",
+            "<POSSTOCK> holds <INVPOS> twice",
+        ),
+        ("<INVPOSLIST>", "<INVPOS></INVPOS><INVPOSLIST>", "<INVPOS> stands outside of the list"),
+        ("</INVPOSLIST>", "</INVPOSLIST><INVPOSLIST></INVPOSLIST>", "<INVSTMTRS> holds <INVPOSLIST> twice"),
+        ("</INVBAL>", "</INVBAL><INVBAL><AVAILCASH>2</INVBAL>", "<INVSTMTRS> holds <INVBAL> twice"),
+        ("<INVPOSLIST>", "<INVSTMTRS></INVSTMTRS><INVPOSLIST>", "<INVSTMTRS> stands in another"),
+        ("</SECID><HELD", "</SECID><SECID><UNIQUEID>X</SECID><HELD", "<INVPOS> holds <SECID> twice"),
+    ],
+)
+def test_what_stands_out_of_its_place_is_refused_and_neither_added_nor_dropped(
+    source: StatementSource, old: str, new: str, problem: str
+) -> None:
+    text = ofx(statement())
+    assert old in text
+    with pytest.raises(BadData, match=re.escape(problem)):
+        read(source, text.replace(old, new, 1))

@@ -150,3 +150,61 @@ def test_xml_of_another_kind_holds_no_statement(read):
 async def test_it_is_a_broker_by_its_name():
     broker = open_broker("semt002", {"path": str(FIXTURE)})
     assert len(await broker.get_positions("C-2002")) == 2
+
+
+END = "</s:SctiesBalCtdyRpt>"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (
+            "</s:SctiesBalCtdyRpt>",
+            f"<s:Wrap>{FIRST_BALANCE}</s:Wrap></s:SctiesBalCtdyRpt>",
+            "<BalForAcct> stands in <Wrap>",
+        ),
+        (END, f"{END}{FIRST_BALANCE}", "<BalForAcct> stands in <Document>"),
+        (
+            "<s:BalForAcct>",
+            FIRST_BALANCE.replace("BalForAcct", "BalForSubAcct") + "<s:BalForAcct>",
+            "<BalForSubAcct> stands in",
+        ),
+    ],
+)
+def test_a_balance_out_of_its_place_is_refused_and_never_dropped(read, before, after, told):
+    assert before in ONE_PAGE
+    with pytest.raises(BadData, match=told):
+        read(ONE_PAGE.replace(before, after, 1))
+
+
+BOOK = '<s:BookVal><s:Amt Ccy="USD">{}</s:Amt></s:BookVal>'
+
+
+@pytest.mark.parametrize(
+    ("added", "cost"),
+    [
+        (BOOK.format("2279212.5"), "100"),
+        (BOOK.format("2279212.5").replace("USD", "EUR"), None),
+        (BOOK.format("1") * 2, None),
+    ],
+)
+def test_a_book_value_is_a_cost_per_unit_where_it_can_be(read, added, cost):
+    (statement,) = read(ONE_PAGE.replace("</s:HldgVal>", f"</s:HldgVal>{added}", 1))
+    assert statement.positions[0].avg_cost == (None if cost is None else Decimal(cost))
+
+
+def test_an_early_version_is_refused_with_what_to_do(read):
+    text = '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:semt.002.001.02"><CtdyStmtOfHldgsV02/></Document>'
+    with pytest.raises(BadData, match="versions from 03 on are read"):
+        read(text)
+
+
+@pytest.mark.parametrize("page", ["999999999999", "9" * 5000])
+def test_a_page_number_without_bound_is_refused(read, page):
+    with pytest.raises(BadData, match="up to 5 digits"):
+        read(ONE_PAGE.replace("<s:PgNb>1", f"<s:PgNb>{page}"))
+
+
+def test_as_many_pages_as_a_number_can_say_are_missed_in_no_time(read):
+    with pytest.raises(Incomplete, match="lacks page 1"):
+        read(ONE_PAGE.replace("<s:PgNb>1", "<s:PgNb>99999"))
