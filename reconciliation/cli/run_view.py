@@ -6,11 +6,11 @@ from typing import Any
 
 from reconciliation.cli.boundary import ExitStatus
 from reconciliation.cli.output import print_line, print_table
-from reconciliation.domain.model.models import Outcome
+from reconciliation.domain.model.models import Outcome, ValueBasis
 from reconciliation.domain.model.values import EXACT
 from reconciliation.support.wording import counted
 
-COLUMNS = ("severity", "type", "symbol", "asset type", "local", "broker", "difference")
+COLUMNS = ("severity", "type", "symbol", "asset type", "local", "broker", "difference", "value at stake")
 EXIT_STATUS: Mapping[str, ExitStatus] = {
     Outcome.CLEAN.value: ExitStatus.OK,
     Outcome.DISCREPANCIES.value: ExitStatus.DISCREPANCIES,
@@ -57,7 +57,7 @@ def sentence(result: Mapping[str, Any]) -> str:
 
 def finding_line(found: Mapping[str, Any]) -> str:
     """Return one finding in one line."""
-    severity, kind, symbol, _, local, broker, _ = (_text(cell) for cell in _row(found))
+    severity, kind, symbol, _, local, broker, *_ = (_text(cell) for cell in _row(found))
     return f"{found['account_id']}: {severity} {kind} {symbol} local={local} broker={broker}"
 
 
@@ -69,7 +69,16 @@ def _row(found: Mapping[str, Any]) -> tuple[str | Decimal | None, ...]:
     named = f"{symbol} ({other_side}: {other}?)" if other else symbol
     if found.get("is_gross"):
         named = f"{symbol} (long + short)"
-    return found["severity"], found["type"], named, found["asset_type"], local, broker, difference
+    return found["severity"], found["type"], named, found["asset_type"], local, broker, difference, value_text(found)
+
+
+def value_text(payload: Mapping[str, Any]) -> str | None:
+    """Return the value at stake of a finding or a break as one reads it; None where it is not known."""
+    amount = payload.get("value_at_stake")
+    if amount is None:
+        return None
+    known = f"{amount} {payload['value_currency'] or '?'}"
+    return f"{known} (by cost)" if payload["value_basis"] == ValueBasis.COST.value else known
 
 
 def _text(cell: str | Decimal | None) -> str:

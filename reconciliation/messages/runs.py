@@ -4,7 +4,7 @@ import json
 from typing import Any
 from uuid import UUID
 
-from reconciliation.domain.model.models import Discrepancy, ReconciliationResult
+from reconciliation.domain.model.models import Discrepancy, ReconciliationResult, ValueAtStake
 from reconciliation.domain.model.values import decimal_text
 
 RESULT_CHANNEL = "reconciliation:result"
@@ -42,8 +42,18 @@ def discrepancy_payload(run_id: UUID, discrepancy: Discrepancy) -> dict[str, Any
         "is_gross": discrepancy.is_gross,
         "local_value": decimal_text(discrepancy.local_value),
         "broker_value": decimal_text(discrepancy.broker_value),
+        **value_payload(discrepancy.value),
         "timestamp": discrepancy.timestamp.isoformat(),
         "account_id": discrepancy.account_id,
+    }
+
+
+def value_payload(value: ValueAtStake | None) -> dict[str, str | None]:
+    """Return the fields of a value at stake; all are null where it is not known."""
+    return {
+        "value_at_stake": None if value is None else decimal_text(value.amount),
+        "value_currency": None if value is None else value.currency,
+        "value_basis": None if value is None else value.basis.value,
     }
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciliation.domain.comparison.comparator import Comparator
 from reconciliation.domain.comparison.symbol_matching import SymbolResolver
+from reconciliation.domain.comparison.valuation import with_values
 from reconciliation.domain.model.instruments import PositionKey
 from reconciliation.domain.model.models import (
     Discrepancy,
@@ -105,7 +106,7 @@ def conclude_aligned(
         account_id=request.account_id,
         timestamp=start.timestamp,
         is_clean=not comparison.discrepancies,
-        discrepancies=_with_hints(comparison.discrepancies, sides.perhaps_the_same),
+        discrepancies=with_values(_with_hints(comparison.discrepancies, sides.perhaps_the_same), local, broker),
         positions_checked=comparison.positions_checked,
         duration_ms=start.elapsed_ms(),
         context=request.context,

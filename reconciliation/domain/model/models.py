@@ -137,6 +137,24 @@ class OrderSide(str, Enum):
     SELL = "sell"
 
 
+class ValueBasis(str, Enum):
+    """From what a value at stake was worked out."""
+
+    MARKET_VALUE = "market_value"  # the broker's market value of the holding
+    COST = "cost"  # the average cost: the broker gives no market value
+    AMOUNT = "amount"  # cash and equity are money themselves
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueAtStake:
+    """How much money a difference is about. There is none where a price, or a contract's multiplier, is not known."""
+
+    amount: Decimal
+    #: None: neither side names it.
+    currency: str | None
+    basis: ValueBasis
+
+
 @dataclass(frozen=True)
 class Discrepancy:
     """One finding of one run. `symbol` and `asset_type` are None at account level.
@@ -157,6 +175,8 @@ class Discrepancy:
     other_symbol: str | None = None
     #: The values are gross quantities, long plus short: the net ones agree, but the legs behind them do not.
     is_gross: bool = False
+    #: None: not known, which is not zero.
+    value: ValueAtStake | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "timestamp", aware_utc(self.timestamp))
