@@ -27,13 +27,14 @@ from reconciliation.adapters.brokers.paper.paper import PaperBroker
 from reconciliation.adapters.database.engine import build_engine, read_transaction
 from reconciliation.adapters.database.ledger import SqlLedger
 from reconciliation.adapters.database.migrate import upgrade
+from reconciliation.domain.breaks.apply_runs import Confirmation
 from reconciliation.domain.breaks.fill_evidence import FillActivity
 from reconciliation.domain.breaks.policy import BreakPolicy
+from reconciliation.domain.breaks.recorded_run import RecordedRun
 from reconciliation.domain.comparison.conclude import conclude
 from reconciliation.domain.model.models import AssetType, OrderFill, ReconciliationConfig
 from reconciliation.domain.model.runs import RunRequest, RunStart
 from reconciliation.domain.model.snapshots import LocalPosition, LocalSnapshot
-from reconciliation.ports.run_ledger import Confirmation, RecordedRun
 
 EPOCH = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 ACCOUNTS = 20

@@ -108,6 +108,9 @@ class BreakSettings(BaseModel):
         600.0, gt=0, description="A suspicion that every run sees for this long is opened, though fills go on."
     )
     flood_cap: int = Field(50, ge=1, description="More breaks than this opened by one run are one systemic event.")
+    flood_runs_before_cases: int = Field(
+        3, ge=1, description="Runs in a row that show a flood, before its breaks become cases without an event each."
+    )
     material_change_pct: str = Field(
         "10", description="Percent by which a difference in money must move to be published again, and to end a snooze."
     )

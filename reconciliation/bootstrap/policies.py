@@ -25,6 +25,9 @@ def break_policy(settings: Settings) -> BreakPolicy:
         confirmation_delay_seconds=settings.confirmation_delay_seconds,
         max_suspicion_seconds=settings.max_suspicion_seconds,
         flood_cap=settings.flood_cap,
+        flood_runs_before_cases=settings.flood_runs_before_cases,
+        failed_runs_before_alert=settings.failed_runs_before_alert,
+        missed_slot_intervals=settings.missed_slot_intervals,
         material_change_pct=Decimal(settings.material_change_pct),
         severity_rules=rules,
     )

@@ -68,8 +68,7 @@ class Stores:
 
     @cached_property
     def ledger(self) -> SqlLedger:
-        after = self._settings.failed_runs_before_alert
-        return SqlLedger(self.engine, policy=break_policy(self._settings), failed_runs_before_alert=after)
+        return SqlLedger(self.engine, policy=break_policy(self._settings))
 
     @cached_property
     def recorded_runs(self) -> SqlRecordedRuns:
@@ -86,12 +85,7 @@ class Stores:
     @cached_property
     def missed_slots(self) -> SqlMissedSlots:
         settings = self._settings
-        return SqlMissedSlots(
-            self.engine,
-            interval_seconds=settings.interval_seconds,
-            missed_slot_intervals=settings.missed_slot_intervals,
-            flood_cap=settings.flood_cap,
-        )
+        return SqlMissedSlots(self.engine, policy=break_policy(settings), interval_seconds=settings.interval_seconds)
 
     @cached_property
     def local_book(self) -> LocalBook:

@@ -6,10 +6,10 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
-from reconciliation.domain.breaks.account_health import AccountEvent
-from reconciliation.domain.breaks.break_ import Break, BreakChange
+from reconciliation.domain.breaks.apply_runs import Event
+from reconciliation.domain.breaks.break_ import Break, BreakEvent
 from reconciliation.domain.model.values import decimal_text
 
 BREAK_CHANNEL = "reconciliation:break"
@@ -21,35 +21,29 @@ SCHEMA = 1
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:reconciliation-workers:event")
 
 
-def break_event_payload(case: Break, change: BreakChange, sequence: int) -> dict[str, Any]:
-    """Return the message for one change of one break; `case` is the break after it."""
-    at = change.at.isoformat()
+def event_payload(event: Event, sequence: int) -> dict[str, Any]:
+    """Return the message of an event that is the `sequence`-th of its account."""
+    if isinstance(event, BreakEvent):
+        case, change = event.case, event.change
+        name, run_id = f"{case.break_id}/{change.number}/{_time(change.at)}", change.run_id
+        said = {"actor": change.actor, "note": change.note, "previous_assignee": change.previous_assignee}
+        kind, content = change.kind.value, {**said, "break": break_payload(case)}
+    else:
+        # Events of the whole system have one account id: the connection tells them apart.
+        scope = (
+            f"{event.account_id}/{event.details['connection']}" if "connection" in event.details else event.account_id
+        )
+        name, run_id = f"{scope}/{event.kind}/{_time(event.at)}", event.run_id
+        kind, content = event.kind, {"details": dict(event.details)}
     return {
         "schema": SCHEMA,
-        "event_id": str(_event_id(f"{case.break_id}/{change.number}/{at}")),
-        "kind": change.kind.value,
-        "at": at,
-        "account_id": case.key.account_id,
-        "sequence": sequence,
-        "run_id": _id(change.run_id),
-        "actor": change.actor,
-        "note": change.note,
-        "break": break_payload(case),
-    }
-
-
-def account_event_payload(event: AccountEvent, sequence: int) -> dict[str, Any]:
-    """Return the message for the beginning or end of a condition of a whole account."""
-    at = event.at.isoformat()
-    return {
-        "schema": SCHEMA,
-        "event_id": str(_event_id(f"{event.account_id}/{event.kind}/{at}")),
-        "kind": event.kind,
-        "at": at,
+        "event_id": str(uuid5(_NAMESPACE, name)),
+        "kind": kind,
+        "at": _time(event.at),
         "account_id": event.account_id,
         "sequence": sequence,
-        "run_id": _id(event.run_id),
-        "details": dict(event.details),
+        "run_id": None if run_id is None else str(run_id),
+        **content,
     }
 
 
@@ -84,23 +78,22 @@ def break_payload(case: Break) -> dict[str, Any]:
 
 def event_sentence(payload: Mapping[str, Any]) -> str:
     """Return an event as one line for a person."""
-    account = payload["account_id"] or "the whole system"
-    case = payload.get("break")
+    account, case = payload["account_id"], payload.get("break")
     if case is None:
-        details = ", ".join(f"{name} {value}" for name, value in payload["details"].items())
-        return f"{payload['kind']}: {account} ({details})"
+        details = dict(payload["details"])
+        many = f"connection {details.pop('connection')}" if "connection" in details else "the whole system"
+        said = ", ".join(f"{name} {_words(value)}" for name, value in details.items())
+        return f"{payload['kind']}: {account or many} ({said})"
     where = case["symbol"] or case["currency"] or "account"
     by = f" by {payload['actor']}" if payload["actor"] else ""
+    if payload.get("previous_assignee") not in (None, case["assignee"]):
+        by += f", before {payload['previous_assignee']}"
     values = f"local {case['local_value'] or '-'}, broker {case['broker_value'] or '-'}"
     return f"{payload['kind']}{by}: {account} {where} {case['type']} ({case['severity']}; {values})"
 
 
-def _event_id(name: str) -> UUID:
-    return uuid5(_NAMESPACE, name)
-
-
-def _id(value: UUID | None) -> str | None:
-    return None if value is None else str(value)
+def _words(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _time(value: datetime | None) -> str | None:

@@ -6,42 +6,13 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from reconciliation.domain.breaks.fill_evidence import FillActivity
-from reconciliation.domain.breaks.likely_causes import NO_CAUSE_INPUTS, CauseInputs
-from reconciliation.domain.model.models import ReconciliationConfig, ReconciliationResult
-from reconciliation.domain.model.runs import Fence
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecordedRun:
-    """One run as it ended, with what else is known of it; only the result is needed."""
-
-    result: ReconciliationResult
-    #: The tolerances that were applied; None: not known (the account has no plan).
-    config: ReconciliationConfig | None = None
-    #: The lease under which the run was made; None: it needed none.
-    fence: Fence | None = None
-    #: The account's fills before the reads began and after they ended; None: nobody keeps them.
-    fills_before: FillActivity | None = None
-    fills_after: FillActivity | None = None
-    #: What either side holds, under the names of the findings.
-    holdings: frozenset[str] = frozenset()
-    hints: CauseInputs = NO_CAUSE_INPUTS
-
-
-@dataclass(frozen=True, kw_only=True)
-class Confirmation:
-    """A confirmation run that is wanted."""
-
-    account_id: str
-    due_at: datetime
-    #: The first after an ordinary run is 1, one that such a run asks for is 2.
-    in_a_row: int = 1
+from reconciliation.domain.breaks.apply_runs import Changes, Confirmation
+from reconciliation.domain.breaks.recorded_run import RecordedRun
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """What the caller does after the commit; each of it is repaired from the database if the caller dies first."""
+    """What the caller does after the commit. If it dies first, a periodic job does it from the database."""
 
     #: Confirmation runs that are needed, and when.
     to_confirm: tuple[Confirmation, ...] = ()
@@ -50,12 +21,20 @@ class Recording:
     #: Runs that were recorded and changed nothing, as (account_id, why): incomplete, lease_lost, older_read, repeated.
     not_applied: tuple[tuple[str, str], ...] = ()
 
+    @classmethod
+    def of(cls, changes: Changes) -> "Recording":
+        return cls(
+            to_confirm=changes.to_confirm,
+            to_publish=tuple(dict.fromkeys(event.account_id for event in changes.events)),
+            not_applied=changes.not_applied,
+        )
+
 
 class RunLedger(Protocol):
     """Where runs are recorded. Blocking: the use case calls it in a thread."""
 
     def record(self, runs: Sequence[RecordedRun]) -> Recording:
-        """Record every run, advance the breaks of its account, and note the events to tell: all or nothing.
+        """Record every run, advance the breaks of its account, and queue the events to publish: all or nothing.
 
         A run that is recorded already (the same run id) changes nothing a second time.
 

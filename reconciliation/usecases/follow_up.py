@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import NAMESPACE_URL, uuid5
 
+from reconciliation.domain.breaks.apply_runs import Confirmation
 from reconciliation.domain.model.models import Trigger
 from reconciliation.domain.model.runs import RunRequest, utc_now
 from reconciliation.errors import CoordinationError, StorageError
-from reconciliation.ports.run_ledger import Confirmation, Recording, WantedConfirmations
+from reconciliation.ports.run_ledger import Recording, WantedConfirmations
 from reconciliation.ports.run_queue import RunQueue
 from reconciliation.usecases.relay_events import EventRelay
 

@@ -11,22 +11,26 @@ import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
+from reconciliation.domain.breaks.break_ import Amounts, BreakKey
 from reconciliation.domain.breaks.fill_evidence import NO_EVIDENCE, FillActivity
-from reconciliation.domain.breaks.likely_causes import NO_CAUSE_INPUTS, cause_inputs_of
+from reconciliation.domain.breaks.likely_causes import cause_inputs_of
+from reconciliation.domain.breaks.recorded_run import RecordedRun
+from reconciliation.domain.comparison.agreed_values import balance_values, position_values
 from reconciliation.domain.comparison.conclude import SymbolContext, align_symbols, conclude_aligned, incomplete
 from reconciliation.domain.comparison.symbol_matching import SymbolResolver
-from reconciliation.domain.model.models import ReconciliationResult, RunError
+from reconciliation.domain.model.models import DISCREPANCY_TRAITS, ReconciliationResult, RunError
 from reconciliation.domain.model.runs import RunRequest, RunStart
-from reconciliation.domain.model.snapshots import LocalSnapshot
+from reconciliation.domain.model.snapshots import BrokerSnapshot, LocalSnapshot
 from reconciliation.errors import CoordinationError, ReadError, StorageError, Unavailable
 from reconciliation.ports.accounts import AccountDirectory, AccountPlan, SymbolSource
 from reconciliation.ports.broker_reads import BrokerAnswer, BrokerReader, TimeBudget
 from reconciliation.ports.fill_windows import FillWindows
 from reconciliation.ports.local_book import LocalBook
 from reconciliation.ports.publishing import ResultPublisher
-from reconciliation.ports.run_ledger import RecordedRun, RunLedger
+from reconciliation.ports.run_ledger import RunLedger
 from reconciliation.usecases.batching import grouped
 from reconciliation.usecases.follow_up import RunFollowUp
 from reconciliation.usecases.read_sides import entry_of, read_or_error, unexpected_error
@@ -199,14 +203,15 @@ def _conclude_apart(
     except Exception as error:
         logger.exception("account %r cannot be compared", request.account_id)
         why = unexpected_error("the account cannot be compared", error, request.account_id)
-        return RecordedRun(result=incomplete(request, answer.start, why, "worker"), fence=request.fence)
+        result = incomplete(request, answer.start, why, "worker")
+        return RecordedRun(result=result, connection=answer.plan.connection, fence=request.fence)
 
 
 def _without_data(run: RecordedRun, error: Exception) -> RecordedRun:
     result = run.result
     why = RunError.of(unexpected_error("the run cannot be recorded", error, result.account_id), "worker")
     bare = replace(result, is_clean=False, discrepancies=[], positions_checked=0, not_compared=(), error=why)
-    return RecordedRun(result=bare, fence=run.fence)
+    return RecordedRun(result=bare, connection=run.connection, fence=run.fence)
 
 
 def _conclude(
@@ -222,17 +227,34 @@ def _conclude(
     )
     sides = align_symbols(answer.start, local, broker, symbol_context)
     result = conclude_aligned(request, plan.config, answer.start, sides)
-    facts, holdings = NO_CAUSE_INPUTS, frozenset[str]()
-    if result.discrepancies and not isinstance(sides.local, ReadError) and not isinstance(sides.broker, ReadError):
-        # Facts are keyed by symbol, so they need the symbols that the findings have.
-        facts = cause_inputs_of(sides.local, sides.broker, request.context)
-        holdings = frozenset(row.symbol for row in (*sides.local.positions, *sides.broker.positions))
-    return RecordedRun(
+    run = RecordedRun(
         result=result,
         config=plan.config,
+        connection=plan.connection,
         fence=request.fence,
         fills_before=fills[0],
         fills_after=fills[1],
-        hints=facts,
-        holdings=holdings,
     )
+    if isinstance(sides.local, ReadError) or isinstance(sides.broker, ReadError):
+        return run
+    run = replace(run, values_of=partial(_values_of, sides.local, sides.broker))
+    if not result.discrepancies:
+        return run
+    return replace(
+        run,
+        # Facts are keyed by symbol, so they need the symbols that the findings have.
+        hints=cause_inputs_of(sides.local, sides.broker, request.context),
+        holdings=frozenset(row.symbol for row in (*sides.local.positions, *sides.broker.positions)),
+        lists_nothing=not any(row.quantity for row in sides.broker.positions)
+        and any(row.quantity for row in sides.local.positions),
+    )
+
+
+def _values_of(local: LocalSnapshot, broker: BrokerSnapshot, key: BreakKey) -> Amounts:
+    measure = DISCREPANCY_TRAITS[key.type].measure
+    values = (
+        balance_values(local, broker, measure, key.currency)
+        if key.symbol is None
+        else position_values(local, broker, measure, key.symbol, key.asset_type)
+    )
+    return Amounts(local_value=values[0], broker_value=values[1])

@@ -3,60 +3,73 @@
 from typing import Any
 from uuid import UUID
 
-from reconciliation.domain.breaks.account_health import AccountHealth, after_missed_slot, after_run
+from reconciliation.domain.breaks.account_health import AccountHealth, Condition, after_missed_slot, after_run
 from reconciliation.domain.breaks.actions import BreakAction, act
-from reconciliation.domain.breaks.break_ import Break
+from reconciliation.domain.breaks.announcements import Tally, announce, event_of_account
+from reconciliation.domain.breaks.break_ import Break, BreakEvent
 from reconciliation.domain.breaks.lifecycle import advance
 from reconciliation.domain.breaks.policy import BreakPolicy
+from reconciliation.domain.breaks.recorded_run import RecordedRun
 from reconciliation.domain.breaks.states import BreakEventKind
-from reconciliation.messages.break_events import account_event_payload, break_event_payload
+from reconciliation.messages.break_events import event_payload
 from tests.builders.ledger import after, failed_run, finding, run
 
 RUN_ID = UUID("3f1d7a52-2f4e-4d0a-9a34-6f6a1f6b7c01")
 
 
 def _opened() -> tuple[Break, dict[str, Any]]:
-    first = advance([], run(0, finding(broker="-100")), BreakPolicy())
+    first = advance([], RecordedRun(result=run(0, finding(broker="-100"))), BreakPolicy())
     confirming = run(5, finding(broker="-100"), run_id=RUN_ID)
-    second = advance(first.breaks, confirming, BreakPolicy())
-    (case,), ((_, change),) = second.breaks, second.changes
-    return case, break_event_payload(case, change, 1)
+    ((case, change),) = advance(first.breaks, RecordedRun(result=confirming), BreakPolicy()).changes
+    return case, event_payload(BreakEvent(case=case, change=change), 1)
 
 
 def _by_hand(case: Break) -> dict[str, Any]:
     action = BreakAction(kind=BreakEventKind.ACKNOWLEDGED, actor="ann", at=after(60), note="asking the broker")
-    return break_event_payload(*act(case, action), 2)
+    after_it, change = act(case, action)
+    return event_payload(BreakEvent(case=after_it, change=change), 2)
+
+
+def _of_account(health: AccountHealth, condition: Condition, second: float, sequence: int) -> dict[str, Any]:
+    event = event_of_account("A", condition, health.conditions[condition], after(second))
+    return event_payload(event, sequence)
 
 
 def _could_not_run() -> dict[str, Any]:
     health = AccountHealth(account_id="A")
     for second in (0, 300, 600):
-        health, events = after_run(
-            health,
-            failed_run(second, run_id=RUN_ID),
-            fence=None,
-            not_applied="incomplete",
-            flood_size=0,
-            failed_runs_before_alert=3,
-        )
-    return account_event_payload(events[0], 3)
+        recorded = RecordedRun(result=failed_run(second, run_id=RUN_ID))
+        health, _ = after_run(health, recorded, not_applied="incomplete", policy=BreakPolicy())
+    return _of_account(health, Condition.COULD_NOT_RUN, 600, 3)
 
 
 def _flood() -> dict[str, Any]:
-    _, events = after_run(
-        AccountHealth(account_id="A"),
-        run(0, run_id=RUN_ID),
-        fence=None,
-        not_applied=None,
-        flood_size=5000,
-        failed_runs_before_alert=3,
+    recorded = RecordedRun(result=run(0, run_id=RUN_ID))
+    health, _ = after_run(
+        AccountHealth(account_id="A"), recorded, not_applied=None, policy=BreakPolicy(), flood_size=5000
     )
-    return account_event_payload(events[0], 4)
+    return _of_account(health, Condition.FLOOD, 0, 4)
 
 
 def _missed_slot() -> dict[str, Any]:
-    _, events = after_missed_slot(AccountHealth(account_id="A", last_run_at=after(0)), after(455), 300)
-    return account_event_payload(events[0], 5)
+    health = after_missed_slot(AccountHealth(account_id="A", last_run_at=after(0)), after(455), 300)
+    return _of_account(health, Condition.MISSED_SLOT, 455, 5)
+
+
+def _shared() -> dict[str, Any]:
+    details = {"reason": "incomplete", "error": "unavailable", "side": "broker", "message": "no answer"}
+    tally = Tally(
+        condition=Condition.COULD_NOT_RUN,
+        connection="ibkr-1",
+        pending=1600,
+        live=1600,
+        failing=100_000,
+        since=after(600),
+        some=("A", "B"),
+        example=details,
+    )
+    (event,) = announce([tally], [], after(605), flood_cap=50).events
+    return event_payload(event, 1)
 
 
 _case, _first = _opened()
@@ -66,4 +79,5 @@ EXAMPLES = {
     "could_not_run": _could_not_run(),
     "flood": _flood(),
     "missed_slot": _missed_slot(),
+    "shared": _shared(),
 }

@@ -7,8 +7,9 @@ from typing import Any
 
 from reconciliation.domain.breaks.break_ import Break
 from reconciliation.domain.breaks.fill_evidence import FillActivity
-from reconciliation.domain.breaks.lifecycle import Advance, RunFacts, advance, by_key
+from reconciliation.domain.breaks.lifecycle import AccountBefore, Advance, advance
 from reconciliation.domain.breaks.policy import BreakPolicy
+from reconciliation.domain.breaks.recorded_run import RecordedRun
 from reconciliation.domain.model.models import (
     DEFAULT_SEVERITY_MAP,
     AssetType,
@@ -86,16 +87,19 @@ class Life:
         self.policy = policy or BreakPolicy()
         self.cases: dict[Any, Break] = {}
         self.history: dict[Any, list[Any]] = {}
-        self.in_flood = False
+        self.flood_runs = 0
+        self.applied_at: datetime | None = None
 
     def run(self, result: ReconciliationResult, **facts: Any) -> Advance:
         """Make one run, and keep what it did."""
-        done = advance(self.cases.values(), result, self.policy, RunFacts(in_flood=self.in_flood, **facts))
+        before = AccountBefore(flood_runs=self.flood_runs, applied_at=self.applied_at)
+        done = advance(self.cases.values(), RecordedRun(result=result, **facts), self.policy, before)
         if result.error is None:
-            self.in_flood = done.flood_size > 0
-        self.cases |= by_key(done.breaks)
-        for key, change in done.changes:
-            self.history.setdefault(key, []).append(change)
+            self.flood_runs = self.flood_runs + 1 if done.flood_size else 0
+            self.applied_at = result.timestamp
+        self.cases |= {case.key: case for case in done.breaks}
+        for case, change in done.changes:
+            self.history.setdefault(case.key, []).append(change)
         return done
 
     def kinds(self) -> list[str]:

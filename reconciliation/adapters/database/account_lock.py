@@ -1,65 +1,66 @@
-"""The rows that serialise all that happens to the breaks of an account, and the events that are told of it.
+"""The rows that serialise all that happens to the breaks of an account, and the events that are published of it.
 
-Whoever changes breaks locks the standings of its accounts first, in the order of their ids: two workers wait for each
-other, and never in a circle. On SQLite the write transaction itself is the lock.
+A transaction that changes breaks locks the health of its accounts first, in the order of their ids, so that two
+transactions wait for each other and never deadlock. On SQLite the write transaction itself is the lock.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select, tuple_
 
-from reconciliation.adapters.database.bulk_rows import insert_missing_rows, insert_rows, is_among, update_rows
-from reconciliation.adapters.database.ledger_rows import health_of, health_row
-from reconciliation.adapters.database.tables.ledger import AccountHealthRow, OutboxRow
-from reconciliation.domain.breaks.account_health import AccountEvent, AccountHealth
-from reconciliation.domain.breaks.break_ import Break, BreakChange
-from reconciliation.domain.breaks.states import INTERNAL_EVENTS
-from reconciliation.messages.break_events import account_event_payload, break_event_payload
+from reconciliation.adapters.database.bulk_rows import (
+    insert_missing_rows,
+    insert_rows,
+    is_among,
+    update_rows,
+    upsert_rows,
+)
+from reconciliation.adapters.database.ledger_rows import condition_of, condition_row, health_of, health_row
+from reconciliation.adapters.database.tables.ledger import AccountConditionRow, AccountHealthRow, OutboxRow
+from reconciliation.domain.breaks.account_health import AccountHealth, Condition, ConditionState
+from reconciliation.domain.breaks.apply_runs import Event
+from reconciliation.messages.break_events import event_payload
 
 
 @dataclass
-class LockedAccount:
-    """An account whose lock this transaction holds: its standing, and what is to be told."""
+class LockedAccounts:
+    """Accounts whose locks this transaction holds, and what is queued for publishing."""
 
-    health: AccountHealth
-    sequence: int
-    confirm_at: datetime | None
+    #: As they were when they were locked.
+    health: Mapping[str, AccountHealth]
+    #: The number of each account's last event.
+    sequences: dict[str, int]
     outbox: list[dict[str, Any]] = field(default_factory=list)
 
-    def queue_break_event(self, case: Break, change: BreakChange) -> None:
-        """Note a change of a break for telling, unless its kind is told to nobody."""
-        if change.kind not in INTERNAL_EVENTS:
-            self._tell(break_event_payload(case, change, self.sequence + 1), change.at)
-
-    def tell(self, events: Iterable[AccountEvent]) -> None:
+    def queue(self, events: Iterable[Event]) -> None:
+        """Give each event the next number of its account, and queue it."""
         for event in events:
-            self._tell(account_event_payload(event, self.sequence + 1), event.at)
+            self.sequences[event.account_id] += 1
+            sequence = self.sequences[event.account_id]
+            payload = event_payload(event, sequence)
+            self.outbox.append(
+                {
+                    "event_id": UUID(payload["event_id"]),
+                    "account_id": event.account_id,
+                    "sequence": sequence,
+                    "kind": payload["kind"],
+                    "payload": payload,
+                    "created_at": event.at,
+                }
+            )
 
-    def _tell(self, payload: dict[str, Any], at: datetime) -> None:
-        self.sequence += 1
-        self.outbox.append(
-            {
-                "event_id": UUID(payload["event_id"]),
-                "account_id": self.health.account_id,
-                "sequence": self.sequence,
-                "kind": payload["kind"],
-                "payload": payload,
-                "created_at": at,
-            }
-        )
 
-
-def lock_accounts(connection: Connection, account_ids: Iterable[str]) -> dict[str, LockedAccount]:
-    """Lock the accounts and return how they stand; one that was never seen stands at the beginning."""
+def lock_accounts(connection: Connection, account_ids: Iterable[str]) -> LockedAccounts:
+    """Lock the accounts and return their health; an account that was never seen is added first."""
     ordered = sorted(set(account_ids))
     table = AccountHealthRow.__table__
     wanted = is_among(table.c.account_id, ordered, connection)
     known = set(connection.scalars(select(table.c.account_id).where(wanted)))
-    # Before any row is locked: whoever waits for another's insert holds only what comes before it.
+    # Before any row is locked: a transaction that waits for another's insert holds only what comes before it.
     new = [
         {**health_row(AccountHealth(account_id=account_id)), "sequence": 0}
         for account_id in ordered
@@ -67,18 +68,39 @@ def lock_accounts(connection: Connection, account_ids: Iterable[str]) -> dict[st
     ]
     if new:
         insert_missing_rows(connection, AccountHealthRow, new)
-    rows = connection.execute(select(table).where(wanted).order_by(table.c.account_id).with_for_update()).mappings()
-    return {
-        row["account_id"]: LockedAccount(health=health_of(row), sequence=row["sequence"], confirm_at=row["confirm_at"])
-        for row in rows
-    }
+    locked = select(table).where(wanted).order_by(table.c.account_id).with_for_update()
+    rows = connection.execute(locked).mappings().all()
+    conditions = _conditions(connection, [row["account_id"] for row in rows if row["has_conditions"]])
+    return LockedAccounts(
+        health={row["account_id"]: health_of(row, conditions.get(row["account_id"], {})) for row in rows},
+        sequences={row["account_id"]: row["sequence"] for row in rows},
+    )
 
 
-def save_accounts(connection: Connection, accounts: Sequence[LockedAccount]) -> None:
-    """Write the standings and what is to be told, in two statements."""
-    changes = [
-        {**health_row(account.health), "sequence": account.sequence, "confirm_at": account.confirm_at}
-        for account in accounts
+def save_accounts(connection: Connection, locked: LockedAccounts, after: Mapping[str, AccountHealth]) -> None:
+    """Write how the accounts stand now, and the events."""
+    rows = [{**health_row(health), "sequence": locked.sequences[name]} for name, health in after.items()]
+    update_rows(connection, AccountHealthRow, rows)
+    changed = [
+        (health, condition)
+        for name, health in after.items()
+        for condition in {**locked.health[name].conditions, **health.conditions}
+        if health.conditions.get(condition) != locked.health[name].conditions.get(condition)
     ]
-    update_rows(connection, AccountHealthRow, changes)
-    insert_rows(connection, OutboxRow, [row for account in accounts for row in account.outbox])
+    begun = [condition_row(health, condition) for health, condition in changed if condition in health.conditions]
+    upsert_rows(connection, AccountConditionRow, begun)
+    ended = [(health.account_id, kind.value) for health, kind in changed if kind not in health.conditions]
+    if ended:
+        key = tuple_(AccountConditionRow.account_id, AccountConditionRow.condition)
+        connection.execute(delete(AccountConditionRow).where(key.in_(ended)))
+    insert_rows(connection, OutboxRow, locked.outbox)
+
+
+def _conditions(connection: Connection, account_ids: list[str]) -> dict[str, dict[Condition, ConditionState]]:
+    found: dict[str, dict[Condition, ConditionState]] = defaultdict(dict)
+    if account_ids:
+        table = AccountConditionRow.__table__
+        rows = connection.execute(select(table).where(is_among(table.c.account_id, account_ids, connection)))
+        for row in rows.mappings():
+            found[row["account_id"]][Condition(row["condition"])] = condition_of(row)
+    return found

@@ -11,7 +11,7 @@ from reconciliation.adapters.database.ledger_rows import break_of, break_row, ch
 from reconciliation.adapters.database.tables.ledger import BreakEventRow, BreakRow, DiscrepancyRow
 from reconciliation.adapters.database.tables.registry import AccountLabelRow, AccountRow
 from reconciliation.domain.breaks.actions import BreakAction, act
-from reconciliation.domain.breaks.break_ import Break
+from reconciliation.domain.breaks.break_ import Break, BreakEvent, is_published
 from reconciliation.domain.breaks.states import BreakState
 from reconciliation.errors import InvalidInputError
 from reconciliation.ports.breaks import BreakFile, BreakFilter, Sighting
@@ -88,12 +88,13 @@ class SqlBreaks:
         """
         with write_transaction(self._engine) as connection:
             account_id = _by_id(connection, break_id).key.account_id
-            account = lock_accounts(connection, [account_id])[account_id]
+            locked = lock_accounts(connection, [account_id])
             case, change = act(_by_id(connection, break_id), action)
             upsert_rows(connection, BreakRow, [break_row(case)])
             insert_rows(connection, BreakEventRow, [change_row(case.break_id, change)])
-            account.queue_break_event(case, change)
-            save_accounts(connection, [account])
+            if is_published(case, change):
+                locked.queue([BreakEvent(case=case, change=change)])
+            save_accounts(connection, locked, locked.health)
         return case
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 
 from reconciliation.adapters.database.engine import read_transaction
 from reconciliation.adapters.database.tables.ledger import AccountHealthRow
-from reconciliation.ports.run_ledger import Confirmation
+from reconciliation.domain.breaks.apply_runs import Confirmation
 
 
 class SqlWantedConfirmations:

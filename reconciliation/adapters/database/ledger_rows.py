@@ -1,14 +1,14 @@
 """Domain objects of the ledger to rows and back; no statement is made here."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from reconciliation.domain.breaks.account_health import AccountHealth, Condition
+from reconciliation.domain.breaks.account_health import AccountHealth, Condition, ConditionState
 from reconciliation.domain.breaks.break_ import Amounts, Break, BreakChange, BreakKey, Sightings
+from reconciliation.domain.breaks.recorded_run import RecordedRun
 from reconciliation.domain.breaks.states import BreakEventKind, BreakState
 from reconciliation.domain.model.models import (
     AssetType,
@@ -17,7 +17,6 @@ from reconciliation.domain.model.models import (
     DiscrepancyType,
     ReconciliationConfig,
 )
-from reconciliation.ports.run_ledger import RecordedRun
 
 #: A broker's error page is no message.
 MESSAGE_LIMIT_CHARACTERS = 1000
@@ -72,11 +71,13 @@ def break_row(case: Break) -> dict[str, Any]:
         "currency": key.currency or "",
         "state": case.state.value,
         "severity": case.severity.value,
-        "told_local_value": case.published.local_value,
-        "told_broker_value": case.published.broker_value,
+        "published_local_value": case.published.local_value,
+        "published_broker_value": case.published.broker_value,
         "first_seen_at": case.first_seen_at,
         "opened_at": case.opened_at,
         "resolved_at": case.resolved_at,
+        "resolved_by": case.resolved_by,
+        "is_announced": case.is_announced,
         "open_count": case.open_count,
         "assignee": case.assignee,
         "note": case.note,
@@ -88,6 +89,9 @@ def break_row(case: Break) -> dict[str, Any]:
         "last_seen_at": seen.last_seen_at,
         "last_run_id": seen.last_run_id,
         "sightings": seen.count,
+        "last_look_at": seen.last_look_at,
+        "gone_at": seen.gone_at,
+        "gone_count": seen.gone_count,
         "counted_from": seen.counted_from,
         "fills_before": seen.fills_before,
         "confirmations_asked": seen.confirmations_asked,
@@ -106,10 +110,12 @@ def break_of(row: RowMapping | Mapping[str, Any]) -> Break:
         ),
         state=BreakState(row["state"]),
         severity=DiscrepancySeverity(row["severity"]),
-        published=Amounts(local_value=row["told_local_value"], broker_value=row["told_broker_value"]),
+        published=Amounts(local_value=row["published_local_value"], broker_value=row["published_broker_value"]),
         first_seen_at=row["first_seen_at"],
         opened_at=row["opened_at"],
         resolved_at=row["resolved_at"],
+        resolved_by=row["resolved_by"],
+        is_announced=row["is_announced"],
         open_count=row["open_count"],
         assignee=row["assignee"],
         note=row["note"],
@@ -126,6 +132,9 @@ def _sightings(row: RowMapping | Mapping[str, Any]) -> Sightings:
         last_seen_at=row["last_seen_at"],
         last_run_id=row["last_run_id"],
         count=row["sightings"],
+        last_look_at=row["last_look_at"],
+        gone_at=row["gone_at"],
+        gone_count=row["gone_count"],
         counted_from=row["counted_from"],
         fills_before=row["fills_before"],
         confirmations_asked=row["confirmations_asked"],
@@ -148,6 +157,8 @@ def change_row(break_id: UUID, change: BreakChange) -> dict[str, Any]:
         "until": change.until,
         "change_limit": change.change_limit,
         "assignee": change.assignee,
+        "previous_assignee": change.previous_assignee,
+        "since": change.since,
     }
 
 
@@ -164,30 +175,66 @@ def change_of(row: RowMapping | Mapping[str, Any]) -> BreakChange:
         until=row["until"],
         change_limit=row["change_limit"],
         assignee=row["assignee"],
+        previous_assignee=row["previous_assignee"],
+        since=row["since"],
     )
 
 
 def health_row(health: AccountHealth) -> dict[str, Any]:
     return {
         "account_id": health.account_id,
+        "connection": health.connection,
         "last_run_at": health.last_run_at,
+        "interval_seconds": health.interval_seconds,
         "local_as_of": health.local_as_of,
         "broker_as_of": health.broker_as_of,
         "fences": dict(health.fences),
         "failed_runs": health.failed_runs,
-        "conditions": {condition.value: since.isoformat() for condition, since in health.conditions.items()},
+        "flood_runs": health.flood_runs,
+        "has_conditions": bool(health.conditions),
+        "confirm_at": health.confirm_at,
     }
 
 
-def health_of(row: RowMapping | Mapping[str, Any]) -> AccountHealth:
+def health_of(row: RowMapping, conditions: Mapping[Condition, ConditionState]) -> AccountHealth:
     return AccountHealth(
         account_id=row["account_id"],
+        connection=row["connection"],
         last_run_at=row["last_run_at"],
+        interval_seconds=row["interval_seconds"],
         local_as_of=row["local_as_of"],
         broker_as_of=row["broker_as_of"],
         fences=row["fences"],
         failed_runs=row["failed_runs"],
-        conditions={Condition(word): datetime.fromisoformat(since) for word, since in row["conditions"].items()},
+        flood_runs=row["flood_runs"],
+        confirm_at=row["confirm_at"],
+        conditions=conditions,
+    )
+
+
+def condition_row(health: AccountHealth, condition: Condition) -> dict[str, Any]:
+    state = health.conditions[condition]
+    return {
+        "account_id": health.account_id,
+        "condition": condition.value,
+        "connection": health.connection or "",
+        "since": state.since,
+        "announce_at": state.announce_at,
+        "is_shared": state.is_shared,
+        "until": state.until,
+        "details": dict(state.details),
+        "run_id": state.run_id,
+    }
+
+
+def condition_of(row: RowMapping) -> ConditionState:
+    return ConditionState(
+        since=row["since"],
+        announce_at=row["announce_at"],
+        is_shared=row["is_shared"],
+        until=row["until"],
+        details=row["details"],
+        run_id=row["run_id"],
     )
 
 

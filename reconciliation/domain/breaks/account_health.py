@@ -1,16 +1,19 @@
-"""Where an account stands as a whole: which reads were applied last, and what is wrong beyond single breaks. Pure.
+"""How an account stands as a whole: which reads were applied last, and what is wrong beyond single breaks. Pure.
 
-Three things can be wrong with a whole account. Each is told once when it begins and once when it is over.
+A condition begins and ends by runs, or by the check for missed slots. Its event follows within seconds, from
+`announcements`: by then it is known how many accounts share the cause.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from reconciliation.domain.model.models import ReconciliationResult
+from reconciliation.domain.breaks.policy import BreakPolicy
+from reconciliation.domain.breaks.recorded_run import RecordedRun
+from reconciliation.domain.model.models import ReconciliationResult, Trigger
 from reconciliation.domain.model.runs import Fence
 
 
@@ -18,35 +21,57 @@ class Condition(str, Enum):
     """What may be wrong with a whole account."""
 
     FLOOD = "flood"  # one run shows more new breaks than an operator can work: something systemic
+    LISTS_NOTHING = "lists_nothing"  # the broker lists no position, although the local book holds some
     COULD_NOT_RUN = "could_not_run"  # several runs in a row were incomplete, or read older figures than before
     MISSED_SLOT = "missed_slot"  # no run ended for longer than its interval allows
-    #: The same, told for many accounts at once under the empty account id.
-    MISSED_TOGETHER = "missed_slot_together"
 
 
-#: The account id of events that concern the whole system.
-SYSTEM = ""
-#: How many accounts an event about many names.
-SAMPLE_ACCOUNTS = 5
+@dataclass(frozen=True, kw_only=True)
+class ConditionRule:
+    """Which events a condition leads to."""
 
-#: The word of the event that tells the end of a condition.
-RECOVERY: Mapping[Condition, str] = {
-    Condition.FLOOD: "flood_ended",
-    Condition.COULD_NOT_RUN: "runs_recovered",
-    Condition.MISSED_SLOT: "schedule_recovered",
-    Condition.MISSED_TOGETHER: "schedule_recovered",
+    begin: str
+    end: str
+    #: Whether one account is an event. Else only many of one connection are.
+    alone: bool = True
+
+
+#: The one table of conditions.
+CONDITIONS: Mapping[Condition, ConditionRule] = {
+    Condition.FLOOD: ConditionRule(begin="flood", end="flood_ended"),
+    Condition.LISTS_NOTHING: ConditionRule(begin="lists_nothing", end="lists_again", alone=False),
+    Condition.COULD_NOT_RUN: ConditionRule(begin="could_not_run", end="runs_recovered"),
+    Condition.MISSED_SLOT: ConditionRule(begin="missed_slot", end="schedule_recovered"),
 }
+
+#: The account id of events that concern more than one account.
+SYSTEM = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccountEvent:
-    """The beginning or the end of a condition."""
+    """The beginning or the end of a condition, of one account or of many."""
 
     account_id: str
-    #: A `Condition`'s word, or that of its `RECOVERY`.
+    #: A word of `CONDITIONS`.
     kind: str
     at: datetime
     details: Mapping[str, Any]
+    run_id: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionState:
+    """Since when a condition holds, and whether an event said so."""
+
+    since: datetime
+    #: When the event is due; None: it was published.
+    announce_at: datetime | None = None
+    #: One event spoke of it and of other accounts together. If that is over, `announce_at` is set again.
+    is_shared: bool = False
+    #: It is over since then, and is kept until the event is published.
+    until: datetime | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
     run_id: UUID | None = None
 
 
@@ -55,20 +80,28 @@ class AccountHealth:
     """What is kept of an account between its runs."""
 
     account_id: str
+    #: The connection of the latest run; None: not known.
+    connection: str | None = None
     #: The latest run of any outcome; None: never.
     last_run_at: datetime | None = None
+    #: The interval that held at the latest run.
+    interval_seconds: float | None = None
     #: The figures that breaks rest on: nothing older may change them.
     local_as_of: datetime | None = None
     broker_as_of: datetime | None = None
-    #: Highest fencing number seen, by scope.
+    #: Highest fencing token seen, by scope.
     fences: Mapping[str, int] = field(default_factory=dict)
     #: Runs in a row that changed nothing.
     failed_runs: int = 0
-    #: What is wrong now, and since when.
-    conditions: Mapping[Condition, datetime] = field(default_factory=dict)
+    #: Applied runs in a row that showed a flood.
+    flood_runs: int = 0
+    #: When a confirmation run should have been made; None: none is wanted.
+    confirm_at: datetime | None = None
+    conditions: Mapping[Condition, ConditionState] = field(default_factory=dict)
 
     def has(self, condition: Condition) -> bool:
-        return condition in self.conditions
+        state = self.conditions.get(condition)
+        return state is not None and state.until is None
 
 
 def why_not_applied(health: AccountHealth, result: ReconciliationResult, fence: Fence | None) -> str | None:
@@ -93,110 +126,140 @@ def as_of_times(result: ReconciliationResult) -> tuple[datetime, datetime]:
 
 def after_run(
     health: AccountHealth,
-    result: ReconciliationResult,
+    run: RecordedRun,
     *,
-    fence: Fence | None,
     not_applied: str | None,
-    flood_size: int,
-    failed_runs_before_alert: int,
+    policy: BreakPolicy,
+    flood_size: int = 0,
+    filed: int = 0,
+    is_crowd: bool = False,
 ) -> tuple[AccountHealth, list[AccountEvent]]:
-    """Return the account's standing after a run, and what is to be told of the account as a whole."""
-    watch = _ConditionChanges(health, result)
-    watch.ends(Condition.MISSED_SLOT)
-    watch.conditions.pop(Condition.MISSED_TOGETHER, None)
-    if not_applied is None:
-        watch.failed_runs = 0
-        watch.ends(Condition.COULD_NOT_RUN)
-        if flood_size:
-            watch.begins(Condition.FLOOD, {"new_breaks": flood_size})
-        else:
-            watch.ends(Condition.FLOOD)
-    elif not_applied != "lease_lost":
-        watch.failed_runs += 1
-        if watch.failed_runs >= failed_runs_before_alert:
-            watch.begins(Condition.COULD_NOT_RUN, {"runs": watch.failed_runs, **_reason(result, not_applied)})
-    moved: dict[str, Any] = {}
-    if not_applied is None:
-        moved["local_as_of"], moved["broker_as_of"] = as_of_times(result)
-    if fence is not None:
-        highest = max(fence.number, health.fences.get(fence.scope, fence.number))
-        moved["fences"] = {**health.fences, fence.scope: highest}
-    last_run_at = result.timestamp if health.last_run_at is None else max(health.last_run_at, result.timestamp)
-    after = replace(
-        health, last_run_at=last_run_at, failed_runs=watch.failed_runs, conditions=watch.conditions, **moved
-    )
-    return after, watch.events
-
-
-def after_missed_slot(
-    health: AccountHealth, at: datetime, interval_seconds: float, *, together: bool = False
-) -> tuple[AccountHealth, list[AccountEvent]]:
-    """Return the standing of an account whose run is overdue; told once, and not by itself where it is one of many."""
-    if health.has(Condition.MISSED_SLOT) or health.has(Condition.MISSED_TOGETHER):
-        return health, []
-    condition = Condition.MISSED_TOGETHER if together else Condition.MISSED_SLOT
-    after = replace(health, conditions={**health.conditions, condition: at})
-    if together:
-        return after, []
-    last = None if health.last_run_at is None else health.last_run_at.isoformat()
-    details = {"last_run_at": last, "interval_seconds": interval_seconds}
-    return after, [AccountEvent(account_id=health.account_id, kind=Condition.MISSED_SLOT.value, at=at, details=details)]
-
-
-def after_missed_slots(
-    system: AccountHealth, at: datetime, *, missed: Sequence[str], some_left: bool
-) -> tuple[AccountHealth, list[AccountEvent]]:
-    """Return the standing of the whole system, where many accounts missed their slots at once.
+    """Return the account's health after a run, and the events that need not wait.
 
     Args:
-        system: the standing under the empty account id.
-        at: when it was looked at.
-        missed: the accounts that are told together now.
-        some_left: whether accounts of an earlier telling still have not run.
+        health: before the run.
+        run: of any outcome.
+        not_applied: why it changed no break; None: it was applied.
+        policy: the operator's rules.
+        flood_size: how many breaks the run would have opened, where these are too many.
+        filed: how many breaks of a lasting flood became cases.
+        is_crowd: many accounts of its connection list nothing: that is their event, and no flood of each.
     """
-    since = system.conditions.get(Condition.MISSED_TOGETHER)
-    others = dict(system.conditions)
-    others.pop(Condition.MISSED_TOGETHER, None)
-    if missed and since is None:
-        details: dict[str, Any] = {"accounts": len(missed), "some": list(missed[:SAMPLE_ACCOUNTS])}
-        event = AccountEvent(account_id=SYSTEM, kind=Condition.MISSED_SLOT.value, at=at, details=details)
-        return replace(system, conditions={**others, Condition.MISSED_TOGETHER: at}), [event]
-    if since is not None and not missed and not some_left:
-        kind = RECOVERY[Condition.MISSED_TOGETHER]
-        over = AccountEvent(account_id=SYSTEM, kind=kind, at=at, details={"since": since.isoformat()})
-        return replace(system, conditions=others), [over]
-    return system, []
+    result = run.result
+    changes = _ConditionChanges(health, result)
+    changes.end_missed_slot(_interval_if_late(health, run, policy))
+    moved: dict[str, Any] = {}
+    if not_applied is None:
+        changes.end(Condition.COULD_NOT_RUN)
+        changes.set(Condition.LISTS_NOTHING, {}, holds=run.lists_nothing)
+        changes.set(Condition.FLOOD, {"new_breaks": flood_size}, holds=flood_size > 0 and not is_crowd)
+        if filed:
+            changes.publish_again(Condition.FLOOD, {"new_breaks": flood_size, "opened": filed})
+        moved["failed_runs"] = 0
+        moved["flood_runs"] = health.flood_runs + 1 if flood_size else 0
+        moved["local_as_of"], moved["broker_as_of"] = as_of_times(result)
+    elif not_applied != "lease_lost":
+        moved["failed_runs"] = failed = health.failed_runs + 1
+        if failed >= policy.failed_runs_before_alert:
+            changes.begin(Condition.COULD_NOT_RUN, {"runs": failed, **_reason(result, not_applied)})
+    if run.fence is not None:
+        highest = max(run.fence.number, health.fences.get(run.fence.scope, run.fence.number))
+        moved["fences"] = {**health.fences, run.fence.scope: highest}
+    after = replace(
+        health,
+        connection=run.connection or health.connection,
+        last_run_at=max(health.last_run_at or result.timestamp, result.timestamp),
+        interval_seconds=health.interval_seconds if run.config is None else run.config.interval_seconds,
+        conditions=changes.conditions,
+        **moved,
+    )
+    return after, changes.events
+
+
+def after_missed_slot(health: AccountHealth, at: datetime, interval_seconds: float) -> AccountHealth:
+    """Return the health of an account whose run is overdue."""
+    if health.has(Condition.MISSED_SLOT):
+        return health
+    state = ConditionState(
+        since=health.last_run_at or at, announce_at=at, details=_slot_details(health, interval_seconds)
+    )
+    return replace(health, conditions={**health.conditions, Condition.MISSED_SLOT: state})
+
+
+def is_overdue(last_sign: datetime, at: datetime, interval_seconds: float, policy: BreakPolicy) -> bool:
+    """Say whether an account that last ran, or was put into the schedule, at `last_sign` has missed its slot."""
+    return (at - last_sign).total_seconds() > interval_seconds * policy.missed_slot_intervals
+
+
+def _interval_if_late(health: AccountHealth, run: RecordedRun, policy: BreakPolicy) -> float | None:
+    """Return the interval by which a run comes too late; None where it is in time, or where nobody promised a time."""
+    config, at = run.config, run.result.timestamp
+    if config is None or not config.enabled or health.last_run_at is None or health.interval_seconds is None:
+        return None
+    if run.result.context.get("trigger") == Trigger.STARTUP.value:  # new to the schedule, or enabled again
+        return None
+    interval = max(config.interval_seconds, health.interval_seconds)
+    return interval if is_overdue(health.last_run_at, at, interval, policy) else None
+
+
+def _slot_details(health: AccountHealth, interval_seconds: float) -> dict[str, Any]:
+    last = None if health.last_run_at is None else health.last_run_at.isoformat()
+    return {"last_run_at": last, "interval_seconds": interval_seconds}
 
 
 class _ConditionChanges:
     """Gathers which conditions begin and end by one run."""
 
     def __init__(self, health: AccountHealth, result: ReconciliationResult) -> None:
+        self._health = health
         self._result = result
         self.conditions = dict(health.conditions)
-        self.failed_runs = health.failed_runs
         self.events: list[AccountEvent] = []
 
-    def begins(self, condition: Condition, details: Mapping[str, Any]) -> None:
-        if condition not in self.conditions:
-            self.conditions[condition] = self._result.timestamp
-            self._tell(condition.value, details)
+    def set(self, condition: Condition, details: Mapping[str, Any], *, holds: bool) -> None:
+        if holds:
+            self.begin(condition, details)
+        else:
+            self.end(condition)
 
-    def ends(self, condition: Condition) -> None:
-        since = self.conditions.pop(condition, None)
-        if since is not None:
-            self._tell(RECOVERY[condition], {"since": since.isoformat()})
-
-    def _tell(self, kind: str, details: Mapping[str, Any]) -> None:
-        self.events.append(
-            AccountEvent(
-                account_id=self._result.account_id,
-                kind=kind,
-                at=self._result.timestamp,
-                details=details,
-                run_id=self._result.run_id,
+    def begin(self, condition: Condition, details: Mapping[str, Any]) -> None:
+        if not self._health.has(condition):
+            at = self._result.timestamp
+            self.conditions[condition] = ConditionState(
+                since=at, announce_at=at, details=details, run_id=self._result.run_id
             )
+
+    def end(self, condition: Condition) -> None:
+        """End a condition. Only where its beginning was an event of this account, its end is one too."""
+        state = self.conditions.pop(condition, None)
+        if state is not None and state.announce_at is None and not state.is_shared:
+            self._publish(CONDITIONS[condition].end, {"since": state.since.isoformat()})
+
+    def end_missed_slot(self, late_by_interval: float | None) -> None:
+        """End it; one that no event spoke of yet is kept, and so is one that this run itself shows."""
+        known, at = self.conditions.get(Condition.MISSED_SLOT), self._result.timestamp
+        if known is not None and (known.announce_at is None or known.is_shared):
+            self.end(Condition.MISSED_SLOT)
+        elif known is not None:
+            self.conditions[Condition.MISSED_SLOT] = replace(known, until=known.until or at)
+        elif late_by_interval is not None and self._health.last_run_at is not None:
+            details = _slot_details(self._health, late_by_interval)
+            self.conditions[Condition.MISSED_SLOT] = ConditionState(
+                since=self._health.last_run_at, until=at, announce_at=at, details=details
+            )
+
+    def publish_again(self, condition: Condition, details: Mapping[str, Any]) -> None:
+        """Publish news of a condition that was an event of this account."""
+        state = self.conditions.get(condition)
+        if state is not None and state.announce_at is None and not state.is_shared:
+            self._publish(CONDITIONS[condition].begin, {"since": state.since.isoformat(), **details})
+
+    def _publish(self, kind: str, details: Mapping[str, Any]) -> None:
+        result = self._result
+        event = AccountEvent(
+            account_id=result.account_id, kind=kind, at=result.timestamp, details=details, run_id=result.run_id
         )
+        self.events.append(event)
 
 
 def _reason(result: ReconciliationResult, not_applied: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from reconciliation.domain.breaks.break_ import Break, BreakChange, apply
-from reconciliation.domain.breaks.states import MANUAL, BreakEventKind
+from reconciliation.domain.breaks.states import BREAK_EVENTS, MANUAL, BreakEventKind, Effect
 from reconciliation.domain.model.values import MAX_NOTE_CHARACTERS, aware_utc, checked_text, exact_decimal
 from reconciliation.errors import InvalidInputError
 
@@ -72,5 +72,6 @@ def act(case: Break, action: BreakAction) -> tuple[Break, BreakChange]:
         until=action.until,
         change_limit=action.change_limit,
         assignee=assignee,
+        previous_assignee=case.assignee if Effect.ASSIGN in BREAK_EVENTS[action.kind].effects else None,
     )
     return apply(case, change), change

@@ -80,9 +80,14 @@ class Sightings:
     amounts: Amounts = Amounts()
     last_seen_at: datetime | None = None
     last_run_id: UUID | None = None
-    #: Complete runs that showed it, since its present episode began.
+    #: Reads that showed it, since its present episode began. Two runs on one read count once.
     count: int = 0
-    #: When the run began from which the confirmation is counted: the first sighting, or the first after a fill.
+    #: When the last read began that counted, whether it showed the break or no longer did.
+    last_look_at: datetime | None = None
+    #: When an open break was first found gone, and how many reads found it gone since; None and 0: it was seen.
+    gone_at: datetime | None = None
+    gone_count: int = 0
+    #: When the run began from which the opening, or the resolution, is counted: the first, or the first after a fill.
     counted_from: datetime | None = None
     #: When the account's fills were looked at before that run read, in ms by the clock of that memory; None: nobody
     #: keeps them.
@@ -112,6 +117,10 @@ class BreakChange:
     #: An acceptance holds while the difference moves by no more than this; None: the policy's rule.
     change_limit: Decimal | None = None
     assignee: str | None = None
+    #: Who had it before.
+    previous_assignee: str | None = None
+    #: Of a new episode that goes on with the one before: when that began.
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +136,10 @@ class Break:
     first_seen_at: datetime | None = None
     opened_at: datetime | None = None
     resolved_at: datetime | None = None
+    #: The person who resolved it by hand; None: a run did, or it is live.
+    resolved_by: str | None = None
+    #: Readers were told of the present episode. A case that only a flood's event spoke of is not.
+    is_announced: bool = False
     #: How often it was opened: 1 for `opened`, more after `reopened`.
     open_count: int = 0
     assignee: str | None = None
@@ -148,8 +161,25 @@ class Break:
 
     @property
     def opening(self) -> BreakEventKind:
-        """The word for opening it now."""
-        return BreakEventKind.REOPENED if self.open_count else BreakEventKind.OPENED
+        """The word for opening it now; a filed case has been counted already."""
+        before = self.open_count - (self.state is BreakState.OPEN)
+        return BreakEventKind.REOPENED if before else BreakEventKind.OPENED
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakEvent:
+    """A change of a break that readers are told of, with the break after it."""
+
+    case: Break
+    change: BreakChange
+
+    @property
+    def account_id(self) -> str:
+        return self.case.key.account_id
+
+    @property
+    def at(self) -> datetime:
+        return self.change.at
 
 
 def apply(case: Break, change: BreakChange) -> Break:
@@ -158,13 +188,20 @@ def apply(case: Break, change: BreakChange) -> Break:
     Raises:
         BreakRefusedError: the break's state does not allow it.
     """
-    state = next_state(case.state, change.kind, f"break {case.key}")
-    values: dict[str, Any] = {"state": state, "changes": change.number}
-    for effect in BREAK_EVENTS[change.kind].effects:
+    rule = BREAK_EVENTS[change.kind]
+    values: dict[str, Any] = {"state": next_state(case.state, change.kind, f"break {case.key}")}
+    for effect in rule.effects:
         values |= _APPLY[effect](case, change)
     if change.note is not None:
         values["note"] = change.note
-    return replace(case, **values)
+    if change.actor is not None and rule.is_published:
+        values["is_announced"] = True
+    return replace(case, changes=change.number, **values)
+
+
+def is_published(after: Break, change: BreakChange) -> bool:
+    """Say whether readers are told of a change; `after` is the break with it."""
+    return BREAK_EVENTS[change.kind].is_published and after.is_announced
 
 
 def replay(key: BreakKey, history: Iterable[BreakChange]) -> Break:
@@ -180,13 +217,16 @@ def replay(key: BreakKey, history: Iterable[BreakChange]) -> Break:
 
 
 def _begin(_case: Break, change: BreakChange) -> dict[str, Any]:
-    return {"first_seen_at": change.at, "opened_at": None, "resolved_at": None}
+    first = change.since or change.at
+    return {"first_seen_at": first, "opened_at": None, "resolved_at": None, "resolved_by": None, "is_announced": False}
 
 
 def _open(case: Break, change: BreakChange) -> dict[str, Any]:
-    first_seen_at = case.first_seen_at if case.is_live else change.at
-    times = {"first_seen_at": first_seen_at, "opened_at": change.at, "resolved_at": None}
-    return {**times, "open_count": case.open_count + 1}
+    if case.state is BreakState.OPEN:
+        return {}
+    first_seen_at = case.first_seen_at if case.is_live else change.since or change.at
+    ended = {"resolved_at": None, "resolved_by": None}
+    return {**ended, "first_seen_at": first_seen_at, "opened_at": change.at, "open_count": case.open_count + 1}
 
 
 _APPLY: Mapping[Effect, Callable[[Break, BreakChange], dict[str, Any]]] = {
@@ -194,7 +234,8 @@ _APPLY: Mapping[Effect, Callable[[Break, BreakChange], dict[str, Any]]] = {
     Effect.RATE: lambda case, change: {"severity": change.severity or case.severity},
     Effect.BEGIN: _begin,
     Effect.OPEN: _open,
-    Effect.END: lambda _case, change: {"resolved_at": change.at},
+    Effect.ANNOUNCE: lambda _case, _change: {"is_announced": True},
+    Effect.END: lambda _case, change: {"resolved_at": change.at, "resolved_by": change.actor},
     Effect.ASSIGN: lambda _case, change: {"assignee": change.assignee},
     Effect.SET_TERM: lambda _case, change: {"until": change.until, "change_limit": change.change_limit},
     Effect.CLEAR_TERM: lambda _case, _change: {"until": None, "change_limit": None},

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from reconciliation.domain.breaks.break_ import Amounts, Break, BreakKey
+from reconciliation.domain.breaks.break_ import Amounts, BreakKey
 from reconciliation.domain.model.models import DISCREPANCY_TRAITS, DiscrepancySeverity, DiscrepancyType
 from reconciliation.domain.model.values import EXACT, exact_decimal
 from reconciliation.errors import InvalidInputError
@@ -50,6 +50,17 @@ class SeverityRule:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Looks:
+    """The looks at a break that agree so far: that it is there, or that it is gone."""
+
+    first_at: datetime | None
+    #: Since the last fill that may explain it.
+    counted_from: datetime | None
+    count: int
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class BreakPolicy:
     """The rules of the life of breaks."""
 
@@ -63,13 +74,19 @@ class BreakPolicy:
     max_confirmation_runs: int = 3
     #: More breaks than this opened by one run are one systemic event.
     flood_cap: int = 50
-    #: Cash, equity and cost: a difference that moved by more than this percent of what was told is news.
+    #: A flood that so many runs in a row have shown is no slip: its breaks become cases, without an event each.
+    flood_runs_before_cases: int = 3
+    #: Runs in a row that changed nothing before an account is told to be in trouble.
+    failed_runs_before_alert: int = 3
+    #: An account is overdue after this many of its intervals.
+    missed_slot_intervals: float = 1.5
+    #: Cash, equity and cost: a difference that moved by more than this percent of what was published is news.
     material_change_pct: Decimal = Decimal(10)
     severity_rules: tuple[SeverityRule, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "material_change_pct", exact_decimal(self.material_change_pct, "material_change_pct"))
-        for name in ("confirmations", "flood_cap"):
+        for name in ("confirmations", "flood_cap", "flood_runs_before_cases"):
             if getattr(self, name) < 1:
                 raise InvalidInputError(f"{name} is {getattr(self, name)}: it must be at least 1")
 
@@ -81,7 +98,7 @@ class BreakPolicy:
         return highest([base, *raised])
 
     def is_material(self, key: BreakKey, published: Amounts, now: Amounts, limit: Decimal | None = None) -> bool:
-        """Say whether the difference moved enough from `told` to be news; `limit` is an operator's own bound."""
+        """Say whether the difference moved enough from what was published; `limit` is an operator's own bound."""
         moved = EXACT.abs(EXACT.subtract(now.difference, published.difference))
         if limit is not None:
             return moved > limit
@@ -90,18 +107,19 @@ class BreakPolicy:
         allowed = EXACT.multiply(self.material_change_pct, EXACT.abs(published.difference))
         return EXACT.multiply(moved, Decimal(100)) > allowed
 
-    def is_confirmed(self, case: Break, read_at: datetime, at: datetime, *, disturbed: bool) -> bool:
-        """Say whether a suspicion, seen once more by reads of `read_at`, is now sure.
+    def is_confirmed(self, looks: Looks, read_at: datetime, at: datetime, *, disturbed: bool) -> bool:
+        """Say whether one more look, by reads of `read_at` in a run of `at`, confirms what the looks before it saw.
 
-        Sure is: enough sightings, far enough apart that a fill in flight has landed, on fresh reads, and not
-        `disturbed` by a fill in between. A suspicion that outlives all patience is sure too: a busy account must not
+        It does where there were enough reads, far enough apart that a fill in flight has landed, and no fill
+        disturbed them. What every run saw for `max_suspicion_seconds` is confirmed too: a busy account must not
         hide a real break.
         """
-        seen = case.seen
-        if seen.counted_from is None or case.first_seen_at is None:
-            return self.confirmations <= 1
-        if at - case.first_seen_at >= timedelta(seconds=self.max_suspicion_seconds):
+        if self.confirmations <= 1:
+            return True
+        if looks.first_at is None or looks.counted_from is None or looks.last_at is None:
+            return False
+        if at - looks.first_at >= timedelta(seconds=self.max_suspicion_seconds):
             return True
         spacing = timedelta(seconds=self.confirmation_delay_seconds * (self.confirmations - 1))
-        enough = seen.count + 1 >= self.confirmations and read_at - seen.counted_from >= spacing
-        return enough and not disturbed
+        enough = looks.count + 1 >= self.confirmations and read_at - looks.counted_from >= spacing
+        return enough and read_at > looks.last_at and not disturbed

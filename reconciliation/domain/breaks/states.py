@@ -28,6 +28,7 @@ class BreakEventKind(str, Enum):
     SUSPECTED = "suspected"  # a first sighting
     CLEARED = "cleared"  # a suspicion that the next complete run no longer showed
     OPENED = "opened"  # confirmed
+    FILED = "filed"  # opened in a lasting flood: a case that can be worked; the event of the flood speaks of it
     REOPENED = "reopened"  # confirmed again after it was resolved
     CHANGED = "changed"  # the amount moved materially
     ESCALATED = "escalated"  # the severity was raised by value or age
@@ -54,6 +55,7 @@ class Effect(Enum):
     RATE = "the severity becomes the event's"
     BEGIN = "a new episode begins: its age counts from here"
     OPEN = "it is open from here, and counted"
+    ANNOUNCE = "readers know of it: what follows is published"
     END = "the episode ends"
     ASSIGN = "it belongs to the event's assignee"
     SET_TERM = "it is quiet until the event's time, or until its amount moves by more than the event's limit"
@@ -87,7 +89,10 @@ def _stay(*states: BreakState) -> Mapping[BreakState, BreakState]:
     return MappingProxyType({state: state for state in states})
 
 
-_OPENING = EventRule(next=_to(_S.OPEN, _S.RESOLVED, _S.SUSPECTED), effects=(*_JUDGE, Effect.OPEN))
+# From open: a filed case that is published after the flood.
+_OPENING = EventRule(
+    next=_to(_S.OPEN, _S.RESOLVED, _S.SUSPECTED, _S.OPEN), effects=(*_JUDGE, Effect.OPEN, Effect.ANNOUNCE)
+)
 _MOVING = EventRule(next=_stay(_S.OPEN, _S.ACKNOWLEDGED), effects=_JUDGE)
 
 #: The one table of break events: a new kind is a word above, a row here, and the code that causes it.
@@ -101,6 +106,7 @@ BREAK_EVENTS: Mapping[BreakEventKind, EventRule] = MappingProxyType(
         ),
         _E.OPENED: _OPENING,
         _E.REOPENED: _OPENING,
+        _E.FILED: EventRule(next=_to(_S.OPEN, _S.SUSPECTED), effects=(*_JUDGE, Effect.OPEN), is_published=False),
         _E.CHANGED: _MOVING,
         _E.ESCALATED: _MOVING,
         _E.LAPSED: EventRule(next=_to(_S.OPEN, _S.SNOOZED, _S.ACCEPTED), effects=(*_JUDGE, Effect.CLEAR_TERM)),
@@ -125,7 +131,7 @@ BREAK_EVENTS: Mapping[BreakEventKind, EventRule] = MappingProxyType(
     }
 )
 
-#: Kinds that are history only.
+#: Kinds that are history only, always. The others are, while a break is not announced.
 INTERNAL_EVENTS = frozenset(kind for kind, rule in BREAK_EVENTS.items() if not rule.is_published)
 #: Kinds that a person may cause.
 MANUAL = frozenset(kind for kind, rule in BREAK_EVENTS.items() if Cause.PERSON in rule.causes)

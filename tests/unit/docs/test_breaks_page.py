@@ -7,7 +7,7 @@ import pytest
 
 from reconciliation.bootstrap import break_policy
 from reconciliation.cli import cli
-from reconciliation.domain.breaks.account_health import RECOVERY, Condition
+from reconciliation.domain.breaks.account_health import CONDITIONS
 from reconciliation.domain.breaks.likely_causes import GUESSES
 from reconciliation.domain.breaks.policy import BreakPolicy
 from reconciliation.domain.breaks.states import INTERNAL_EVENTS, TRANSITIONS, BreakEventKind, BreakState
@@ -33,15 +33,15 @@ def test_the_table_of_states_is_the_one_in_the_code() -> None:
 
 def test_every_kind_of_event_hint_and_setting_is_on_the_page() -> None:
     told = {kind.value for kind in BreakEventKind if kind not in INTERNAL_EVENTS}
-    conditions = {condition.value for condition in Condition if condition is not Condition.MISSED_TOGETHER}
-    for word in told | conditions | set(RECOVERY.values()) | set(GUESSES) | {"other_name", "opposite_legs"}:
+    conditions = {word for rule in CONDITIONS.values() for word in (rule.begin, rule.end)}
+    for word in told | conditions | set(GUESSES) | {"other_name", "opposite_legs"}:
         assert f"`{word}`" in PAGE
     defaults = dict(re.findall(r"\| `RECONCILIATION_(\w+)` \| `?([^|`]*?)`? \|", PAGE))
     for name, shown in defaults.items():
         value = Settings.model_fields[name.lower()].get_default(call_default_factory=True)
         unset = "never" if name == "PRUNE_AFTER_DAYS" else "none"
         assert shown == (unset if value is None else str(value).removesuffix(".0"))
-    assert len(defaults) == 11
+    assert len(defaults) == 12
 
 
 def test_every_command_on_the_page_exists() -> None:
@@ -72,4 +72,8 @@ def test_an_event_is_one_line_for_a_person() -> None:
         "could_not_run: A (runs 3, reason incomplete, error unavailable, side broker, message no answer)",
         "flood: A (new_breaks 5000)",
         "missed_slot: A (last_run_at 2026-01-05T14:30:00+00:00, interval_seconds 300)",
+        (
+            "could_not_run: connection ibkr-1 (since 2026-01-05T14:40:00+00:00, accounts 100000, some A B, "
+            "reason incomplete, error unavailable, side broker, message no answer)"
+        ),
     ]

@@ -28,7 +28,7 @@ state status step storage store strict style summary table task thread trading t
 async untimed unusable utc value verdict view waiting wanted watch window
 messaging setting
 asked figure own
-announcement applied effect factor shared sheet tally
+announcement applied before effect look factor shared sheet tally
 history management work
 """
 

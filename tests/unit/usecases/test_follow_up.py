@@ -2,9 +2,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from reconciliation.domain.breaks.apply_runs import Confirmation
 from reconciliation.domain.model.runs import RunRequest
 from reconciliation.ports.publishing import WaitingEvent
-from reconciliation.ports.run_ledger import Confirmation, Recording
+from reconciliation.ports.run_ledger import Recording
 from reconciliation.usecases.follow_up import RunFollowUp
 from reconciliation.usecases.relay_events import EventRelay
 from tests.builders.ledger import T0, after

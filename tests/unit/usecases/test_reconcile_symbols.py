@@ -6,6 +6,7 @@ from decimal import Decimal
 from reconciliation import ReconciliationConfig, ReconciliationResult
 from reconciliation.domain.breaks.fill_evidence import NO_EVIDENCE, FillActivity
 from reconciliation.domain.breaks.likely_causes import explain
+from reconciliation.domain.breaks.recorded_run import RecordedRun
 from reconciliation.domain.comparison.symbol_matching import SymbolMapping, SymbolResolver
 from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.runs import RunRequest, RunStart
@@ -20,7 +21,7 @@ from reconciliation.errors import CoordinationError, ReadError
 from reconciliation.ports.accounts import AccountPlan
 from reconciliation.ports.broker_reads import BrokerAnswer, TimeBudget
 from reconciliation.ports.local_book import LocalBook
-from reconciliation.ports.run_ledger import RecordedRun, Recording
+from reconciliation.ports.run_ledger import Recording
 from reconciliation.usecases.reconcile import Reconciler
 
 FUTURE = AssetType.FUTURE

@@ -1,11 +1,24 @@
-"""Tables of the ledger: runs, their findings, breaks with their history, where each account stands, and the outbox."""
+"""Tables of the ledger: runs, their findings, breaks with their history, the health of accounts, and the outbox."""
 
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Double,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    false,
+    true,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reconciliation.adapters.database.column_types import ExactDecimal, UtcDateTime
@@ -78,11 +91,13 @@ class BreakRow(Base):
     currency: Mapped[str] = mapped_column(String(16))
     state: Mapped[str] = mapped_column(String(16))
     severity: Mapped[str] = mapped_column(String(16))
-    told_local_value: Mapped[Decimal | None] = mapped_column(ExactDecimal)
-    told_broker_value: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    published_local_value: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    published_broker_value: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     first_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     opened_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     resolved_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    resolved_by: Mapped[str | None] = mapped_column(Text)
+    is_announced: Mapped[bool] = mapped_column(server_default=true())
     open_count: Mapped[int] = mapped_column(Integer)
     assignee: Mapped[str | None] = mapped_column(Text)
     note: Mapped[str | None] = mapped_column(Text)
@@ -94,6 +109,9 @@ class BreakRow(Base):
     last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_run_id: Mapped[UUID | None] = mapped_column(Uuid)
     sightings: Mapped[int] = mapped_column(Integer)
+    last_look_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    gone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    gone_count: Mapped[int] = mapped_column(Integer, server_default="0")
     counted_from: Mapped[datetime | None] = mapped_column(UtcDateTime)
     fills_before: Mapped[int | None] = mapped_column(BigInteger)
     confirmations_asked: Mapped[int] = mapped_column(Integer)
@@ -122,26 +140,69 @@ class BreakEventRow(Base):
     until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     change_limit: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     assignee: Mapped[str | None] = mapped_column(Text)
+    previous_assignee: Mapped[str | None] = mapped_column(Text)
+    since: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class AccountHealthRow(Base):
-    """Where an account stands. Its lock is what serialises all that happens to the account's breaks."""
+    """How an account stands. Its lock is what serialises all that happens to the account's breaks."""
 
-    __tablename__ = "account_standings"
+    __tablename__ = "account_health"
 
     account_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    #: Of the latest run; NULL: not known.
+    connection: Mapped[str | None] = mapped_column(String(128))
     last_run_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    interval_seconds: Mapped[float | None] = mapped_column(Double)
     local_as_of: Mapped[datetime | None] = mapped_column(UtcDateTime)
     broker_as_of: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    #: Highest fencing number seen, by scope.
+    #: Highest fencing token seen, by scope.
     fences: Mapped[dict[str, int]] = mapped_column(Json)
     failed_runs: Mapped[int] = mapped_column(Integer)
-    #: What is wrong now, and since when.
-    conditions: Mapped[dict[str, str]] = mapped_column(Json)
+    flood_runs: Mapped[int] = mapped_column(Integer, server_default="0")
+    #: Whether the account has rows in `account_conditions`: most have none, and are not looked up there.
+    has_conditions: Mapped[bool] = mapped_column(server_default=false())
     #: The number of the account's last event.
     sequence: Mapped[int] = mapped_column(BigInteger)
     #: When a confirmation run should have been made; None: none is wanted.
     confirm_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    #: When the check for missed slots first saw the account without any run or place in the schedule.
+    noticed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class AccountConditionRow(Base):
+    """What is wrong with a whole account. Read and written under the lock of its `account_health`."""
+
+    __tablename__ = "account_conditions"
+    __table_args__ = (Index("ix_account_conditions_condition_connection", "condition", "connection"),)
+
+    account_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    condition: Mapped[str] = mapped_column(String(32), primary_key=True)
+    #: Empty: not known.
+    connection: Mapped[str] = mapped_column(String(128))
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: When its event is due; NULL: it was published.
+    announce_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    is_shared: Mapped[bool]
+    #: It is over, and its event is still to come.
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    details: Mapped[dict[str, Any]] = mapped_column(Json)
+    run_id: Mapped[UUID | None] = mapped_column(Uuid)
+
+
+class SharedConditionRow(Base):
+    """A condition that one event told of many accounts."""
+
+    __tablename__ = "shared_conditions"
+
+    condition: Mapped[str] = mapped_column(String(32), primary_key=True)
+    #: A connection; empty: the whole system.
+    scope: Mapped[str] = mapped_column(String(128), primary_key=True)
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: The count of its last event.
+    published: Mapped[int] = mapped_column(Integer)
+    joined: Mapped[int] = mapped_column(Integer)
+    last_joined_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class OutboxRow(Base):

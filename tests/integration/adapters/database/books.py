@@ -6,11 +6,14 @@ from typing import Any
 
 from sqlalchemy import Engine, event, text
 
+from reconciliation.adapters.database.announcements import announce_conditions
 from reconciliation.adapters.database.engine import build_engine, read_transaction
 from reconciliation.adapters.database.ledger import SqlLedger
 from reconciliation.domain.breaks.policy import BreakPolicy
+from reconciliation.domain.breaks.recorded_run import RecordedRun
 from reconciliation.domain.model.models import ReconciliationResult
-from reconciliation.ports.run_ledger import RecordedRun, Recording
+from reconciliation.ports.run_ledger import Recording
+from tests.builders.ledger import after
 
 
 class Book:
@@ -19,10 +22,15 @@ class Book:
     def __init__(self, url: str, policy: BreakPolicy | None = None) -> None:
         self.url = url
         self.engine = build_engine(url)
-        self.ledger = SqlLedger(self.engine, policy=policy or BreakPolicy())
+        self.policy = policy or BreakPolicy()
+        self.ledger = SqlLedger(self.engine, policy=self.policy)
 
     def record(self, *results: ReconciliationResult, **facts: Any) -> Recording:
         return self.ledger.record([RecordedRun(result=result, **facts) for result in results])
+
+    def announce(self, second: float) -> int:
+        """Queue the events of conditions, as beat's check does."""
+        return announce_conditions(self.engine, after(second), flood_cap=self.policy.flood_cap)
 
     def rows(self, statement: str, **values: Any) -> list[Any]:
         with read_transaction(self.engine) as connection:

@@ -10,11 +10,11 @@ from sqlalchemy.exc import IntegrityError
 from reconciliation.adapters.database.engine import read_transaction, write_transaction
 from reconciliation.adapters.database.ledger_rows import break_of, break_row, change_of
 from reconciliation.adapters.database.tables.ledger import BreakEventRow, BreakRow
+from reconciliation.domain.breaks.apply_runs import Confirmation
 from reconciliation.domain.breaks.break_ import Sightings, replay
 from reconciliation.domain.breaks.policy import BreakPolicy
 from reconciliation.domain.model.models import AssetType, DiscrepancyType, Measure, NotCompared, ReconciliationConfig
 from reconciliation.domain.model.runs import Fence
-from reconciliation.ports.run_ledger import Confirmation
 from tests.builders.ledger import after, failed_run, fills, finding, run
 from tests.integration.adapters.database.books import Book, counted_statements, opened
 
@@ -77,6 +77,7 @@ def test_an_incomplete_run_changes_nothing_whatever_it_partly_read(book: Book) -
     recording = book.record(failed_run(10), failed_run(11, finding("MSFT")), failed_run(12, finding(broker="1")))
     assert recording.not_applied == (("A", "incomplete"),) * 3
     assert book.rows("SELECT * FROM breaks") == before
+    book.announce(12)
     assert book.events() == ["opened", "could_not_run"]
 
 
@@ -101,7 +102,7 @@ def test_a_run_that_was_incomplete_may_be_made_again_under_its_id(book: Book) ->
 def test_an_incomplete_run_ends_the_waiting_for_a_confirmation(book: Book) -> None:
     book.record(run(0, finding()))
     assert book.record(failed_run(5)).to_confirm == ()
-    assert book.rows("SELECT count(*) FROM account_standings WHERE confirm_at IS NOT NULL") == [(0,)]
+    assert book.rows("SELECT count(*) FROM account_health WHERE confirm_at IS NOT NULL") == [(0,)]
 
 
 def test_an_older_read_and_a_lost_lease_are_recorded_and_change_nothing(book: Book) -> None:
@@ -115,7 +116,7 @@ def test_an_older_read_and_a_lost_lease_are_recorded_and_change_nothing(book: Bo
 
 def test_a_suspicion_asks_for_a_confirmation_run_and_a_confirmed_break_does_not(book: Book) -> None:
     assert book.record(run(0, finding())).to_confirm == (Confirmation(account_id="A", due_at=after(5)),)
-    assert book.rows("SELECT confirm_at IS NOT NULL FROM account_standings") in ([(True,)], [(1,)])
+    assert book.rows("SELECT confirm_at IS NOT NULL FROM account_health") in ([(True,)], [(1,)])
     recording = book.record(run(5, finding()))
     assert (recording.to_confirm, recording.to_publish) == ((), ("A",))
 
@@ -161,7 +162,8 @@ def test_five_thousand_new_breaks_are_one_event_and_what_is_left_is_told_once(bo
     book.record(run(5, finding("OLD")))
     flood = [finding(f"S{number}") for number in range(5000)]
     book.record(run(10, *flood))
-    book.record(run(20, *flood))
+    book.record(run(20, *flood, finding("OLD")))
+    book.announce(20)
     assert book.events() == ["opened", "flood"]
     assert book.states()["OLD"] == "open"
     book.record(run(40, finding("OLD"), finding("S7")))

@@ -6,8 +6,9 @@ from threading import Barrier
 
 import pytest
 
+from reconciliation.domain.breaks.policy import BreakPolicy
+from reconciliation.domain.breaks.recorded_run import RecordedRun
 from reconciliation.domain.model.models import ReconciliationResult
-from reconciliation.ports.run_ledger import RecordedRun
 from tests.builders.ledger import finding, run
 from tests.integration.adapters.database.books import Book, opened
 
@@ -38,7 +39,7 @@ def test_two_workers_at_once_leave_what_the_newest_read_says(database_url: str, 
     barrier = Barrier(2)
 
     def work(seed: int) -> int:
-        with opened(database_url) as book:
+        with opened(database_url, BreakPolicy(confirmations=1)) as book:
             applied = 0
             for results in _script(seed, rounds):
                 barrier.wait(60)
@@ -69,5 +70,5 @@ def _assert_newest_read_rules(book: Book) -> None:
         live = "SELECT symbol FROM breaks WHERE account_id = :a AND state != 'resolved' ORDER BY symbol"
         names = [symbol for (symbol,) in book.rows(live, a=account_id)]
         assert names == (["COMES", "STAYS"] if shown == 2 else ["STAYS"])
-        kept = "SELECT last_run_at FROM account_standings WHERE account_id = :a"
+        kept = "SELECT last_run_at FROM account_health WHERE account_id = :a"
         assert book.rows(kept, a=account_id) == [(newest,)]

@@ -15,6 +15,7 @@ from reconciliation.adapters.database.local_book import SqlBook
 from reconciliation.adapters.database.symbols import MAX_AGE_SECONDS, StoredSymbols, SymbolStore
 from reconciliation.adapters.database.tables.local_book import Account, Position
 from reconciliation.cli import cli
+from reconciliation.domain.breaks.recorded_run import RecordedRun
 from reconciliation.domain.comparison.symbol_matching import SymbolMapping
 from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.runs import RunRequest, RunStart
@@ -22,7 +23,7 @@ from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition,
 from reconciliation.errors import InvalidInputError
 from reconciliation.ports.accounts import AccountPlan
 from reconciliation.ports.broker_reads import BrokerAnswer
-from reconciliation.ports.run_ledger import RecordedRun, Recording
+from reconciliation.ports.run_ledger import Recording
 from reconciliation.usecases.reconcile import Reconciler
 
 META = SymbolMapping(broker="alpaca", broker_symbol="FB", local_symbol="META", valid_to=date(2022, 6, 8))
