@@ -158,9 +158,9 @@ class Desk:
         """Return the names of the migrations that the database lacks."""
         return pending(self.parts.stores.engine)
 
-    def migrate(self) -> list[str]:
-        """Apply every missing migration, and return their names."""
-        return upgrade(self.parts.stores.engine)
+    def migrate(self, on_wait: Callable[[str], object]) -> list[str]:
+        """Apply every missing migration, and return their names; `on_wait` gets a sentence before each pause."""
+        return upgrade(self.parts.stores.engine, on_wait)
 
     def count_old(self, before: datetime) -> Pruned:
         """Return how much `prune` would delete."""

@@ -32,7 +32,7 @@ def migrate(check: bool) -> None:
             if missing:
                 raise click.exceptions.Exit(ExitStatus.DISCREPANCIES)
             return
-        applied = desk.migrate()
+        applied = desk.migrate(on_wait=lambda sentence: click.echo(sentence, err=True))
         print_line(f"{address}: applied {', '.join(applied)}" if applied else f"{address} is up to date")
 
 

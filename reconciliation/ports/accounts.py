@@ -1,6 +1,6 @@
 """How accounts are to be reconciled, and where that is known."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -121,12 +121,10 @@ class ConnectionRegistry(Protocol):
         """
         ...
 
-    def replace(self, connection: Connection) -> None:
-        """Replace a connection whole.
+    def change(self, name: str, change: Callable[[Connection], Connection]) -> None:
+        """Replace a connection by what `change` makes of it, with no other change in between.
 
         Raises:
-            InvalidInputError: there is none of that name.
+            InvalidInputError: there is none of that name, or `change` refuses.
         """
         ...
-
-    def get(self, name: str) -> Connection | None: ...

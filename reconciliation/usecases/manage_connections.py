@@ -40,14 +40,15 @@ class ConnectionManagement:
         """
         if broker is not None:
             self._require_broker(broker)
-        before = self._connections.get(name)
-        if before is None:
-            raise InvalidInputError(f"there is no connection {name!r}: see `reconcile connections list`")
-        merged: dict[str, Any] = {
-            key: {**getattr(before, key), **value} if key in ("options", "secrets") else value
-            for key, value in values.items()
-        }
-        self._connections.replace(replace(before, broker=broker or before.broker, **merged))
+
+        def merge(before: Connection) -> Connection:
+            merged: dict[str, Any] = {
+                key: {**getattr(before, key), **value} if key in ("options", "secrets") else value
+                for key, value in values.items()
+            }
+            return replace(before, broker=broker or before.broker, **merged)
+
+        self._connections.change(name, merge)
 
     def _require_broker(self, broker: str) -> None:
         installed = self._broker_names()

@@ -1,13 +1,13 @@
 """The broker logins in the database: by name, with references to their secrets and never the secrets themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any
 
 from sqlalchemy import Engine, delete, func, insert, select, update
 
-from reconciliation.adapters.database.engine import read_transaction, write_transaction
-from reconciliation.adapters.database.registry import next_revision
+from reconciliation.adapters.database.engine import read_transaction
+from reconciliation.adapters.database.registry import next_revision, registry_transaction
 from reconciliation.adapters.database.tables.registry import AccountRow, ConnectionRow
 from reconciliation.domain.model.accounts import Connection
 from reconciliation.errors import InvalidInputError
@@ -31,23 +31,26 @@ class ConnectionStore:
         Raises:
             InvalidInputError: there is one of that name.
         """
-        with write_transaction(self._engine) as db:
+        with registry_transaction(self._engine) as db:
             if db.execute(select(ConnectionRow.name).where(ConnectionRow.name == connection.name)).first():
                 raise InvalidInputError(
                     f"connection {connection.name!r} exists: change it with `reconcile connections set`"
                 )
             db.execute(insert(ConnectionRow).values(**_values(connection), revision=next_revision(db)))
 
-    def replace(self, connection: Connection) -> None:
-        """Replace a connection whole; workers open it anew within seconds.
+    def change(self, name: str, change: Callable[[Connection], Connection]) -> None:
+        """Replace a connection by what `change` makes of it; workers open the new one within seconds.
 
         Raises:
-            InvalidInputError: there is none of that name.
+            InvalidInputError: there is none of that name, or `change` refuses.
         """
-        with write_transaction(self._engine) as db:
-            changed = update(ConnectionRow).where(ConnectionRow.name == connection.name)
-            if not db.execute(changed.values(**_values(connection), revision=next_revision(db))).rowcount:
-                raise _unknown(connection.name)
+        with registry_transaction(self._engine) as db:
+            row = db.execute(select(*_SELECTED).where(ConnectionRow.name == name)).first()
+            if row is None:
+                raise _unknown(name)
+            changed = _values(change(Connection(**row._asdict())))
+            revision = next_revision(db)
+            db.execute(update(ConnectionRow).where(ConnectionRow.name == name).values(**changed, revision=revision))
 
     def remove(self, name: str) -> None:
         """Remove a connection that no account uses.
@@ -55,7 +58,7 @@ class ConnectionStore:
         Raises:
             InvalidInputError: there is none of that name, or accounts still use it.
         """
-        with write_transaction(self._engine) as db:
+        with registry_transaction(self._engine) as db:
             users = db.execute(select(func.count()).where(AccountRow.connection == name)).scalar_one()
             if users:
                 raise InvalidInputError(

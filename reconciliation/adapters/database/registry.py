@@ -1,11 +1,12 @@
 """The registry of accounts in the database: written by an operator, read by the schedule and by every run.
 
 Each change gets the next revision of the registry, so that a mirror can ask for "everything since". A writer locks the
-one row that holds the revision until it commits: whoever sees revision 7 has seen all of 6.
+one row that holds the revision before it reads, until it commits: a reader of revision 7 has seen all of 6.
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -52,7 +53,7 @@ class Registry:
         """
         added = list(accounts)
         ids = [account.account_id for account in added]
-        with write_transaction(self._engine) as db:
+        with registry_transaction(self._engine) as db:
             known = sorted(_existing(db, ids)) or sorted(name for name, times in Counter(ids).items() if times > 1)
             if known:
                 raise InvalidInputError(
@@ -63,7 +64,7 @@ class Registry:
     def register(self, account_ids: Iterable[str]) -> list[str]:
         """Register those that are not yet, with nothing of their own; return them."""
         wanted = list(dict.fromkeys(account_ids))
-        with write_transaction(self._engine) as db:
+        with registry_transaction(self._engine) as db:
             known = _existing(db, wanted)
             missing = [account_id for account_id in wanted if account_id not in known]
             if missing:
@@ -73,7 +74,7 @@ class Registry:
     def put(self, accounts: Iterable[RegisteredAccount]) -> tuple[int, int]:
         """Register accounts or replace them whole; return how many were added and how many changed."""
         given = {account.account_id: account for account in accounts}
-        with write_transaction(self._engine) as db:
+        with registry_transaction(self._engine) as db:
             before = {each.account_id: each for each in _load(db, AccountFilter(account_ids=given.keys()))}
             added = [account for name, account in given.items() if name not in before]
             changed = [account for name, account in given.items() if name in before and before[name] != account]
@@ -89,7 +90,7 @@ class Registry:
         Raises:
             InvalidInputError: a value cannot be accepted, or a named account is not registered.
         """
-        with write_transaction(self._engine) as db:
+        with registry_transaction(self._engine) as db:
             before = {each.account_id: each for each in _load(db, which)}
             _require(which, before.keys())
             after = [replace(account, **changes) for account in before.values()]
@@ -104,7 +105,7 @@ class Registry:
         Raises:
             InvalidInputError: one is not registered.
         """
-        with write_transaction(self._engine) as db:
+        with registry_transaction(self._engine) as db:
             _require(AccountFilter(account_ids=account_ids), _existing(db, account_ids))
             revision = next_revision(db)
             for chunk in chunks(account_ids):
@@ -160,8 +161,16 @@ class Registry:
 _COLUMNS = (*(getattr(AccountRow, name) for name in _PLAIN_COLUMNS), AccountRow.tolerances)
 
 
+@contextmanager
+def registry_transaction(engine: Engine) -> Iterator[DbConnection]:
+    """Give a transaction that changes the registry. It has the lock before it reads, so that no change is lost."""
+    with write_transaction(engine) as db:
+        db.execute(select(RegistryStateRow.revision).with_for_update())
+        yield db
+
+
 def next_revision(db: DbConnection) -> int:
-    """Take the next revision, and with it the lock on writing to the registry until the transaction ends."""
+    """Take the next revision."""
     grown = update(RegistryStateRow).values(revision=RegistryStateRow.revision + 1)
     return int(db.execute(grown.returning(RegistryStateRow.revision)).scalar_one())
 

@@ -172,7 +172,7 @@ def test_a_connection_comes_back_with_its_references_and_a_growing_revision(conn
     )
     connections.add(connection)
     first = connections.get("alpaca-1")
-    connections.replace(Connection(name="alpaca-1", broker="paper"))
+    connections.change("alpaca-1", lambda _: Connection(name="alpaca-1", broker="paper"))
 
     assert first == connection
     assert connections.get("alpaca-1").revision > first.revision
