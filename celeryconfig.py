@@ -125,7 +125,6 @@ beat_schedule = {
     task.name: {
         "task": task.name,
         "schedule": task.every_seconds or _crontab(minute=task.minute),
-        "options": {"expires": task.expires_seconds},
     }
     for task in _TASKS
     if task.is_scheduled

@@ -13,6 +13,7 @@ from reconciliation.errors import CoordinationError, InvalidInputError, Reconcil
 from reconciliation.messages.tasks import TASKS, TaskSpec
 from reconciliation.support.logs import log_context
 from tasks.celery import app
+from tasks.runtime import runtime
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class ReconciliationTask(Task):  # type: ignore[misc]  # celery has no types
         with log_context(task=self.name, task_id=str(self.request.id)):
             started = time.monotonic()
             try:
-                answer = self.run(*args, **kwargs)
+                answer = self.run(*args, **kwargs) if self._is_wanted() else {"action": "collapsed"}
             except (CoordinationError, StorageError) as error:
                 return self._try_again(error, kwargs)
             except (SoftTimeLimitExceeded, TimeoutError):
@@ -81,6 +82,13 @@ class ReconciliationTask(Task):  # type: ignore[misc]  # celery has no types
     def _is_tick(self) -> bool:
         """Whether beat sends this task every few seconds."""
         return any(spec.every_seconds is not None for spec in TASKS if spec.name == self.name)
+
+    def _is_wanted(self) -> bool:
+        """False for a tick where another one of its kind has just begun."""
+        spec = next((spec for spec in TASKS if spec.name == self.name and spec.is_scheduled), None)
+        if spec is None or self.request.called_directly:
+            return True
+        return runtime().parts.coordination.ticks.begin(spec.name, spec.collapse_ms)
 
     def _try_again(self, error: CoordinationError | StorageError, kwargs: dict[str, Any]) -> Any:
         if self.request.called_directly or self.request.retries >= self.max_retries:

@@ -10,6 +10,7 @@ from reconciliation.adapters.redis.event_stream import RedisEventStream
 from reconciliation.adapters.redis.fill_window import FillWindows
 from reconciliation.adapters.redis.rate_limiter import RedisRateLimiter
 from reconciliation.adapters.redis.space import AsyncRedisSpace, RedisSpace
+from reconciliation.adapters.redis.ticks import Ticks
 from reconciliation.bootstrap.policies import fill_times
 from reconciliation.ports.broker import BrokerLimits
 from reconciliation.settings import Settings
@@ -53,6 +54,10 @@ class Coordination:
             max_pause_ms=round(settings.connection_max_pause_seconds * 1000),
             probe_ms=round(settings.read_timeout_seconds * 1000),
         )
+
+    @cached_property
+    def ticks(self) -> Ticks:
+        return Ticks(self.space)
 
     @cached_property
     def publisher(self) -> ChannelPublisher:

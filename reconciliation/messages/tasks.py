@@ -30,8 +30,6 @@ class TaskSpec:
     #: Beat sends it at this minute of each hour. By the clock: beat keeps nothing on disk, so "every hour" would begin
     #: again with each restart.
     minute: int | None = None
-    #: A message that is older is dropped: ticks that waited while workers were away are one tick.
-    expires_seconds: int | None = None
     #: Whether the sender may wait for the task's result.
     has_result: bool = False
 
@@ -39,6 +37,11 @@ class TaskSpec:
     def is_scheduled(self) -> bool:
         """Whether beat sends it."""
         return self.every_seconds is not None or self.minute is not None
+
+    @property
+    def collapse_ms(self) -> int:
+        """Ticks that begin within this time are one tick, by Redis' clock; a message carries no time of its sender."""
+        return 1_800_000 if self.every_seconds is None else round(900 * self.every_seconds)
 
     @property
     def module(self) -> str:
@@ -49,16 +52,10 @@ RECONCILE_ACCOUNT = TaskSpec(name="reconciliation.reconcile_account", queue=DEFA
 TAKE_FILL = TaskSpec(name="reconciliation.take_fill", queue=FILLS_QUEUE, has_result=True)
 RUN_AFTER_FILLS = TaskSpec(name="reconciliation.run_after_fills", queue=FILLS_QUEUE)
 SWEEP_ACCOUNTS = TaskSpec(name="reconciliation.sweep_accounts", queue=SWEEPS_QUEUE)
-DISPATCH_DUE_ACCOUNTS = TaskSpec(
-    name="reconciliation.dispatch_due_accounts", queue=CONTROL_QUEUE, every_seconds=1, expires_seconds=5
-)
-RECLAIM_FILL_WINDOWS = TaskSpec(
-    name="reconciliation.reclaim_fill_windows", queue=CONTROL_QUEUE, every_seconds=1, expires_seconds=5
-)
-RELAY_EVENTS = TaskSpec(name="reconciliation.relay_events", queue=CONTROL_QUEUE, every_seconds=1, expires_seconds=5)
-CHECK_MISSED_SLOTS = TaskSpec(
-    name="reconciliation.check_missed_slots", queue=CONTROL_QUEUE, every_seconds=5, expires_seconds=5
-)
-PRUNE = TaskSpec(name="reconciliation.prune", queue=SWEEPS_QUEUE, minute=17, expires_seconds=3600)
+DISPATCH_DUE_ACCOUNTS = TaskSpec(name="reconciliation.dispatch_due_accounts", queue=CONTROL_QUEUE, every_seconds=1)
+RECLAIM_FILL_WINDOWS = TaskSpec(name="reconciliation.reclaim_fill_windows", queue=CONTROL_QUEUE, every_seconds=1)
+RELAY_EVENTS = TaskSpec(name="reconciliation.relay_events", queue=CONTROL_QUEUE, every_seconds=1)
+CHECK_MISSED_SLOTS = TaskSpec(name="reconciliation.check_missed_slots", queue=CONTROL_QUEUE, every_seconds=5)
+PRUNE = TaskSpec(name="reconciliation.prune", queue=SWEEPS_QUEUE, minute=17)
 
 TASKS = tuple(value for value in globals().values() if isinstance(value, TaskSpec))

@@ -30,8 +30,6 @@ class TaskMessage:
     #: Makes the message the same one when it is sent again. None: a new one.
     task_id: str | None = None
     countdown_seconds: float | None = None
-    #: A worker that gets the message later than this drops it.
-    expires_seconds: float | None = None
     #: What Flower and `celery inspect` show as its arguments. None: Celery writes it, slowly where they are many.
     shown_as: str | None = None
     #: Whether somebody may wait for the task's result.
@@ -65,7 +63,6 @@ class TaskSender:
         queue: str,
         countdown_seconds: float | None = None,
         task_id: str | None = None,
-        expires_seconds: float | None = None,
     ) -> str:
         """Send one task and return its id.
 
@@ -78,7 +75,6 @@ class TaskSender:
             queue=queue,
             task_id=task_id or str(uuid4()),
             countdown_seconds=countdown_seconds,
-            expires_seconds=expires_seconds,
         )
         return self.send_many([message])[0]
 
@@ -148,7 +144,6 @@ class TaskSender:
             queue=message.queue,
             task_id=message.task_id,
             countdown=message.countdown_seconds,
-            expires=message.expires_seconds,
             producer=producer,
             argsrepr="()",
             kwargsrepr=message.shown_as,
