@@ -24,12 +24,12 @@ $(STAMP): pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev]'
 	@touch $@ $(DEMO_STAMP)
 
-# The demo needs a tenth of it, and somebody is waiting.
+# The demo needs a tenth of it, and a person is waiting.
 $(DEMO_STAMP): pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[embedded]'
 	@touch $@
 
-# With what is measured beside ours.
+# With the packages that `make bench` compares with.
 $(BENCH_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev,bench]'
 	@touch $@

@@ -1,4 +1,4 @@
-"""Reconciliation workers: a firm's own book against its broker's, and each real difference told once."""
+"""Reconciliation workers: a firm's own book against its broker's, and each real difference reported once."""
 
 from reconciliation.domain.comparison.comparator import Comparator
 from reconciliation.domain.model.models import (

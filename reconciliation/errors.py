@@ -2,14 +2,14 @@
 
     ReconciliationError
     ├── InvalidInputError        a given value, file or argument cannot be accepted; names thing, place, remedy
-    │   └── UnusableFigureError  a figure of one side that cannot be compared
+    │   └── UnusableValueError   a value of one side that cannot be compared
     ├── ConfigurationError       settings, a mapping or a connection cannot work as written
     ├── CoordinationError        Redis cannot be reached or refuses; nothing was noted
     ├── StorageError             the database cannot be reached or lacks its migrations
     ├── BreakRefusedError        an action that the state of a break does not allow
     ├── FillRefusedError         a fill of an account that is not registered
-    └── ReadError                one side of one account could not be read surely: the run is `incomplete`
-        ├── AuthError            credentials refused: no retry, tell someone
+    └── ReadError                one side of one account could not be read reliably: the run is `incomplete`
+        ├── AuthError            credentials refused: no retry, a person must act
         ├── RateLimited          asked too often: retry after `retry_after_seconds`
         ├── Unavailable          no answer, time-out, 5xx: retry
         ├── BadData              an answer that cannot be understood or is of another account: no retry
@@ -29,8 +29,8 @@ class InvalidInputError(ReconciliationError, ValueError):
     """Raised for a value, file or argument that cannot be accepted. A retry with the same input does not help."""
 
 
-class UnusableFigureError(InvalidInputError):
-    """Raised by the comparator for a row or figure of one `side` ("local" or "broker") that cannot be compared."""
+class UnusableValueError(InvalidInputError):
+    """Raised by the comparator for a row or value of one `side` ("local" or "broker") that cannot be compared."""
 
     def __init__(self, side: str, message: str) -> None:
         super().__init__(f"{side} {message}")
@@ -69,7 +69,7 @@ class BreakRefusedError(ReconciliationError):
 
 
 class ReadError(ReconciliationError):
-    """Raised by a provider or broker that cannot answer surely and completely for an account.
+    """Raised by a provider or broker that cannot answer reliably and completely for an account.
 
     `kind` is the stable word for it in results and events; `retryable` says whether a later try may help.
     """
@@ -115,6 +115,6 @@ class BadData(ReadError):
 
 
 class Incomplete(ReadError):
-    """Raised for an answer that is surely only a part of the truth. Retry; never compare it."""
+    """Raised for an answer known to be incomplete. Retry; never compare it."""
 
     kind = "incomplete"

@@ -1,4 +1,4 @@
-"""`reconciliation.check_missed_slots`: tells of accounts whose runs stopped."""
+"""`reconciliation.check_missed_slots`: reports accounts whose runs stopped."""
 
 from reconciliation.domain.model.runs import utc_now
 from reconciliation.messages.tasks import CHECK_MISSED_SLOTS

@@ -1,4 +1,4 @@
-"""`reconciliation.reconcile_account`: one account, now, because somebody asked."""
+"""`reconciliation.reconcile_account`: one account, now, on request."""
 
 from typing import Any
 

@@ -99,7 +99,7 @@ def load_parts(**_: Any) -> None:
 
 
 def enter_child(**_: Any) -> None:
-    """Prepare a child of the prefork pool: without its parent it would go on, unseen, with a message given back."""
+    """Prepare a child of the prefork pool: without its parent it would continue, with a message that was returned."""
     die_with_parent()
     # What was imported stays: looking at it at each collection costs a sweep 7 %. And a sweep makes and drops rows by
     # the ten thousand, hardly one of them in a circle: to look for circles at each 700th costs as much again.

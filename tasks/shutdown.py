@@ -1,4 +1,4 @@
-"""Tells the children of a worker that it was told to stop, so that a long sweep gives back what it did not begin.
+"""Passes a worker's stop signal to its children, so that a long sweep releases what it did not start.
 
 One byte of memory that parent and children share: a signal to the children would end them in the middle of a read.
 """
@@ -21,18 +21,18 @@ def prepare(sender: Any, **_: Any) -> None:
         ask()
         wait()
 
-    # On SIGQUIT, Celery 5.7 tells of the shutdown only after it has waited for its tasks.
+    # On SIGQUIT, Celery 5.7 signals the shutdown only after it has waited for its tasks.
     sender.wait_for_soft_shutdown = tell_and_wait
 
 
 def ask(**_: Any) -> None:
-    """Tell every child, whichever way the worker was told: SIGTERM, SIGQUIT or remote control."""
+    """Signal every child, for each way to stop a worker: SIGTERM, SIGQUIT or remote control."""
     if _shared is not None:
         _shared[0] = 1
 
 
 def is_asked_for() -> bool:
-    """Say whether this worker was told to stop."""
+    """Return whether this worker got a stop signal."""
     return _shared is not None and _shared[0] == 1
 
 

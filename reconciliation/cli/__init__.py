@@ -1,4 +1,4 @@
-"""The command line `reconcile`: one module per group of commands, each imported only when it is asked for."""
+"""The command line `reconcile`: one module per group of commands, each imported only when it is used."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -44,7 +44,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command's module only when that command, or the help, is asked for."""
+    """A group that imports a command's module only when that command, or the help, is used."""
 
     def __init__(self, *args: Any, sections: Mapping[str, Mapping[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

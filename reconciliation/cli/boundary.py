@@ -33,7 +33,7 @@ def as_click_error(error: ReconciliationError) -> click.ClickException:
 
 
 def exit_status_of(error: ReconciliationError) -> ExitStatus:
-    """Return the exit status that tells a script what kind of remedy is needed."""
+    """Return the exit status, which shows a script what kind of remedy is needed."""
     if isinstance(error, ReadError):
         return ExitStatus.INCOMPLETE
     if isinstance(error, (CoordinationError, StorageError)):

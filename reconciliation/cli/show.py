@@ -68,16 +68,16 @@ def _print_statement(statement: Statement) -> None:
     account = statement.account
     print_line()
     print_line(f"Account {account.account_id}, as of {_date(statement)}", style="bold")
-    figures = {
+    values = {
         "cash": account.cash,
         "equity": account.total_equity,
         "buying power": account.buying_power,
         "margin used": account.margin_used,
     }
-    rows: list[list[str | Decimal | None]] = [[name, value, account.currency] for name, value in figures.items()]
+    rows: list[list[str | Decimal | None]] = [[name, value, account.currency] for name, value in values.items()]
     if len(account.cash_by_currency) > 1:
         rows += [[f"cash {currency}", amount, currency] for currency, amount in account.cash_by_currency.items()]
-    print_table(["figure", "value", "currency"], rows)
+    print_table(["balance", "amount", "currency"], rows)
     print_line()
     if statement.positions is None:
         print_line(f"Positions are not known: {statement.no_positions}.", style="yellow")

@@ -1,6 +1,6 @@
 """What a report of a fill looks like, whichever way it comes in: one flat JSON object, checked once, here.
 
-Only `schema` and `account_id` are needed, for a fill is a hint to look; its figures are checked, and never booked.
+Only `schema` and `account_id` are needed: a fill is a reason to compare. Its numbers are checked, and never booked.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class FillMessage(NamedTuple):
     corrects_fill_id: str | None = None
 
     def summary(self) -> dict[str, str | None]:
-        """Return what a run's context says of the last fill: names always, figures where they were said."""
+        """Return what a run's context says of the last fill: names always, numbers where they were stated."""
         named: dict[str, str | None] = {"order_id": self.order_id, "fill_id": self.fill_id, "symbol": self.symbol}
         if self.side is not None and self.quantity is not None and self.price is not None:
             named |= {"side": self.side.value, "quantity": f"{self.quantity:f}", "price": f"{self.price:f}"}

@@ -11,7 +11,7 @@ from reconciliation.errors import InvalidInputError
 
 
 def on_demand(account_id: object, context: object, request_id: object) -> RunRequest:
-    """Return the request of somebody outside who asked for one account, now.
+    """Return the request of a caller outside for one account, now.
 
     Args:
         account_id: whose books to compare.

@@ -39,15 +39,15 @@ def import_book(
     """Replace every account that the files name, in one transaction; others stay as they are.
 
     Its positions become those of the positions file: none for an account that only the balances file names, which is
-    then flat. Its figures become those of the balances file; without a row there they stay as they were.
+    then flat. Its balances become those of the balances file; without a row there they stay unchanged.
     The files are checked from end to end before anything is written.
 
     Args:
         engine: of the database with our own tables.
         positions_path: a CSV file of positions.
         balances_path: a CSV file of cash and equity.
-        on_checked: told once the number of rows of positions that are to come.
-        on_written: told after each batch how many rows of positions it had.
+        on_checked: called once with the number of rows of positions that are to come.
+        on_written: called after each batch with its number of rows of positions.
 
     Raises:
         InvalidInputError: a file is not as it should be; the message names file, line and column.
@@ -101,14 +101,14 @@ def _changed(path: Path) -> InvalidInputError:
     return InvalidInputError(f"{path} changed while it was imported; nothing was written, import it again")
 
 
-def _account_values(figures: LocalSnapshot) -> dict[str, Any]:
+def _account_values(balances: LocalSnapshot) -> dict[str, Any]:
     return {
-        "account_id": figures.account_id,
-        "cash": figures.cash,
-        "equity": figures.equity,
-        "currency": figures.currency,
-        "cash_by_currency": {name: f"{cash:f}" for name, cash in figures.cash_by_currency.items()} or None,
-        "as_of": figures.as_of,
+        "account_id": balances.account_id,
+        "cash": balances.cash,
+        "equity": balances.equity,
+        "currency": balances.currency,
+        "cash_by_currency": {name: f"{cash:f}" for name, cash in balances.cash_by_currency.items()} or None,
+        "as_of": balances.as_of,
     }
 
 

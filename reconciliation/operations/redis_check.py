@@ -7,7 +7,7 @@ from reconciliation.settings import Settings
 
 
 def redis_servers(settings: Settings) -> Mapping[str, str]:
-    """Return the address of each server by its URL, which may hold a password: ours, and Celery's where it differs."""
+    """Return the address of each server by its URL, which may hold a password: our own, and Celery's if it differs."""
     servers = {settings.redis_url.get_secret_value(): settings.redis_address}
     if settings.celery_broker_url is not None:
         servers[settings.celery_broker_url.get_secret_value()] = settings.celery_address

@@ -122,5 +122,5 @@ class FillWindows(Protocol):
         ...
 
     def activity(self, account_ids: Sequence[str]) -> Mapping[str, FillActivity]:
-        """Return which symbols of each account were filled when, so that no fill in flight is taken for a break."""
+        """Return which symbols of each account were filled when, so that no fill in flight counts as a break."""
         ...

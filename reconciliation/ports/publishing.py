@@ -27,7 +27,7 @@ class WaitingEvent:
 
 
 class Outbox(Protocol):
-    """Events that were committed together with the change that they tell of. Blocking."""
+    """Events that were committed together with the change that they report. Blocking."""
 
     def waiting(
         self, limit_events: int, account_ids: Sequence[str] | None = None

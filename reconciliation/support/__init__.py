@@ -1,1 +1,1 @@
-"""Logs, redaction, wording, and processes bound to ours."""
+"""Logs, redaction, wording, and child processes."""

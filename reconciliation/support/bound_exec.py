@@ -16,7 +16,7 @@ PR_SET_PDEATHSIG = 1
 def main() -> None:
     parent_pid, program = int(sys.argv[1]), sys.argv[2:]
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    # The parent may have died before the kernel was asked; then nobody would ever tell us.
+    # The parent may have died before the kernel was asked; then no signal would ever come.
     if os.getppid() != parent_pid:
         sys.exit("the parent is gone already")
     os.execv(program[0], program)  # noqa: S606 - becoming the program is the purpose

@@ -27,7 +27,7 @@ def start_bound(
     output: IO[bytes] | None = None,
     by_kernel: bool = KERNEL_BINDS,
 ) -> "subprocess.Popen[bytes]":
-    """Start a program that dies with this process. `output` takes both of its streams; None: they are ours.
+    """Start a program that dies with this process. `output` takes both of its streams; None: it writes to our own.
 
     The child gets a session of its own, so that Ctrl-C in a terminal reaches only us and we decide the order.
     """

@@ -12,7 +12,7 @@ _NAMED_SECRET = re.compile(rf"(?P<name>\b(?:{_NAMES})\b['\"]?\s*[=:]\s*)['\"]?[^
 MASK = "***"
 #: A shorter secret is not hidden: hiding "1" would garble every number of a message.
 MIN_HIDDEN_CHARACTERS = 6
-#: So much of a secret's beginning is hidden also by itself: whoever quotes a page may have cut it in the middle.
+#: This much of a secret's start is redacted also by itself: a quoted page may be cut in the middle.
 HEAD_CHARACTERS = 12
 
 #: All forms of the secrets that this process has looked up, the longest first. Replaced, never changed in place.
@@ -22,7 +22,7 @@ _known: tuple[str, ...] = ()
 def register_secret(secrets: Iterable[str]) -> None:
     """Let no masked text of this process show these secrets, plain, URL-encoded or in base64.
 
-    A foreign broker may write its key into any log line or error. Only whoever looked it up can recognise it.
+    A foreign broker may write its key into any log line or error. Only the code that looked it up can recognise it.
     """
     global _known  # noqa: PLW0603 - a process has one log, and one set of secrets to keep out of it
     forms = {form for secret in secrets for form in _forms(secret) if len(form) >= MIN_HIDDEN_CHARACTERS}

@@ -16,7 +16,7 @@ from reconciliation.usecases.record_fills import FillRecorder
 log = logging.getLogger(__name__)
 
 BATCH_ENTRIES = 500
-#: Below the time-out of one answer of Redis, and how soon a consumer that is told to stop does.
+#: Below the time-out of one answer of Redis, and how soon a consumer stops after a stop signal.
 BLOCK_MS = 1_000
 #: After an error of Redis the consumer waits, for longer each time up to the last.
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 5.0)

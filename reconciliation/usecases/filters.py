@@ -108,7 +108,7 @@ BREAK_FIELDS: Mapping[str, Field] = {
     "state": _words(BreakState, "states", "Include only this state. Default: every state but resolved."),
     "assignee": Field(help="Include only breaks assigned to this person.", attribute="assignees", shown="NAME"),
     "unassigned": Field(
-        help="Include only breaks that nobody is assigned to.",
+        help="Include only breaks without an assigned person.",
         attribute="unassigned",
         read=_yes_or_no,
         is_list=False,

@@ -27,7 +27,7 @@ class FillRecorder:
             CoordinationError: Redis did not answer. Report the fills again: a fill recorded twice costs nothing.
         """
         call_id = call_id or token_hex(8)
-        if len(messages) == 1:  # by far the most frequent, and somebody waits for it
+        if len(messages) == 1:  # by far the most frequent, and a caller waits for it
             return self.record_each([(messages[0], call_id)])
         counts: dict[str, int] = {}
         last: dict[str, FillMessage] = {}

@@ -1,4 +1,4 @@
-"""The figures of an account from the rows of a source: one row, or one for each currency."""
+"""The balances of an account from the rows of a source: one row, or one for each currency."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ class BalanceRow:
     place: str
 
 
-def join_figures(account_id: str, rows: Sequence[BalanceRow]) -> LocalSnapshot:
-    """Return the figures as a snapshot without positions.
+def join_balances(account_id: str, rows: Sequence[BalanceRow]) -> LocalSnapshot:
+    """Return the balances as a snapshot without positions.
 
-    Amounts in several currencies don't add up to one cash; equity is one figure, in the currency of its row.
+    Amounts in several currencies don't add up to one cash; equity is one amount, in the currency of its row.
 
     Raises:
         InvalidInputError: rows contradict each other; the message names their places.
@@ -33,7 +33,7 @@ def join_figures(account_id: str, rows: Sequence[BalanceRow]) -> LocalSnapshot:
         if other is not row or (len(by_currency) > 1 and None in by_currency):
             first = next(iter(by_currency.values()))
             raise InvalidInputError(
-                f"{row.place}: account {account_id!r} has figures already ({first.place}); "
+                f"{row.place}: account {account_id!r} has balances already ({first.place}); "
                 "several rows of an account need a currency each"
             )
     with_equity = [row for row in rows if row.equity is not None]

@@ -13,7 +13,7 @@ from decimal import Decimal
 from os import PathLike
 from pathlib import Path
 
-from reconciliation.adapters.books.balances import BalanceRow, join_figures
+from reconciliation.adapters.books.balances import BalanceRow, join_balances
 from reconciliation.adapters.books.csv_table import CsvRow, read_rows
 from reconciliation.adapters.books.sides import LONG_WORDS, SHORT_WORDS, signed
 from reconciliation.domain.model.instruments import STRONG_IDENTIFIERS
@@ -25,12 +25,12 @@ from reconciliation.ports.local_book import LocalBook, PositionProvider
 POSITION_COLUMNS = ("account_id", "symbol", "asset_type", "quantity", "avg_cost")
 BALANCE_COLUMNS = ("account_id", "cash", "equity")
 
-#: Reads the accounts of a file of positions of another shape than ours.
+#: Reads the accounts of a file of positions in another shape.
 ReadAccounts = Callable[[Path], Mapping[str, LocalSnapshot]]
 
 
 class CsvBook(LocalBook, PositionProvider):
-    """The local book in CSV files, read anew at each call.
+    """The local book in CSV files, read again at each call.
 
     An account that neither file names is not known, which is an error; one in the balances file only is flat.
     """
@@ -93,8 +93,8 @@ def read_book(
     """
     book = dict((read_accounts or _read_accounts)(positions_path))
     balances = {} if balances_path is None else read_balances(balances_path)
-    for account_id, figures in balances.items():
-        book[account_id] = replace(figures, positions=book[account_id].positions if account_id in book else [])
+    for account_id, known in balances.items():
+        book[account_id] = replace(known, positions=book[account_id].positions if account_id in book else [])
     return book
 
 
@@ -116,15 +116,15 @@ def read_positions(path: Path) -> Iterator[tuple[str, LocalPosition]]:
 
 
 def read_balances(path: Path) -> dict[str, LocalSnapshot]:
-    """Return the figures of a balances file by account, as snapshots without positions.
+    """Return the balances of a balances file by account, as snapshots without positions.
 
     Raises:
         InvalidInputError: the file is not as it should be; the message names file, line and column.
     """
-    figures: dict[str, list[BalanceRow]] = {}
+    rows_by_account: dict[str, list[BalanceRow]] = {}
     for row in read_rows(path, BALANCE_COLUMNS):
-        figures.setdefault(row.text("account_id"), []).append(_figure_row(row))
-    return {account_id: join_figures(account_id, rows) for account_id, rows in figures.items()}
+        rows_by_account.setdefault(row.text("account_id"), []).append(_balance_row(row))
+    return {account_id: join_balances(account_id, rows) for account_id, rows in rows_by_account.items()}
 
 
 def _position(row: CsvRow) -> LocalPosition:
@@ -157,7 +157,7 @@ def _signed(row: CsvRow) -> Decimal:
     return found
 
 
-def _figure_row(row: CsvRow) -> BalanceRow:
+def _balance_row(row: CsvRow) -> BalanceRow:
     return BalanceRow(
         cash=row.optional_number("cash"),
         equity=row.optional_number("equity"),

@@ -13,7 +13,7 @@ from reconciliation.errors import InvalidInputError
 #: 100,000 accounts of 50 positions fit; a larger file is more likely a mistake than a book.
 MAX_FILE_BYTES = 256 * 1024 * 1024
 MAX_LINE_CHARACTERS = 65_536
-#: As long as the longest name that a column of ours holds.
+#: The longest name that a column of our tables holds.
 MAX_TEXT_CHARACTERS = 128
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class CsvRow:
 
 
 def read_rows(path: Path, required: Sequence[str]) -> Iterator[CsvRow]:
-    """Yield the rows of a CSV file with a header line; columns that nobody asks for are passed over.
+    """Yield the rows of a CSV file with a header line; columns that are not asked for are ignored.
 
     Raises:
         InvalidInputError: the file is missing, too large, not UTF-8, cut off, or not a CSV with these columns.

@@ -28,7 +28,7 @@ _WAL_RETRY_SECONDS = (0.002, 0.02)
 #: A connection older than this is replaced, so that a failed-over address is left.
 POOL_RECYCLE_SECONDS = 1800
 
-#: What a session of PostgreSQL is told; times are in ms.
+#: The settings of a PostgreSQL session; times are in ms.
 _SESSION = {
     "statement_timeout": STATEMENT_TIMEOUT_SECONDS * 1000,
     "lock_timeout": LOCK_TIMEOUT_SECONDS * 1000,
@@ -86,7 +86,7 @@ def write_transaction(engine: Engine) -> Iterator[Connection]:
 
 
 def explain(error: Exception, engine: Engine) -> StorageError | None:
-    """Return the sentence for an error of the driver; None where it is a fault of ours (a constraint, bad SQL)."""
+    """Return the sentence for an error of the driver; None for a fault in our code (a constraint, bad SQL)."""
     address = _address(engine.url)
     cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
     if _lacks_table(error):
@@ -159,7 +159,7 @@ def _sqlite_engine(url: URL) -> Engine:
 
 
 def _set_up_sqlite(dbapi_connection: Any, _record: Any) -> None:
-    # The driver's own BEGIN comes only before a write; ours comes at the begin of every transaction.
+    # The driver's BEGIN comes only before a write; this one comes at the start of every transaction.
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
     try:

@@ -40,7 +40,7 @@ _POSITIONS = select(
 class SqlBook(LocalBook, PositionProvider):
     """The local book in our own tables (`Account`, `Position`).
 
-    An account without a row is not known, which is an error; a row without positions says "surely flat".
+    An account without a row is not known, which is an error; a row without positions says "certainly flat".
     """
 
     def __init__(self, engine: Engine) -> None:

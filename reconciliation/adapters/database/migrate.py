@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 def upgrade(engine: Engine, on_wait: Callable[[str], object] = logger.warning) -> list[str]:
     """Apply every missing migration in one transaction, and return their names; none are missing: an empty list.
 
-    A table that others read or write is waited for in short pieces: whoever comes later would queue up behind a
+    A table that others read or write is waited for in short pieces: later sessions would queue up behind a
     migration that waits, and the whole fleet would stand still for one long report.
 
     Args:

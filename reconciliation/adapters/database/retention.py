@@ -53,7 +53,7 @@ def prune(
         engine: of our own database.
         before: what is older than this goes.
         on_deleted: called after each transaction with the number of rows.
-        max_batches: of each kind at most so many transactions; None: until nothing old is left.
+        max_batches: most transactions of each kind; None: until nothing old is left.
 
     Raises:
         StorageError: the database cannot be reached; what was deleted until then stays deleted.

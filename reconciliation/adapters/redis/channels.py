@@ -1,4 +1,4 @@
-"""Results on the two Redis channels: whoever listens hears every run."""
+"""Results on the two Redis channels: a listener sees every run."""
 
 from collections.abc import Sequence
 

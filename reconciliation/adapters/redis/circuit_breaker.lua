@@ -16,7 +16,7 @@ local function number(field) return tonumber(redis.call('HGET', key, field) or '
 
 local operations = {}
 
--- trial_ms: when a pause is over, whoever asks first tries, and keeps the others out for so long.
+-- probe_ms: when a pause is over, the first caller probes, and the others are refused for this time.
 function operations.check(trial_ms)
   local left = number('until_ms') - now
   if left > 0 then return { math.ceil(left), redis.call('HGET', key, 'cause') or '' } end

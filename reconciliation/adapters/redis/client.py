@@ -17,7 +17,7 @@ from reconciliation.errors import ConfigurationError, CoordinationError
 COMMAND_ATTEMPTS = 3
 RETRY_BASE_SECONDS = 0.05
 RETRY_CAP_SECONDS = 0.5
-#: A connection that was idle for longer is asked for a sign of life before it is used.
+#: A connection that was idle for longer is checked before it is used.
 HEALTH_CHECK_INTERVAL_SECONDS = 10
 
 _NOT_UNDERSTOOD = (

@@ -107,7 +107,7 @@ local function claim_due(key, connection, count, fence, lease_ms, taken)
   local states = redis.call('HMGET', CLAIMS, unpack(entries))
   local leased, written, crashes = {}, {}, {}
   local over = whole(now + lease_ms)
-  -- Most entries have no state of their own yet: theirs is the same text for all.
+  -- Most entries have no state yet: they share one text.
   local first = cjson.encode({ f = fence, q = 'queued', n = 1, c = 0, k = connection })
   for i, entry in ipairs(entries) do
     local text = first

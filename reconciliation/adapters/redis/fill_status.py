@@ -23,7 +23,7 @@ class FillStatus:
     running: int
     #: Waiting, although their run was due: the message is late, or lost until the sweep finds it.
     overdue: int
-    #: Locks that somebody holds; the others are taken by the next sweep.
+    #: Locks that are held; the next reclaim takes the others.
     leases_held: int
     fills_pending: int
     oldest_fill_at: datetime | None

@@ -16,7 +16,7 @@
 local call, argv = redis.call, ARGV
 local WINDOWS = PREFIX .. "fills:window:"
 local RECENT_CALLS = 4 -- retries of one account that may be under way at once; beyond it only counts are off
-local MOST_SYMBOLS = 16 -- that one account's fills are told apart by; fills of further ones are of any symbol
+local MOST_SYMBOLS = 16 -- kept of one account's fills; fills of further ones count as any symbol
 local TIME_DIGITS = 13 -- of a time in ms, until the year 2286
 
 local now = tonumber(argv[2])
@@ -29,7 +29,7 @@ end
 local ABSORBED, IGNORED, REFUSED = -1, -2, -3
 
 -- When each symbol had its last fill: `\30NAME\31TIME` for each. The empty name is any symbol: a fill that says none,
--- or one too many to be told apart. `named` is the same without times; no symbol has such characters.
+-- or one too many to be kept. `named` is the same without times; no symbol has such characters.
 local function marked(symbols, named)
   local _, last = string.find(symbols, named, 1, true) -- mostly it is one name, and known
   if last then return string.sub(symbols, 1, last) .. now .. string.sub(symbols, last + TIME_DIGITS + 1) end

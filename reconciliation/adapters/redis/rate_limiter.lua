@@ -1,16 +1,16 @@
--- The gate of one broker login, shared by all workers: so many requests under way, and so many in any window.
+-- The rate limiter of one broker login, shared by all workers: it limits requests in flight and in any window.
 --
 -- ARGV: now in ms ("" is this server's clock), the login's connection, process, permits in a window (0: no limit),
 --       window_ms, concurrency, lease_ms, sent_ms, released ids, wanted ids (JSON lists; an id is "process:number")
 -- Keys:  flight  sorted set: permit -> end of its lease. A killed worker's permits come free then.
 --        spent   sorted set: permit -> when it stops to count against the rate
---        line    sorted set: wanted permit -> its place; served in order, whoever asks
+--        line    sorted set: wanted permit -> its place; served in order, for any process
 --        places  hash: process -> the place of its last wish; "" -> the place served last
---        alive   hash: process -> when it last asked; the wishes of those that stopped asking are passed over
+--        alive   hash: process -> when it last asked; the requests of those that stopped asking are skipped
 --        wake:P  list: a sign to process P that something in the line became its own
 -- Running it twice with the same ids changes nothing more: an id is in the line, in flight, or gone.
 --
--- A permit counts from its grant until a window after the request's end, or after sent_ms where nobody says the end:
+-- A permit counts from its grant until a window after the request's end, or after sent_ms where no end is reported:
 -- by then it has reached the broker, or its process is dead. So any two requests that reach the broker within a window
 -- were counted together, however long they were on the way.
 -- The clock is cut to whole ms: one more, or the last part of a ms would be missing from the window.

@@ -37,7 +37,7 @@ class RedisRateLimiter:
     """The gate of one connection, for one event loop.
 
     Args:
-        lease_ms: after this a permit comes free even if nobody gave it back; longer than any request may take.
+        lease_ms: after this a permit is free again even if it was not released; longer than any request may take.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class RedisRateLimiter:
         """Wait for a permit, in turn with all workers; give it back at the end of the block.
 
         Raises:
-            CoordinationError: Redis cannot be reached, so nobody knows whether the broker may be asked.
+            CoordinationError: Redis cannot be reached, so it is unknown whether the broker may be asked.
         """
         self._last += 1
         request_id = f"{self._process}:{self._last}"
@@ -85,7 +85,7 @@ class RedisRateLimiter:
             self._tell()
 
     async def close(self) -> None:
-        """Hand over what is still to be released; whoever still waits is not served any more."""
+        """Send the releases that are still to be sent; callers that still wait are not served any more."""
         if self._exchanging is None:
             return
         if self._is_waiting:
@@ -110,7 +110,7 @@ class RedisRateLimiter:
             self._fail(error)
 
     async def _serve(self) -> None:
-        """Exchange with Redis until nothing is left to be told or waited for."""
+        """Exchange with Redis until nothing is left to send or to wait for."""
         listener: asyncio.Task[None] | None = None
         try:
             while self._released or self._is_waiting:
@@ -148,7 +148,7 @@ class RedisRateLimiter:
         return float(wait_ms) / 1000
 
     async def _listen(self) -> None:
-        """Wait for the sign that another worker's release made something ours."""
+        """Wait for the signal that another worker's release gave us a permit."""
         while self._is_waiting:
             if await self._space.client.blpop([self._wake_key], timeout=LISTEN_SECONDS):
                 self._news.set()

@@ -38,7 +38,7 @@ def with_prefix(source: str, prefix: str) -> str:
 
 
 class LuaScript:
-    """One script without declared keys. `explained` turns errors of Redis into ours."""
+    """One script without declared keys. `explained` turns errors of Redis into our own."""
 
     def __init__(self, client: redis.Redis, source: str, explained: Callable[[], AbstractContextManager[None]]) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""What a Redis server is, and whether it keeps what it is told."""
+"""What a Redis server is, and whether it keeps what it stores."""
 
 from dataclasses import dataclass
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from reconciliation.domain.model.models import Measure, NotCompared
 from reconciliation.domain.model.snapshots import BrokerAccount, LocalSnapshot
 from reconciliation.domain.model.values import EXACT, exact_decimal, optional_decimal
-from reconciliation.errors import InvalidInputError, UnusableFigureError
+from reconciliation.errors import InvalidInputError, UnusableValueError
 
 #: Less than half a cent in a currency is what interest and rounding leave behind, not money.
 RESIDUE = Decimal("0.005")
@@ -35,7 +35,7 @@ def comparable_balances(local: LocalSnapshot, account: BrokerAccount) -> Balance
     """Return the balances that can be compared, and what cannot.
 
     Raises:
-        UnusableFigureError: a number is not finite.
+        UnusableValueError: a number is not finite.
     """
     local_side, broker_side = _splits(local, account)
     shared = {
@@ -89,7 +89,7 @@ def _split(amounts: Mapping[str, Decimal], side: str) -> dict[str, Decimal]:
             currency = name.strip().upper()
             split[currency] = EXACT.add(split.get(currency, Decimal(0)), exact_decimal(value, f"cash in {name}"))
     except InvalidInputError as error:
-        raise UnusableFigureError(side, str(error)) from None
+        raise UnusableValueError(side, str(error)) from None
     return split
 
 
@@ -97,7 +97,7 @@ def balance_pair(local_side: Decimal | None, broker_side: Decimal | None, name: 
     """Return both sides of a balance; None where a side does not give it.
 
     Raises:
-        UnusableFigureError: a side is not a finite number.
+        UnusableValueError: a side is not a finite number.
     """
     local, broker = _number(local_side, "local", name), _number(broker_side, "broker", name)
     return None if local is None or broker is None else (local, broker)
@@ -107,7 +107,7 @@ def _number(value: Decimal | None, side: str, name: str) -> Decimal | None:
     try:
         return optional_decimal(value, name)
     except InvalidInputError as error:
-        raise UnusableFigureError(side, str(error)) from None
+        raise UnusableValueError(side, str(error)) from None
 
 
 def _currency_conflict(local: str | None, broker: str | None) -> str | None:

@@ -31,7 +31,7 @@ from reconciliation.domain.model.snapshots import (
 )
 from reconciliation.domain.model.tolerance import ToleranceTable, within_percent
 from reconciliation.domain.model.values import EXACT, exact_decimal, optional_decimal
-from reconciliation.errors import UnusableFigureError
+from reconciliation.errors import UnusableValueError
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Comparator:
         """Compare everything that both snapshots hold.
 
         Raises:
-            UnusableFigureError: a number of either side is not finite.
+            UnusableValueError: a number of either side is not finite.
         """
         local_side, broker_side = _index(local.positions, "local"), _index(broker.positions, "broker")
         differing, checked = _differing(local_side.rows, broker_side.rows)
@@ -99,7 +99,7 @@ class Comparator:
         """Return the findings of the positions, sorted by symbol, asset type and type of finding.
 
         Raises:
-            UnusableFigureError: a quantity or cost of either side is not finite.
+            UnusableValueError: a quantity or cost of either side is not finite.
         """
         local_side, broker_side = _index(local, "local"), _index(broker, "broker")
         differing, _ = _differing(local_side.rows, broker_side.rows)
@@ -111,7 +111,7 @@ class Comparator:
         """Return the findings of cash and equity. None on either side is not compared.
 
         Raises:
-            UnusableFigureError: a number is not finite.
+            UnusableValueError: a number is not finite.
         """
         cash = balance_pair(local_cash, broker_account.cash, "cash")
         equity = balance_pair(local_equity, broker_account.total_equity, "equity")
@@ -189,7 +189,7 @@ def _index(rows: Iterable[PositionLike | BrokerPosition], side: str) -> _Side:
     try:
         index: dict[PositionKey, _Row] = {(row.symbol, row.asset_type): row for row in rows}
     except (AttributeError, TypeError) as error:
-        raise UnusableFigureError(side, f"position: {error}") from None
+        raise UnusableValueError(side, f"position: {error}") from None
     if len(index) == len(rows):
         return _Side(rows=index, gross={})
     lots: dict[PositionKey, list[Lot]] = {}
@@ -242,7 +242,7 @@ def _holding(key: PositionKey, row: _Row | None, side: str) -> _Holding | None:
         quantity = exact_decimal(row.quantity, "quantity")
         avg_cost = optional_decimal(row.avg_cost, "avg_cost")
     except (AttributeError, ValueError) as error:  # InvalidInputError, or an unknown asset type
-        raise UnusableFigureError(side, f"position {key[0]!r}: {error}") from None
+        raise UnusableValueError(side, f"position {key[0]!r}: {error}") from None
     return _Holding(quantity, avg_cost) if quantity else None
 
 

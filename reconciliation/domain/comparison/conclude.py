@@ -16,7 +16,7 @@ from reconciliation.domain.model.models import (
 )
 from reconciliation.domain.model.runs import RunRequest, RunStart
 from reconciliation.domain.model.snapshots import BrokerSnapshot, LocalSnapshot
-from reconciliation.errors import BadData, ReadError, UnusableFigureError
+from reconciliation.errors import BadData, ReadError, UnusableValueError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ def conclude_aligned(
         return incomplete(request, start, wrong, "broker")
     try:
         comparison = Comparator(config, now=lambda: start.timestamp).compare(local, broker)
-    except UnusableFigureError as error:
+    except UnusableValueError as error:
         return incomplete(request, start, BadData(str(error)), error.side)
     return ReconciliationResult(
         account_id=request.account_id,

@@ -1,4 +1,4 @@
-"""A run: what is asked for, under which lease, and when it began."""
+"""A run: what is requested, under which lease, and when it began."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class Fence:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """One run that is to be made. The run id is fixed when the work is asked for, so that a retry is the same run."""
+    """One run that is to be made. The run id is fixed when the run is requested, so that a retry is the same run."""
 
     account_id: str
     context: dict[str, Any]

@@ -10,8 +10,8 @@ from reconciliation.adapters.books.csv import read_book
 from reconciliation.adapters.books.user_tables.options import (
     BALANCE_NAMES,
     POSITION_NAMES,
-    OwnTables,
     Source,
+    UserTables,
     parse_options,
 )
 from reconciliation.cli import SECTIONS
@@ -34,7 +34,7 @@ def test_every_shape_of_the_page_is_a_configuration_that_works(block: str) -> No
 
 def test_the_page_names_every_option_and_every_name() -> None:
     page = (DOCS / "your-own-tables.md").read_text(encoding="utf-8")
-    options = {*Source.model_fields, *OwnTables.model_fields, *POSITION_NAMES, *BALANCE_NAMES}
+    options = {*Source.model_fields, *UserTables.model_fields, *POSITION_NAMES, *BALANCE_NAMES}
     assert [name for name in sorted(options) if f"`{name}`" not in page] == []
     assert len(blocks("your-own-tables.md", "toml")) == 4
 

@@ -9,18 +9,18 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from reconciliation.adapters.books.balances import BalanceRow, join_figures
-from reconciliation.adapters.books.user_tables.database import OwnDatabase
+from reconciliation.adapters.books.balances import BalanceRow, join_balances
+from reconciliation.adapters.books.user_tables.database import UserDatabase
 from reconciliation.adapters.books.user_tables.options import (
     ACCOUNT_NAMES,
     BALANCE_NAMES,
     Mode,
-    OwnTables,
     Source,
+    UserTables,
     parse_options,
 )
 from reconciliation.adapters.books.user_tables.query import SourceQuery
-from reconciliation.adapters.books.user_tables.rows import OwnRow
+from reconciliation.adapters.books.user_tables.rows import UserRow
 from reconciliation.domain.model.average_cost import positions_from_fills
 from reconciliation.domain.model.snapshots import BookRow, LocalSnapshot
 from reconciliation.errors import BadData, InvalidInputError, ReadError
@@ -43,9 +43,9 @@ class UserTablesBook(LocalBook, PositionProvider):
         ConfigurationError: the options or the URL cannot work as written.
     """
 
-    def __init__(self, options: OwnTables, url: str) -> None:
+    def __init__(self, options: UserTables, url: str) -> None:
         self._options = options
-        self._database = OwnDatabase(url, options.statement_timeout_seconds)
+        self._database = UserDatabase(url, options.statement_timeout_seconds)
         position = options.position_names
         self._positions = SourceQuery(
             "positions", options.positions, position, ("account_id", "symbol", "quantity", "asset_type")
@@ -73,8 +73,8 @@ class UserTablesBook(LocalBook, PositionProvider):
     def read(self, account_ids: Sequence[str]) -> dict[str, LocalSnapshot | ReadError]:
         """Return what `get_snapshots` does, in the calling thread."""
         with self._database.snapshot() as connection:
-            positions = self._gather(connection, self._positions, account_ids, OwnRow.position)
-            balances = self._gather(connection, self._balances, account_ids, OwnRow.figures)
+            positions = self._gather(connection, self._positions, account_ids, UserRow.position)
+            balances = self._gather(connection, self._balances, account_ids, UserRow.balances)
             accounts = self._gather(connection, self._accounts, account_ids, lambda _row: None)
         return {
             account_id: self._answer(
@@ -90,8 +90,8 @@ class UserTablesBook(LocalBook, PositionProvider):
             ReadError: a table or query does not fit the options, or the database cannot be read.
         """
         sources = (
-            (self._positions, OwnRow.position),
-            (self._balances, OwnRow.figures),
+            (self._positions, UserRow.position),
+            (self._balances, UserRow.balances),
             (self._accounts, lambda _row: account_id),
         )
         shown: list[PreviewRow] = []
@@ -110,7 +110,7 @@ class UserTablesBook(LocalBook, PositionProvider):
         connection: Connection,
         source: SourceQuery | None,
         account_ids: Sequence[str],
-        convert: Callable[[OwnRow], Converted],
+        convert: Callable[[UserRow], Converted],
     ) -> dict[str, list[Converted] | BadData]:
         found: dict[str, list[Converted] | BadData] = {}
         cap = self._options.max_rows_per_account
@@ -151,9 +151,9 @@ class UserTablesBook(LocalBook, PositionProvider):
                 'or set no_rows = "flat"',
             )
         rows = positions if isinstance(positions, list) else []
-        figures = balances if isinstance(balances, list) else []
+        known = balances if isinstance(balances, list) else []
         try:
-            snapshot = join_figures(account_id, figures)
+            snapshot = join_balances(account_id, known)
         except InvalidInputError as error:
             return _bad("balances", account_id, str(error))
         return replace(
@@ -171,7 +171,7 @@ def _bad(part: str, account_id: str, why: str) -> BadData:
     return BadData(f"local book, {part} of account {account_id!r}: {why}", account_id=account_id)
 
 
-def _previewed(part: str, row: OwnRow, convert: Callable[[OwnRow], Any]) -> PreviewRow:
+def _previewed(part: str, row: UserRow, convert: Callable[[UserRow], Any]) -> PreviewRow:
     read = {row.column(name): value for name, value in row.values.items()}
     try:
         became = convert(row)

@@ -23,7 +23,7 @@ _SQLITE_STEPS = 10_000
 exact_json = partial(loads, parse_float=Decimal)
 
 
-class OwnDatabase:
+class UserDatabase:
     """A database of which we only know the URL.
 
     On SQLite the file is opened read-only. On PostgreSQL every transaction of the session is read-only, and one

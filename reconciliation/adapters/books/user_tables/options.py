@@ -122,12 +122,12 @@ class Source(_Part):
                 )
 
 
-class OwnTables(_Part):
+class UserTables(_Part):
     """All options of `local = "table"` and `local = "query"`."""
 
     positions: Source
     balances: Source | None = None
-    #: Who is known at all, where neither positions nor balances tell.
+    #: Which accounts are known, if neither positions nor balances show it.
     accounts: Source | None = None
     #: What an account without any row is: an error, or flat.
     no_rows: Literal["unknown", "flat"] = "unknown"
@@ -141,7 +141,7 @@ class OwnTables(_Part):
         return FILL_NAMES if self.positions.fills else POSITION_NAMES
 
 
-def parse_options(mode: Mode, options: Mapping[str, Any]) -> OwnTables:
+def parse_options(mode: Mode, options: Mapping[str, Any]) -> UserTables:
     """Return the checked options; `{"file": PATH}` takes them from a TOML file.
 
     Raises:
@@ -149,7 +149,7 @@ def parse_options(mode: Mode, options: Mapping[str, Any]) -> OwnTables:
     """
     given = _from_file(options["file"]) if set(options) == {"file"} else options
     try:
-        parsed = OwnTables.model_validate(given)
+        parsed = UserTables.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -29,7 +29,7 @@ from sqlalchemy.sql import Executable
 from sqlalchemy.types import TypeEngine
 
 from reconciliation.adapters.books.user_tables.options import Source
-from reconciliation.adapters.books.user_tables.rows import OwnRow
+from reconciliation.adapters.books.user_tables.rows import UserRow
 from reconciliation.errors import BadData, ConfigurationError
 
 #: Rows that the driver hands over at once.
@@ -62,7 +62,7 @@ class SourceQuery:
 
     def rows(
         self, connection: Connection, account_ids: Sequence[str], limit: int
-    ) -> Generator[tuple[str, OwnRow], None, None]:
+    ) -> Generator[tuple[str, UserRow], None, None]:
         """Yield the rows, each with the id of its account as it was asked; a table gives at most `limit`.
 
         Close it: a server's cursor hangs on it.
@@ -83,7 +83,7 @@ class SourceQuery:
 
     def _execute(
         self, connection: Connection, statement: _Statement, parameters: Mapping[str, Any]
-    ) -> Generator[OwnRow, None, None]:
+    ) -> Generator[UserRow, None, None]:
         streams = self.source.query is None or _READS.match(self.source.query) is not None
         options = {"stream_results": streams, "yield_per": ROWS_PER_FETCH} if streams else {}
         result = connection.execute(statement.executable, parameters, execution_options=options)
@@ -92,7 +92,7 @@ class SourceQuery:
         with result:
             names = statement.names or self._checked(list(result.keys()))
             for row in result:
-                yield OwnRow.of(self.source, names, row)
+                yield UserRow.of(self.source, names, row)
 
     def _parameters(self, native: list[Any], limit: int) -> Iterator[dict[str, Any]]:
         if not native:
@@ -105,7 +105,7 @@ class SourceQuery:
         else:
             yield limited
 
-    def _account_of(self, row: OwnRow, asked: Mapping[str, str], parameters: Mapping[str, Any]) -> str | None:
+    def _account_of(self, row: UserRow, asked: Mapping[str, str], parameters: Mapping[str, Any]) -> str | None:
         bound = parameters.get("account_id")
         value = row.values.get("account_id", bound)
         if value is None:

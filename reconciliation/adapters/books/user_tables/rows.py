@@ -1,4 +1,4 @@
-"""One row of the users' own tables, as a position or as figures: every value converted here, in Python.
+"""One row of the users' own tables, as a position or as balances: every value converted here, in Python.
 
 Drivers give text, doubles, Decimals or JSON; a database that converted them first might round.
 """
@@ -23,14 +23,14 @@ _SHOWN_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class OwnRow:
+class UserRow:
     """The values of one row under our names, constants included."""
 
     source: Source
     values: Mapping[str, Any]
 
     @classmethod
-    def of(cls, source: Source, names: Sequence[str], row: Sequence[Any]) -> "OwnRow":
+    def of(cls, source: Source, names: Sequence[str], row: Sequence[Any]) -> "UserRow":
         return cls(source, {**source.constants, **dict(zip(names, row, strict=True))})
 
     def position(self) -> BookRow:
@@ -53,7 +53,7 @@ class OwnRow:
             {name: value for name in STRONG_IDENTIFIERS if (value := self.optional_text(name))},
         )
 
-    def figures(self) -> BalanceRow:
+    def balances(self) -> BalanceRow:
         """Return the row as cash and equity.
 
         Raises:

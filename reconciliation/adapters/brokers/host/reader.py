@@ -209,7 +209,7 @@ def _answer_all(plans: Sequence[AccountPlan], error: ReadError, put: Put) -> Non
 
 
 def _as_ours(answer: BrokerSnapshot | ReadError, plan: AccountPlan) -> BrokerSnapshot | ReadError:
-    """Give the answer our account id, once it is sure that it is of the account that was asked for."""
+    """Return the answer under our account id, after a check that it is of the requested account."""
     if isinstance(answer, ReadError):
         return redacted(answer)
     try:

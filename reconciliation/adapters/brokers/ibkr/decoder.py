@@ -50,7 +50,7 @@ def _converted(kind: type, text: str) -> str | float | bool:
 
 
 def _check_numbers(*, quantity: str, cost: str) -> None:
-    """Refuse what the SDK would take for zero, or round: it reads an empty field as 0, and all as floats."""
+    """Refuse what the SDK would read as zero, or round: it reads an empty field as 0, and all as floats."""
     if not math.isfinite(float(quantity)) or not math.isfinite(float(cost)):
         raise ValueError("not finite")
     if Decimal(quantity) != Decimal(str(float(quantity))):

@@ -13,7 +13,7 @@ LINK_LOST = frozenset({1100, 2110})
 LINK_RESTORED = frozenset({1101, 1102})
 CLIENT_ID_IN_USE = 326
 
-#: Codes that belong to a connection and tell nothing about an answer: data farms coming and going, hints.
+#: Codes that belong to a connection and mean nothing for an answer: data farms coming and going, hints.
 _NOTICES = range(2100, 2200)
 #: In that range, and yet the end of a subscription that an answer was being read from.
 _UNSUBSCRIBED = 2100
@@ -37,7 +37,7 @@ class Notice(Enum):
 
 
 def notice_of(code: int) -> Notice:
-    """Return what a message with this code asks for. An unknown code fails the read, to be careful."""
+    """Return what to do for a message with this code. An unknown code fails the read, to be careful."""
     if code in LINK_LOST:
         return Notice.LINK_LOST
     if code in LINK_RESTORED:

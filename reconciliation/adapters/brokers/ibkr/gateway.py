@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayAddress:
-    """Where the Gateway listens, which client ids are ours there, and how long we wait."""
+    """Where the Gateway listens, which client ids we may use there, and how long we wait."""
 
     host: str
     port: int
@@ -176,7 +176,7 @@ class GatewaySession:
             answered = True
             return result
         finally:
-            # A cut-off Gateway may not tell a newcomer that it is: stay until it reports the link restored.
+            # A cut-off Gateway may not report that to a new client: stay until it reports the link restored.
             if not answered and not self.cut_off():
                 self.discard()
             task.cancel()

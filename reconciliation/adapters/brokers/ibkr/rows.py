@@ -73,7 +73,7 @@ def snapshot_of(account_id: str, book: GatewayBook) -> BrokerSnapshot:
 
     Raises:
         Incomplete: the account's summary lacks net liquidation or cash.
-        BadData: a figure is no number, or the summary names two base currencies.
+        BadData: a value is not a number, or the summary names two base currencies.
     """
     try:
         account = _account(account_id, [row for row in book.summary if row.account == account_id])
@@ -108,32 +108,32 @@ def _cost_per_unit(row: PositionRow, multiplier: Decimal | None) -> Decimal | No
 
 
 def _account(account_id: str, rows: Iterable[SummaryRow]) -> BrokerAccount:
-    figures = {(row.tag, row.currency): _number(row) for row in rows if row.tag in _USED_TAGS}
-    currencies = {currency for tag, currency in figures if tag == "NetLiquidation"}
+    values = {(row.tag, row.currency): _number(row) for row in rows if row.tag in _USED_TAGS}
+    currencies = {currency for tag, currency in values if tag == "NetLiquidation"}
     if len(currencies) > 1:
         raise InvalidInputError(f"NetLiquidation came in {len(currencies)} currencies: which one is the base is unsure")
     base = next(iter(currencies), "")
     for tag in ("NetLiquidation", "TotalCashValue"):
-        if figures.get((tag, base)) is None:
+        if values.get((tag, base)) is None:
             raise Incomplete(f"account {account_id!r}: IBKR's account summary lacks {tag}", account_id=account_id)
-    split = _cash_by_currency(figures)
+    split = _cash_by_currency(values)
     return BrokerAccount(
         account_id=account_id,
-        cash=figures["TotalCashValue", base],
-        buying_power=figures.get(("BuyingPower", base)),
-        total_equity=figures["NetLiquidation", base],
-        margin_used=figures.get(("InitMarginReq", base)),
+        cash=values["TotalCashValue", base],
+        buying_power=values.get(("BuyingPower", base)),
+        total_equity=values["NetLiquidation", base],
+        margin_used=values.get(("InitMarginReq", base)),
         currency=base or None,
         cash_by_currency=split,
         cash_split_is_whole=bool(split),
     )
 
 
-def _cash_by_currency(figures: Mapping[tuple[str, str], Decimal | None]) -> dict[str, Decimal]:
+def _cash_by_currency(values: Mapping[tuple[str, str], Decimal | None]) -> dict[str, Decimal]:
     """Return the ledger's cash by currency, zeros included; its `BASE` row is their sum, never to be added."""
     return {
         currency: amount
-        for (tag, currency), amount in figures.items()
+        for (tag, currency), amount in values.items()
         if tag == "CashBalance" and currency not in {"", "BASE"} and amount is not None
     }
 

@@ -49,9 +49,9 @@ def _account(account_id: str, content: Any, where: str) -> BrokerSnapshot | Read
     _refuse_unknown(content, (*_FIGURES, "currency", "positions", "error"), where)
     if "error" in content:
         return _error(account_id, content["error"], where)
-    figures: dict[str, Any] = {name: content.get(name) for name in (*_FIGURES, "currency")}
+    values: dict[str, Any] = {name: content.get(name) for name in (*_FIGURES, "currency")}
     try:
-        account = BrokerAccount(account_id, **figures)
+        account = BrokerAccount(account_id, **values)
     except InvalidInputError as error:
         raise ConfigurationError(f"{where}: {error}") from None
     rows = content.get("positions", [])

@@ -124,7 +124,7 @@ class SdkThreads:
             return call()
         except (ReadError, CoordinationError, TimeoutError):
             raise
-        except Exception as error:  # noqa: BLE001  an SDK may raise anything; only its kind is safe to tell
+        except Exception as error:  # noqa: BLE001  an SDK may raise anything; only its kind is safe to show
             failure = self._explain(error) or BadData(
                 f"{self._who} answered with what its SDK could not read ({type(error).__name__})"
             )

@@ -33,7 +33,7 @@ def optional_number(text: str | None, what: str) -> Decimal | None:
 def date_and_time(text: str, what: str) -> datetime:
     """Return the moment that `text` names, as UTC: 20230302, 2025-01-15, 15-Jan-25, each with or without ";hhmmss".
 
-    A date alone is its midnight: data are never taken for newer than they certainly are.
+    A date alone is its midnight: data never count as newer than they certainly are.
 
     Raises:
         InvalidInputError: anything else; 01/02/2025 is not accepted, because it may be two days.

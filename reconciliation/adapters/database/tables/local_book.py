@@ -1,4 +1,4 @@
-"""The tables of the default local book, and the base that every table of ours shares."""
+"""The tables of the default local book, and the base of all our tables."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -27,13 +27,13 @@ Json = JSON(none_as_null=True)
 
 
 class Base(DeclarativeBase):
-    """What every table of ours shares: one metadata, one naming convention."""
+    """The base of all our tables: one metadata, one naming convention."""
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
 
 class Account(Base):
-    """An account of the default local book. A row without positions says: surely flat."""
+    """An account of the default local book. A row without positions says: certainly flat."""
 
     __tablename__ = "local_accounts"
 
@@ -41,11 +41,11 @@ class Account(Base):
     #: None: not kept, so never compared.
     cash: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     equity: Mapped[Decimal | None] = mapped_column(ExactDecimal)
-    #: The currency of the figures above.
+    #: The currency of cash and equity.
     currency: Mapped[str | None] = mapped_column(String(16))
     #: Cash by currency, each amount as text.
     cash_by_currency: Mapped[dict[str, str] | None] = mapped_column(Json)
-    #: When the figures were true; None: now, whenever they are read.
+    #: When the balances were true; None: at the time of each read.
     as_of: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     def __repr__(self) -> str:
@@ -73,7 +73,7 @@ class Position(Base):
     identifiers: Mapped[dict[str, str] | None] = mapped_column(Json)
 
     def __init__(self, **values: Any) -> None:
-        """Make a position of the given columns; one made empty is a stock until it is told otherwise."""
+        """Make a position of the given columns; one made empty is a stock until its type is set."""
         super().__init__(**{"asset_type": AssetType.STOCK, **values})
 
     def __repr__(self) -> str:

@@ -12,7 +12,7 @@ from reconciliation.adapters.database.tables.local_book import Base, Json
 
 
 class AccountRow(Base):
-    """A registered account. NULL in a figure: as in the settings."""
+    """A registered account. NULL in a setting: as in the settings of the process."""
 
     __tablename__ = "accounts"
 
@@ -63,7 +63,7 @@ class ConnectionRow(Base):
 
 
 class RemovedAccountRow(Base):
-    """That an account was removed, for whoever mirrors the registry."""
+    """A removed account, for mirrors of the registry."""
 
     __tablename__ = "removed_accounts"
 

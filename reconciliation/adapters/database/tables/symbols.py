@@ -11,7 +11,7 @@ from reconciliation.domain.model.models import AssetType
 
 
 class SymbolMappingRow(Base):
-    """That a broker's symbol is ours under another name. NULL days: since ever, for ever."""
+    """A broker's symbol, and the local symbol that it means. NULL days: no start date, no end date."""
 
     __tablename__ = "symbol_mappings"
 

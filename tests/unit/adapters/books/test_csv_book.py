@@ -136,9 +136,9 @@ def test_a_missing_and_a_huge_file_are_refused(tmp_path: Path, monkeypatch: pyte
         (
             "account_id,cash,equity\n",
             ["A,1,1", "A,1,1"],
-            "line 3: account 'A' has figures already",
+            "line 3: account 'A' has balances already",
         ),
-        ("account_id,currency,cash,equity\n", ["A,USD,1,1", "A,USD,1,"], "line 3: account 'A' has figures already"),
+        ("account_id,currency,cash,equity\n", ["A,USD,1,1", "A,USD,1,"], "line 3: account 'A' has balances already"),
         (
             "account_id,currency,cash,equity\n",
             ["A,USD,1,1", "A,EUR,1,1"],

@@ -6,7 +6,7 @@ import pytest
 from reconciliation import Comparator, DiscrepancyType, ReconciliationConfig
 from reconciliation.domain.comparison.comparator import Comparison
 from reconciliation.domain.model.snapshots import BrokerAccount, BrokerSnapshot, LocalSnapshot
-from reconciliation.errors import UnusableFigureError
+from reconciliation.errors import UnusableValueError
 
 
 def compare(local: dict[str, Any], broker: dict[str, Any]) -> Comparison:
@@ -83,7 +83,7 @@ def test_totals_in_one_currency_or_an_unknown_one_are_compared(currency: str | N
 @pytest.mark.parametrize("side", ["local", "broker"])
 def test_an_amount_that_is_no_number_names_its_side(side: str) -> None:
     broken, good = {"cash_by_currency": {"USD": Decimal("NaN")}}, split(USD=1)
-    with pytest.raises(UnusableFigureError, match="cash in USD") as caught:
+    with pytest.raises(UnusableValueError, match="cash in USD") as caught:
         compare(*((broken, good) if side == "local" else (good, broken)))
     assert caught.value.side == side
 

@@ -28,7 +28,7 @@ def read_csv(
         default_account: whose file it is, where the file does not say.
 
     Raises:
-        ReadError: the file cannot be read surely and completely; the message names file, line and remedy.
+        ReadError: the file cannot be read reliably and completely; the message names file, line and remedy.
     """
     if mapping is None:
         mapping = recognise(source)
@@ -61,15 +61,15 @@ def _known(source: StatementSource, mapping: CsvMapping, default_account: str | 
 
 
 def _notes(mapping: CsvMapping, lines: Lines) -> Iterator[str]:
-    """Yield what a reader of the figures should know about the file as a whole, once it is read."""
+    """Yield what a reader should know about the file as a whole, once it is read."""
     if mapping.title:
         yield f"read as an export of {mapping.title}"
     if lines.is_cut:
-        yield "the last line has no line end: should the file be cut off there, its last figure may be short"
+        yield "the last line has no line end: if the file is cut off there, its last number may be incomplete"
 
 
 def _mapping(options: BrokerOptions) -> CsvMapping | None:
-    """Return what the option says: the name of a mapping of ours, a TOML file, or the mapping itself as an object."""
+    """Return what the option says: the name of a shipped mapping, a TOML file, or the mapping itself as an object."""
     if not options.has("mapping"):
         return None
     return (

@@ -10,7 +10,7 @@ from reconciliation.adapters.brokers.statements.source import StatementSource
 
 #: The signs of which the header's most frequent one is the delimiter.
 DELIMITERS = ",;\t|"
-#: A header stands within so many lines from the top.
+#: The header is within this number of lines from the top.
 MAX_LINES_ABOVE_HEADER = 200
 
 #: (number of its first line in the file, its cells)

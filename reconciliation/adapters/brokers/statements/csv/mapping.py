@@ -1,4 +1,4 @@
-"""How to read somebody's CSV export: which column is what, and how numbers and dates are written."""
+"""How to read a broker's CSV export: which column is what, and how numbers and dates are written."""
 
 import re
 from collections.abc import Mapping
@@ -129,7 +129,7 @@ class CsvMapping:
     optional_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: Our name to the value that every row has.
     constants: Mapping[str, str] = field(default_factory=dict)
-    #: The file's account to ours, where they differ.
+    #: The file's account to the local one, where they differ.
     accounts: Mapping[str, str] = field(default_factory=dict)
     #: Our name to what finds it in a line outside of the rows; several of one name are parts of it.
     lines: Mapping[str, tuple[Pattern, ...]] = field(default_factory=dict)
@@ -154,7 +154,7 @@ class CsvMapping:
     keep: Mapping[str, frozenset[str]] = field(default_factory=dict)
     #: The same for rows that don't.
     ignore: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    #: Whether every column must be there: so for a mapping that somebody wrote, not for the default names.
+    #: Whether every column must be there: so for a mapping that an operator wrote, not for the default names.
     columns_are_required: bool = False
 
     @cached_property
@@ -166,7 +166,7 @@ class CsvMapping:
 
     @cached_property
     def other_columns(self) -> frozenset[str]:
-        """The columns that are used and have no name of ours."""
+        """The columns that are used and have none of our names."""
         named = {*self.keep, *self.ignore, *self.symbol_fallback}
         named |= {rows.found_in for rows in (self.cash_rows, self.equity_rows)}
         return frozenset(named - self.columns.keys() - self.optional_columns.keys() - DEFAULT_COLUMNS.keys())

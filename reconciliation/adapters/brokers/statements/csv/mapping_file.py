@@ -117,7 +117,7 @@ def _load_table(name: str | Path) -> tuple[Mapping[str, Any], str]:
     where = f"mapping {name}"
     is_file = isinstance(name, Path) or Path(name).suffix or os.sep in name
     if not is_file and str(name) not in shipped_names():
-        raise ConfigurationError(f"{where}: is neither a file nor one of ours: {', '.join(shipped_names())}")
+        raise ConfigurationError(f"{where}: is neither a file nor a mapping that ships: {', '.join(shipped_names())}")
     source = Path(name).expanduser() if is_file else files(__package__) / "exports" / f"{name}.toml"
     try:
         return tomllib.loads(source.read_text(encoding="utf-8")), where

@@ -35,7 +35,7 @@ def recognise(source: StatementSource) -> CsvMapping:
     for title, header in _transactions():
         if any(header.issubset(cells) for cells in rows):
             raise source.bad(
-                f"lists transactions ({title}), and no positions can be told from them for sure: "
+                f"lists transactions ({title}), and positions cannot be derived from them reliably: "
                 "export the positions or holdings, if your broker offers them"
             )
     return CsvMapping()

@@ -92,7 +92,7 @@ class CsvRow:
     def text(self, name: str) -> str | None:
         """Return the cell, or the constant; None where nothing stands."""
         cell = self._cells.get(name, "")
-        # "-" and "null" are nothing as a figure, but may well be somebody's name for something.
+        # "-" and "null" mean no number, but either may be a name.
         is_empty = not cell if name in _NAMES else not cell or cell in self._mapping.layout.empty
         return self._mapping.constants.get(name) if is_empty else cell
 
@@ -188,7 +188,7 @@ class CsvAccounts:
         self._accounts: dict[tuple[str, datetime | None], _Account] = {}
         #: Parts of the account's name, out of lines; a part that is known already begins a new account.
         self._name_parts: dict[int, str] = {}
-        #: The oldest of the moments that lines name: figures are never taken to be newer than they are sure to be.
+        #: The oldest of the moments that lines name: data never count as newer than they certainly are.
         self._moment: datetime | None = None
         #: Balances of lines that stand before their account's name.
         self._waiting: list[LineValue] = []
@@ -282,14 +282,14 @@ class CsvAccounts:
 
 
 def _balances(account_id: str, as_of: datetime | None, account: _Account, currency: str | None) -> BrokerAccount:
-    figures = account.balances
-    cash = figures.get("cash")
+    balances = account.balances
+    cash = balances.get("cash")
     if account.cash:
         if cash is not None:
             raise InvalidInputError(
                 f"account {account_id}: cash stands in a column and in rows: keep one in the mapping"
             )
-        # Sums over currencies are no figure of any of them.
+        # A sum over currencies is an amount of none of them.
         cash = next(iter(account.cash.values())) if len(account.cash) == 1 else None
     names = (
         {name for name in account.cash if name}
@@ -299,9 +299,9 @@ def _balances(account_id: str, as_of: datetime | None, account: _Account, curren
     return BrokerAccount(
         account_id,
         cash,
-        figures.get("buying_power"),
-        figures.get("equity"),
-        figures.get("margin_used"),
+        balances.get("buying_power"),
+        balances.get("equity"),
+        balances.get("margin_used"),
         currency=names.pop() if len(names) == 1 else None,
         cash_by_currency={name: amount for name, amount in account.cash.items() if name},
         as_of=as_of,

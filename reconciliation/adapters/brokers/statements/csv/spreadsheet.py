@@ -78,7 +78,7 @@ class SheetLines(Lines):
     def _text(self, cell: object) -> str:
         """Return a cell as a CSV file of the same layout would have it.
 
-        A spreadsheet keeps 15 digits of a number; what stands behind them is no figure of anybody.
+        A spreadsheet keeps 15 digits of a number; further digits mean nothing.
         """
         if isinstance(cell, (bool, str)):
             return str(cell)

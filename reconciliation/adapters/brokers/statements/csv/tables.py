@@ -1,4 +1,4 @@
-"""The tables in a CSV file: where they begin and end, their rows, and what the lines around them tell.
+"""The tables in a CSV file: where they begin and end, their rows, and what the lines around them say.
 
 An export is seldom a plain table: lines above name the account and the date, each account is a section with a header
 of its own, totals, footers and other tables follow.

@@ -58,7 +58,7 @@ class FolderWatch:
     """Looks into a folder, and remembers since when each young file has stood still.
 
     Args:
-        path: the folder; folders in it are passed over.
+        path: the folder; its subfolders are ignored.
         pattern: which names are statements, such as `*.xml`.
         settle_seconds: how long a file must have stood still before it is read.
         max_files: how many files, the newest, are read.

@@ -1,4 +1,4 @@
-"""Symbol mappings: which symbol of a broker is which of ours, from when to when."""
+"""Symbol mappings: which symbol of a broker is which local one, from when to when."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -232,8 +232,8 @@ async def test_a_mapping_that_ships_is_an_option_by_its_name(tmp_path: Path) -> 
     assert [row.symbol for row in await broker.get_positions("A-1")] == ["ABC"]
 
 
-def test_the_name_of_a_mapping_that_is_none_of_ours_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"neither a file nor one of ours: .*schwab"):
+def test_the_name_of_an_unknown_mapping_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"neither a file nor a mapping that ships: .*schwab"):
         load_mapping("schwaab")
 
 
@@ -266,7 +266,7 @@ def test_a_header_of_two_exports_asks_which_it_is(source: StatementSource) -> No
         ({"multipliers": {"share": 1}}, "multipliers.share"),
         ({"equity": {"symbols": "T", "column": "total"}}, "equity.column"),
         ({"cash": {"pattern": 1}}, "cash.pattern"),
-        ({"extends": "nobody"}, "neither a file nor one of ours"),
+        ({"extends": "nobody"}, "neither a file nor a mapping that ships"),
         ({"extends": 1}, "extends must be a text"),
     ],
 )
