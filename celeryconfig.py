@@ -38,7 +38,7 @@ task_default_queue = _DEFAULT_QUEUE
 # Each has an exchange of its own name, as plain Celery's `send_task(queue=...)` makes it: one message, one queue.
 task_queues = tuple(Queue(name, Exchange(name, type="direct"), routing_key=name) for name in _QUEUES)
 task_routes = {task.name: {"queue": task.queue} for task in _TASKS}
-# A misspelt queue is an error at the sender, not a queue that nobody reads.
+# A misspelt queue is an error at the sender, not a queue that no worker reads.
 task_create_missing_queues = False
 
 # --- No run is lost with its worker -------------------------------------------------------------------------------
@@ -46,7 +46,7 @@ task_create_missing_queues = False
 task_acks_late = True
 # The same when only the pool's child is killed (out of memory, for instance).
 task_reject_on_worker_lost = True
-# Hard limit < lease of a run < visibility time-out: when a message is delivered again, its first run is surely over.
+# Hard limit < lease of a run < visibility time-out: when a message is delivered again, its first run has always ended.
 # The soft limit lets a run end as `incomplete` instead of being killed. Limits need the prefork pool.
 task_time_limit = _settings.task_time_limit_seconds
 task_soft_time_limit = _settings.task_time_limit_seconds * 0.9
@@ -77,13 +77,13 @@ _transport_options = {
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
     "health_check_interval": 10,
-    # Celery's keys stand apart from ours and from other applications' in the same Redis.
+    # Keeps Celery's keys apart from our own and from those of other applications in the same Redis.
     "global_keyprefix": _settings.celery_key_prefix,
     # Not set on purpose: retry_on_timeout turns pipelined publishing (Producer.batch) off.
 }
 broker_transport_options = _transport_options
 result_backend_transport_options = _transport_options | {
-    # A result that can't be stored is given up after seconds: nobody's run depends on it.
+    # A result that cannot be stored is given up after seconds: no run depends on it.
     "retry_policy": {"max_retries": 3, "interval_start": 0.1, "interval_step": 0.3, "interval_max": 1},
 }
 redis_socket_timeout = 10
@@ -94,11 +94,11 @@ redis_backend_health_check_interval = 10
 task_publish_retry_policy = {"max_retries": 3, "interval_start": 0.1, "interval_step": 0.3, "interval_max": 1}
 
 # --- Results ------------------------------------------------------------------------------------------------------
-# Runs are told on the channels and recorded in the database. A Celery result is only for whoever waits for a task,
-# and such a task asks for it (`ignore_result=False`).
+# Runs are published on the channels and recorded in the database. A Celery result is only for a caller that waits for
+# a task; such tasks keep it (`ignore_result=False`).
 task_ignore_result = True
 result_expires = 3600
-# Whoever waits too long is told whether a worker had begun.
+# A caller whose wait times out learns whether a worker had started.
 task_track_started = True
 
 # --- Start, stop, processes ---------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ class ReconciliationTask(Task):  # type: ignore[misc]  # celery has no types
             except (CoordinationError, StorageError) as error:
                 return self._try_again(error, kwargs)
             except (SoftTimeLimitExceeded, TimeoutError):
-                logger.error("given up at the time limit")  # noqa: TRY400 - where it waited tells nothing
+                logger.error("given up at the time limit")  # noqa: TRY400 - where it waited means nothing
                 return self.give_up(Unavailable("the run was given up at its time limit"), kwargs)
             except ReconciliationError as error:
                 logger.error("refused: %s", error)  # noqa: TRY400 - a sentence, not a bug

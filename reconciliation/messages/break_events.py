@@ -29,7 +29,7 @@ def event_payload(event: Event, sequence: int) -> dict[str, Any]:
         said = {"actor": change.actor, "note": change.note, "previous_assignee": change.previous_assignee}
         kind, content = change.kind.value, {**said, "break": break_payload(case)}
     else:
-        # Events of the whole system have one account id: the connection tells them apart.
+        # Events of the whole system have one account id: the connection distinguishes them.
         scope = (
             f"{event.account_id}/{event.details['connection']}" if "connection" in event.details else event.account_id
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 PREFIX = "reconciliation."
 
-#: On demand: somebody waits.
+#: On demand: a caller waits.
 DEFAULT_QUEUE = "reconciliation"
 #: Fills and countdowns; at scale with workers of their own.
 FILLS_QUEUE = "reconciliation.fills"

@@ -124,7 +124,7 @@ class LocalStack:
                 )
 
     def stop(self) -> None:
-        """Stop beat, worker and Redis, in this order. Whoever does not stop in time is killed."""
+        """Stop beat, worker and Redis, in this order. A process that does not stop in time is killed."""
         self._stopping.close()
         self.children.clear()
 

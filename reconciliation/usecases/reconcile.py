@@ -1,6 +1,6 @@
 """The use case of the workers: reconcile any number of accounts together.
 
-The broker is asked for all accounts at once. Its answers are concluded in groups as they come: each group has one
+The broker is read for all accounts at once. Its answers are concluded in groups as they come: each group has one
 read of the local book, one transaction and one pipeline of publishing. A slow account does not hold up the others, and
 no local snapshot is much older than the broker's that it is compared with.
 """

@@ -32,7 +32,7 @@ class TaskMessage:
     countdown_seconds: float | None = None
     #: What Flower and `celery inspect` show as its arguments. None: Celery writes it, slowly where they are many.
     shown_as: str | None = None
-    #: Whether somebody may wait for the task's result.
+    #: Whether a caller may wait for the task's result.
     is_awaited: bool = True
 
 

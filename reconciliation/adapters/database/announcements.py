@@ -160,6 +160,6 @@ def _save_shared(connection: Connection, decided: Announcement, now: datetime) -
 
 
 def _free(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Return the condition that a row is among these and that nobody holds it: to wait for it could deadlock."""
+    """Return the condition that a row is among these and is not locked: to wait for it could deadlock."""
     key = (_TABLE.c.account_id, _TABLE.c.condition)
     return tuple_(*key).in_(select(*key).where(*conditions).with_for_update(skip_locked=True))

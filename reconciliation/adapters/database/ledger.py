@@ -29,7 +29,7 @@ from reconciliation.domain.breaks.states import BreakState
 from reconciliation.domain.model.models import Outcome
 from reconciliation.ports.run_ledger import Recording
 
-#: Breaks asked for in one statement: well below what either database takes as parameters.
+#: Breaks loaded in one statement: well below what either database takes as parameters.
 _KEYS_PER_STATEMENT = 10_000
 
 

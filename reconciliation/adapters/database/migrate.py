@@ -63,7 +63,7 @@ def _upgrade(engine: Engine) -> list[str]:
     with write_transaction(engine) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0"))
-            # Another migration is waited for without a limit: that lock stands in nobody's way.
+            # Another migration is waited for without a limit: that lock blocks no other session.
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
             connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))

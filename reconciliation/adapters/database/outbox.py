@@ -1,7 +1,7 @@
 """The outbox: events that are committed and wait to be published, in the order of each account.
 
-Whoever holds an account's first event holds the account: on PostgreSQL any number of relays share the work and never
-overtake each other; on SQLite the write lock lets one relay work at a time.
+A relay that holds an account's first event holds the account. On PostgreSQL any number of relays share the work and
+never overtake each other; on SQLite the write lock lets one relay work at a time.
 """
 
 from collections.abc import Iterator, Sequence

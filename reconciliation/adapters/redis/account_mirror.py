@@ -19,9 +19,9 @@ from reconciliation.domain.model.runs import utc_now
 from reconciliation.errors import InvalidInputError
 from reconciliation.ports.accounts import AccountRegistry
 
-#: Accounts in one call of the script: some ten milliseconds in which Redis serves nobody else.
+#: Accounts in one call of the script: some ten milliseconds in which Redis serves no other client.
 CHUNK_ACCOUNTS = 500
-#: Whoever fills the mirror and stops for so long loses the right to.
+#: A process that fills the mirror and stops for this time loses the right to.
 REFILL_LEASE_MS = 15_000
 #: How often the mirror's size is checked against the database's.
 CHECK_INTERVAL_MS = 30_000
@@ -57,7 +57,7 @@ class AccountMirror:
         self._recover_ms = recover_ms
 
     def refresh(self, *, now_ms: int | None = None) -> bool:
-        """Bring the mirror up to date; cheap when nothing changed. False: somebody else is at it.
+        """Bring the mirror up to date; cheap when nothing changed. False: another process does it.
 
         Raises:
             CoordinationError, StorageError: Redis or the database cannot be reached; the mirror stays as it is.
@@ -87,7 +87,7 @@ class AccountMirror:
         return followed
 
     def _fill(self, changes: RegistryChanges, now_ms: int | None, *, whole: bool) -> bool:
-        """Apply many changes in parts, alone: the token tells the script that nobody else took over meanwhile."""
+        """Apply many changes in parts, alone: the token shows the script that no other process took over meanwhile."""
         token = uuid4().hex
         if not self._client.set(self._prefix + "due:rebuild", token, nx=True, px=REFILL_LEASE_MS):
             return False

@@ -298,7 +298,7 @@ local function put(account, text, startup_ms, recover_ms)
     keep_state(entry, { q = 'waiting', n = 0, c = 0, t = 'startup' })
     due = now + startup_ms
   elseif not due and recover_ms and now + recover_ms < next_due then
-    -- Nobody knows whether the present slot was run: it comes up as a second attempt, which asks the ledger first.
+    -- It is unknown whether the present slot was run: it comes up as a second attempt, which asks the ledger first.
     keep_state(entry, { q = 'waiting', n = 1, c = 0 })
     due = now + recover_ms
   elseif not due then

@@ -1,7 +1,7 @@
 """The gate of a broker login that all workers share: requests at once, and requests a second. Decided in Lua.
 
 In one process, one task speaks for all waiting requests: what was released and what is wanted meanwhile go to Redis
-together, so that a busy login costs few round trips and an idle one none. Nobody polls: a waiting process is woken
+together, so that a busy login costs few round trips and an idle one none. No process polls: a waiting process is woken
 when a permit becomes its own, or wakes when the rate allows the next.
 
 When a request reached the broker is not known, only that it was between its permit and its end; so it counts until a
@@ -131,7 +131,7 @@ class RedisRateLimiter:
                     listener.exception()
 
     async def _exchange(self) -> float:
-        """Give back and ask; return after how many seconds asking again makes sense."""
+        """Release and request permits; return the seconds after which to ask again."""
         released, self._released = self._released, []
         waiting = [request_id for request_id, future in self._wanted.items() if not future.done()]
         wanted = list(islice(waiting, MAX_LINE_LENGTH))

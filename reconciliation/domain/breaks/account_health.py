@@ -22,7 +22,7 @@ class Condition(str, Enum):
 
     FLOOD = "flood"  # one run shows more new breaks than an operator can work: something systemic
     LISTS_NOTHING = "lists_nothing"  # the broker lists no position, although the local book holds some
-    COULD_NOT_RUN = "could_not_run"  # several runs in a row were incomplete, or read older figures than before
+    COULD_NOT_RUN = "could_not_run"  # several runs in a row were incomplete, or read older data than before
     MISSED_SLOT = "missed_slot"  # no run ended for longer than its interval allows
 
 
@@ -86,7 +86,7 @@ class AccountHealth:
     last_run_at: datetime | None = None
     #: The interval that held at the latest run.
     interval_seconds: float | None = None
-    #: The figures that breaks rest on: nothing older may change them.
+    #: The times of the data that the breaks are based on: nothing older may change them.
     local_as_of: datetime | None = None
     broker_as_of: datetime | None = None
     #: Highest fencing token seen, by scope.
@@ -119,7 +119,7 @@ def why_not_applied(health: AccountHealth, result: ReconciliationResult, fence: 
 
 
 def as_of_times(result: ReconciliationResult) -> tuple[datetime, datetime]:
-    """Return when each side's figures were true; a side that claims the future is taken at the run's own time."""
+    """Return when each side's data were true; a side that claims the future is taken at the run's own time."""
     asked = result.timestamp
     return min(result.local_as_of or asked, asked), min(result.broker_as_of or asked, asked)
 
@@ -192,7 +192,7 @@ def is_overdue(last_sign: datetime, at: datetime, interval_seconds: float, polic
 
 
 def _interval_if_late(health: AccountHealth, run: RecordedRun, policy: BreakPolicy) -> float | None:
-    """Return the interval by which a run comes too late; None where it is in time, or where nobody promised a time."""
+    """Return the interval by which a run comes too late; None if it is in time, or if no time is set."""
     config, at = run.config, run.result.timestamp
     if config is None or not config.enabled or health.last_run_at is None or health.interval_seconds is None:
         return None

@@ -67,7 +67,7 @@ def act(case: Break, action: BreakAction) -> tuple[Break, BreakChange]:
         actor=action.actor,
         note=action.note,
         severity=case.severity,
-        # Whoever judges a break judges it as it is now: "changed" is measured from here.
+        # A person judges the break as it is now: "changed" is measured from here.
         amounts=case.seen.amounts,
         until=action.until,
         change_limit=action.change_limit,

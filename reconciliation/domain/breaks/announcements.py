@@ -14,7 +14,7 @@ from reconciliation.domain.breaks.account_health import CONDITIONS, SYSTEM, Acco
 
 #: More connections than this at once are a matter of the whole system.
 MAX_CONNECTIONS = 5
-#: A shared condition is over when nobody has joined it for this long: it does not end and begin with every wave.
+#: A shared condition is over when no account has joined it for this long: it does not end and begin with every wave.
 HOLD_SECONDS = 60.0
 #: Who still has a condition this long after the shared one was over is an event of its own.
 LEFTOVER_SECONDS = 600.0
@@ -45,7 +45,7 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class SharedCondition:
-    """A condition that one event told of many accounts."""
+    """A condition that one event reported for many accounts."""
 
     condition: Condition
     #: A connection, or `WHOLE_SYSTEM`.

@@ -28,7 +28,7 @@ class Confirmation:
 
     account_id: str
     due_at: datetime
-    #: The first after an ordinary run is 1, one that such a run asks for is 2.
+    #: The first after an ordinary run is 1, one that such a run requests is 2.
     in_a_row: int = 1
 
 
@@ -187,7 +187,7 @@ class _Batch:
 def _crowds(
     accounts: Mapping[str, AccountHealth], runs: Sequence[RecordedRun], before: Mapping[str, int], cap: int
 ) -> set[str]:
-    """Return the connections of which so many accounts list nothing that this has one cause."""
+    """Return the connections on which more than `cap` accounts list nothing: that has one cause."""
     new = {
         (run.connection, run.result.account_id)
         for run in runs

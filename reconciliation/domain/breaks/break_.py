@@ -45,7 +45,7 @@ class BreakKey:
 
     @cached_property
     def break_id(self) -> UUID:
-        """A pure function of the key: whoever sees the break, and however often, names it alike."""
+        """A pure function of the key: every sighting of the break gives the same name."""
         asset_type = None if self.asset_type is None else self.asset_type.value
         parts = [self.account_id, self.symbol, asset_type, self.type.value, self.currency]
         return uuid5(_NAMESPACE, json.dumps(parts))
@@ -89,10 +89,10 @@ class Sightings:
     gone_count: int = 0
     #: When the run began from which the opening, or the resolution, is counted: the first, or the first after a fill.
     counted_from: datetime | None = None
-    #: When the account's fills were looked at before that run read, in ms by the clock of that memory; None: nobody
-    #: keeps them.
+    #: When the account's fills were looked at before that run read, in ms by the clock of that memory; None: no
+    #: such memory is kept.
     fills_before: int | None = None
-    #: Confirmation runs asked for since then.
+    #: Confirmation runs requested since then.
     confirmations_asked: int = 0
     #: Likely causes, as (kind, sentence).
     hints: tuple[tuple[str, str], ...] = ()

@@ -33,8 +33,8 @@ class FillActivity:
         Args:
             moment_ms: When an earlier look was taken.
             key: Of the difference.
-            holdings: Symbols that are surely holdings of their own, under the names that findings have. A fill of any
-                other name may be of the key's symbol: an order service may have names of its own.
+            holdings: Symbols that are certainly separate holdings, under the names that findings have. A fill of any
+                other name may be of the key's symbol: an order service may use other names.
         """
         if not self.since_ms <= moment_ms <= self.at_ms:
             return FillEvidence.UNKNOWN

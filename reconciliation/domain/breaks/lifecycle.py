@@ -34,7 +34,7 @@ class AccountBefore:
 
     #: Applied runs in a row that showed a flood, up to here.
     flood_runs: int = 0
-    #: So many accounts of its connection list nothing that this is one event: any opening is of that cause.
+    #: More accounts of its connection than the cap list nothing: that is one event, the cause of any opening.
     is_crowd: bool = False
     #: When the reads of the last applied run began.
     applied_at: datetime | None = None

@@ -74,9 +74,9 @@ class BreakPolicy:
     max_confirmation_runs: int = 3
     #: More breaks than this opened by one run are one systemic event.
     flood_cap: int = 50
-    #: A flood that so many runs in a row have shown is no slip: its breaks become cases, without an event each.
+    #: A flood in this number of runs in a row is real: its breaks become cases, without an event for each.
     flood_runs_before_cases: int = 3
-    #: Runs in a row that changed nothing before an account is told to be in trouble.
+    #: Runs in a row that changed nothing before an account's trouble is published.
     failed_runs_before_alert: int = 3
     #: An account is overdue after this many of its intervals.
     missed_slot_intervals: float = 1.5

@@ -21,7 +21,7 @@ class RecordedRun:
     connection: str | None = None
     #: The lease under which the run was made; None: it needed none.
     fence: Fence | None = None
-    #: The account's fills before the reads began and after they ended; None: nobody keeps them.
+    #: The account's fills before the reads began and after they ended; None: they are not kept.
     fills_before: FillActivity | None = None
     fills_after: FillActivity | None = None
     #: What either side holds, under the names of the findings.

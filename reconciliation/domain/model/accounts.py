@@ -217,7 +217,7 @@ class Connection:
     def in_flight_limit(self, sweep_size: int, sweep_seconds: float) -> int | None:
         """Return how many accounts of a slow login may be under way: what it can answer in the time of one sweep.
 
-        None: nobody has set its rate, and any number may be under way.
+        None: no rate is set, and any number may be under way.
         """
         if self.requests_per_second is None:
             return None

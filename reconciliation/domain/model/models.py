@@ -208,7 +208,7 @@ class ReconciliationConfig:
         self._watchers: list[Callable[[], object]] = []
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set a field and tell the watchers. A value that cannot work is refused and the old one stays."""
+        """Set a field and call the watchers. A value that cannot work is refused and the old one stays."""
         watchers = self.__dict__.get("_watchers")
         if name in ("cash_tolerance", "equity_tolerance_pct"):
             value = exact_decimal(value, name)
@@ -221,13 +221,13 @@ class ReconciliationConfig:
         except InvalidInputError:
             object.__setattr__(self, name, before)
             raise
-        for tell in tuple(watchers):
-            tell()
+        for watcher in tuple(watchers):
+            watcher()
 
-    def watch(self, tell: Callable[[], object]) -> Callable[[], None]:
-        """Have `tell` called after each change, in the thread that makes it; returns what ends that."""
-        self._watchers.append(tell)
-        return lambda: self._watchers.remove(tell)
+    def watch(self, watcher: Callable[[], object]) -> Callable[[], None]:
+        """Have `watcher` called after each change, in the thread that makes it; returns what ends that."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
 
     def validate(self) -> None:
         """Raise InvalidInputError, naming the field, for a value that cannot work."""

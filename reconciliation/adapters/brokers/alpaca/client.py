@@ -1,4 +1,4 @@
-"""The one module that imports alpaca-py. It asks for raw answers: one unknown word fails the SDK's own models."""
+"""The one module that imports alpaca-py. It requests raw answers: one unknown word fails the SDK's own models."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager

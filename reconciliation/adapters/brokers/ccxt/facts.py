@@ -18,7 +18,7 @@ class RowEvidence:
     sizes: tuple[str, ...]
     #: The first of `sizes` that a row has has the sign of the position.
     is_signed: bool = False
-    #: The field that tells the side, with all of its words: ccxt takes any other word for one of them.
+    #: The field with the side, with all of its words: ccxt reads any other word as one of them.
     side: tuple[str, frozenset[str]] | None = None
     #: What has been closed of the position already, and is still part of ccxt's `contracts`.
     closed: str | None = None
@@ -34,7 +34,7 @@ class ExchangeFacts:
 
     positions: RowEvidence | None = None
     balances: RowEvidence | None = None
-    #: In the balance answer: what tells whose it is, the account's equity, and each wallet's cash without open profit.
+    #: In the balance answer: whose it is, the account's equity, and each wallet's cash without open profit.
     identity_path: str | None = None
     equity_path: str | None = None
     wallet: tuple[str, str] | None = None

@@ -64,7 +64,7 @@ class Connections(Protocol):
 class CircuitBreaker(Protocol):
     """Which connections are left alone for a while, because they failed again and again. Blocking."""
 
-    #: So many failures without a success between them, and the login is not asked any more.
+    #: After this number of failures without a success between them, the login is not read any more.
     failures_before_pause: int
 
     def check(self, connection: str) -> ReadError | None:

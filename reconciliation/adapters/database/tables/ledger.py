@@ -191,7 +191,7 @@ class AccountConditionRow(Base):
 
 
 class SharedConditionRow(Base):
-    """A condition that one event told of many accounts."""
+    """A condition that one event reported for many accounts."""
 
     __tablename__ = "shared_conditions"
 

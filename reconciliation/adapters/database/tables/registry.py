@@ -72,7 +72,7 @@ class RemovedAccountRow(Base):
 
 
 class RegistryStateRow(Base):
-    """One row: the revision. Whoever writes to the registry locks it, so that revisions commit in their order."""
+    """One row: the revision. A writer of the registry locks it, so that revisions commit in their order."""
 
     __tablename__ = "registry_state"
 

@@ -42,7 +42,7 @@ def read_semt002(source: StatementSource, *, basis: str | None = None) -> list[S
 
 
 class _ReportReader:
-    """Collects each report of the file as a page; envelopes around it are passed over."""
+    """Collects each report of the file as a page; envelopes around it are ignored."""
 
     def __init__(self, source: StatementSource) -> None:
         self.pages: list[Any] = []

@@ -1,7 +1,7 @@
-"""IBKR Flex activity statements (XML) .
+"""IBKR Flex activity statements (XML).
 
-Read are only the sections OpenPositions, CashReport and EquitySummaryInBase; whatever else a query selects is passed
-over. Nothing of a row that is read is passed over: what cannot be understood is an error with its line.
+Read are only the sections OpenPositions, CashReport and EquitySummaryInBase; any other section is ignored.
+Nothing of a row that is read is ignored: what cannot be understood is an error with its line.
 """
 
 from collections.abc import Mapping

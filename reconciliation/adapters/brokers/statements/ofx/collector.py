@@ -17,7 +17,7 @@ from reconciliation.adapters.brokers.statements.ofx.statement import (
 from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.errors import AuthError
 
-#: Aggregates whose content is passed over as a whole.
+#: Aggregates whose content is ignored as a whole.
 _SKIPPED = {
     "INVTRANLIST", "INVOOLIST", "INV401K", "INV401KBAL", "BAL", "FI", "BANKMSGSRSV1", "CREDITCARDMSGSRSV1",
     "SIGNUPMSGSRSV1", "PROFMSGSRSV1", "EMAILMSGSRSV1",
