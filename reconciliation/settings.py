@@ -57,8 +57,9 @@ class ReadSettings(BaseModel):
         None, description="SQLAlchemy URL of your own tables, read-only; default: the same as database_url."
     )
     local_options: dict[str, Any] = Field(default_factory=dict, description="Options of the local book, as JSON.")
-    broker: str = Field(
-        "paper", description="Broker of accounts without a connection: a `reconciliation.brokers` name."
+    broker: str | None = Field(
+        None,
+        description="Broker of the connection `default`: a `reconciliation.brokers` name. Default: there is none.",
     )
     broker_options: dict[str, Any] = Field(default_factory=dict, description="Options of that broker, as JSON.")
     read_timeout_seconds: float = Field(

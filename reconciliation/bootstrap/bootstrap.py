@@ -118,6 +118,7 @@ class Bootstrap:
             defaults=self.default_config,
             startup_runs_per_second=settings.startup_runs_per_second,
             recover_ms=settings.run_lease_seconds * 1000,
+            has_default_connection=bool(settings.broker),
         )
 
     @cached_property

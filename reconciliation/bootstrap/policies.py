@@ -38,8 +38,10 @@ def default_config(settings: Settings) -> ReconciliationConfig:
     return ReconciliationConfig(DEFAULT_CONNECTION, **{name: getattr(settings, name) for name in CONFIG_SETTINGS})
 
 
-def default_connection(settings: Settings) -> Connection:
-    """Return the connection of accounts that name none."""
+def default_connection(settings: Settings) -> Connection | None:
+    """Return the connection of accounts that name none, if the settings choose a broker for it."""
+    if not settings.broker:
+        return None
     return Connection(name=DEFAULT_CONNECTION, broker=settings.broker, options=settings.broker_options)
 
 

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import click
 
 from reconciliation.bootstrap.desk import open_desk
+from reconciliation.cli.no_broker import warn_without_broker
 from reconciliation.cli.options import filter_options, filter_words, json_option
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.domain.model.accounts import (
@@ -67,9 +68,10 @@ def accounts() -> None:
 @click.argument("account_ids", nargs=-1, required=True, metavar="ACCOUNT...")
 @account_options
 def add(account_ids: tuple[str, ...], **options: Any) -> None:
-    """Register accounts. Their first run starts within seconds."""
+    """Register accounts. If they have a broker, their first run starts within seconds."""
     with open_desk() as desk:
         desk.accounts.add(account_ids, _values(options))
+        warn_without_broker(desk)
     print_line(f"{counted(len(account_ids), 'account')} registered.")
 
 
@@ -83,6 +85,7 @@ def import_file(file: TextIO) -> None:
     made = list(_rows(file))
     with open_desk() as desk:
         added, changed = desk.accounts.put(made)
+        warn_without_broker(desk)
     print_line(f"{counted(added, 'account')} added, {changed} changed, {len(made) - added - changed} unchanged.")
 
 
@@ -94,6 +97,7 @@ def list_accounts(as_json: bool, **options: Any) -> None:
     wanted = filters.account_filter(filter_words(filters.ACCOUNT_FIELDS, options), datetime.now(UTC))
     with open_desk() as desk:
         found = desk.parts.stores.registry.find(wanted)
+        warn_without_broker(desk)
     if as_json:
         print_json([as_words(account) for account in found])
         return

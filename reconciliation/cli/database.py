@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from reconciliation.bootstrap.desk import Desk, open_desk
 from reconciliation.cli.boundary import ExitStatus
+from reconciliation.cli.no_broker import warn_without_broker
 from reconciliation.cli.options import json_option
 from reconciliation.cli.output import print_json, print_line
 from reconciliation.domain.model.accounts import DEFAULT_CONNECTION
@@ -57,6 +58,7 @@ def import_(positions: Path, balances: Path | None, register: bool, as_json: boo
         imported = _import_with_bar(desk, positions, balances)
         registered = desk.parts.stores.registry.register(imported.account_ids) if register else []
         address = desk.settings.database_address
+        warn_without_broker(desk)
     accounts = len(imported.account_ids)
     if as_json:
         print_json({"accounts": accounts, "positions": imported.positions, "registered": registered})

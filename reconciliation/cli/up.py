@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from reconciliation.bootstrap.desk import open_desk
+from reconciliation.cli.no_broker import warn_without_broker
 from reconciliation.cli.options import json_option
 from reconciliation.cli.output import print_json, print_line
 from reconciliation.operations.local_stack import LocalStack
@@ -73,4 +75,6 @@ def _say_ready(stack: LocalStack, as_json: bool) -> None:
         print_line("To use it from another terminal:")
     for name, value in stack.provided.items():
         print_line(f"  export {name}={shlex.quote(value)}")
+    with open_desk(stack.settings) as desk:
+        warn_without_broker(desk)
     print_line("Ctrl-C stops it.")

@@ -9,7 +9,7 @@ from functools import partial
 from reconciliation.adapters.database.engine import read_transaction
 from reconciliation.adapters.database.migrate import pending
 from reconciliation.bootstrap import Bootstrap, open_parts
-from reconciliation.domain.model.accounts import DEFAULT_CONNECTION
+from reconciliation.domain.model.accounts import CHOOSE_A_BROKER, DEFAULT_CONNECTION
 from reconciliation.errors import ReconciliationError
 from reconciliation.operations.redis_check import redis_servers, require_safe_redis
 from reconciliation.settings import Settings
@@ -113,6 +113,10 @@ def _broker(parts: Bootstrap, account_id: str | None) -> Answer:
 
 async def _open_and_read(parts: Bootstrap, account_id: str | None) -> Answer:
     name = parts.settings.broker
+    if parts.stores.connection_definitions.get(DEFAULT_CONNECTION) is None:
+        waiting = parts.stores.registry.count_by_connection().get(DEFAULT_CONNECTION, (0, 0))[1]
+        verdict = Verdict.WARNING if waiting else Verdict.OK
+        return verdict, f"{counted(waiting, 'enabled account')} without a broker", CHOOSE_A_BROKER
     async with parts.connections.use(DEFAULT_CONNECTION) as opened:
         if account_id is None:
             return Verdict.OK, f"{name} can be opened; name an --account to read it", None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from reconciliation.domain.model.accounts import Connection, RegisteredAccount, rules_from_json
+from reconciliation.domain.model.accounts import DEFAULT_CONNECTION, Connection, RegisteredAccount, rules_from_json
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.errors import InvalidInputError
 from reconciliation.ports.accounts import AccountFilter, AccountRegistry
@@ -77,6 +77,16 @@ class AccountManagement:
         """
         return self._registry.change(which, enabled=enabled)
 
+    def count_without_broker(self) -> int:
+        """Return how many enabled accounts have no broker, so that they are not scheduled.
+
+        Raises:
+            StorageError: the database cannot be reached.
+        """
+        if self._find_connection(DEFAULT_CONNECTION) is not None:
+            return 0
+        return len(self._registry.find_ids(AccountFilter(connection=DEFAULT_CONNECTION, enabled=True)))
+
     def get(self, account_id: str) -> RegisteredAccount:
         """Return one account.
 
@@ -96,7 +106,8 @@ class AccountManagement:
             account.config(self._defaults)
 
     def _require_connection(self, name: str) -> None:
-        if self._find_connection(name) is None:
+        # Accounts may be registered before a broker is chosen for them: they are not scheduled until then.
+        if name != DEFAULT_CONNECTION and self._find_connection(name) is None:
             raise InvalidInputError(
                 f"there is no connection {name!r}: add it first with `reconcile connections add {name} --broker …`"
             )

@@ -9,6 +9,7 @@ import pytest
 from reconciliation.adapters.celery.task_sender import TaskSender
 from reconciliation.settings import Settings
 from tests.brokers.fake_tws import Books, FakeTws, Row, TwsFault
+from tests.builders.accounts import register
 from tests.support.processes import Processes
 from tests.support.waiting import wait_for
 
@@ -27,6 +28,7 @@ def tws() -> Iterator[FakeTws]:
 def settings(redis_url: str, sqlite_url: str, tws: FakeTws, tmp_path: Path) -> dict[str, object]:
     positions, balances = tmp_path / "positions.csv", tmp_path / "balances.csv"
     positions.write_text("account_id,symbol,asset_type,quantity,avg_cost\nU1,AAPL,stock,10,150.25\n")
+    register(sqlite_url, "U1")
     balances.write_text("account_id,cash,equity\nU1,1000.00,25000.50\n")
     broker = {"port": tws.port, "client_ids": "51-54", "connect_timeout_seconds": 5, "answer_timeout_seconds": 2}
     return {

@@ -14,6 +14,7 @@ from reconciliation.adapters.database.tables.local_book import Account, Position
 from reconciliation.bootstrap import open_parts
 from reconciliation.settings import Settings
 from tests.acceptance import mortal_run
+from tests.builders.accounts import ANY_ACCOUNT, register
 from tests.integration.adapters.database.books import Book, opened
 from tests.support.processes import Processes
 from tests.support.waiting import wait_for
@@ -30,7 +31,8 @@ def settings(request: pytest.FixtureRequest, redis_url: str) -> dict[str, Any]:
     database_url = request.getfixturevalue(request.param)
     with opened(database_url) as book:
         keep_positions(book)
-    return {"database_url": database_url, "redis_url": redis_url, "break_confirmations": 1}
+    register(database_url, *ACCOUNTS)
+    return {"database_url": database_url, "redis_url": redis_url, "break_confirmations": 1, **ANY_ACCOUNT}
 
 
 def keep_positions(book: Book) -> None:

@@ -16,6 +16,7 @@ from tests.support.processes import environment
 from tests.support.waiting import wait_for
 
 RECONCILE = [sys.executable, "-m", "reconciliation.cli"]
+PAPER = {"broker": "paper", "broker_options": json.dumps({"accounts": {"A-1": {}}})}
 POSITIONS = "account_id,symbol,asset_type,quantity,avg_cost\nA-1,AAPL,stock,10,150\n"
 
 
@@ -23,7 +24,7 @@ POSITIONS = "account_id,symbol,asset_type,quantity,avg_cost\nA-1,AAPL,stock,10,1
 def up(directory: Path) -> Iterator[tuple[subprocess.Popen, dict]]:
     """Run `reconcile up` and give what it said when it was ready."""
     argv = [*RECONCILE, "up", "--port", "0", "--concurrency", "1", "--json"]
-    with subprocess.Popen(argv, cwd=directory, env=environment({}), stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(argv, cwd=directory, env=environment(PAPER), stdout=subprocess.PIPE, text=True) as process:
         try:
             line = process.stdout.readline()
             assert line, "ended before it was ready"
@@ -33,7 +34,7 @@ def up(directory: Path) -> Iterator[tuple[subprocess.Popen, dict]]:
 
 
 def reconcile(directory: Path, ready: dict, *arguments: str) -> subprocess.CompletedProcess:
-    env = environment({}) | ready["environment"]
+    env = environment(PAPER) | ready["environment"]
     return subprocess.run(
         [*RECONCILE, *arguments], cwd=directory, env=env, capture_output=True, text=True, timeout=60, check=False
     )

@@ -17,6 +17,7 @@ from reconciliation.domain.model.runs import RunRequest
 from reconciliation.messages.runs import DISCREPANCY_CHANNEL, RESULT_CHANNEL
 from reconciliation.settings import Settings
 from tests.acceptance import slow_broker
+from tests.builders.accounts import register
 from tests.support.ended import children_of, is_gone
 from tests.support.processes import Processes
 from tests.support.spaces import space_of
@@ -37,6 +38,7 @@ def settings(own_redis: RedisServer, sqlite_url: str) -> dict[str, object]:
 @pytest.fixture
 def slow_settings(settings, tmp_path: Path) -> dict[str, object]:
     """A broker that answers when the test says so."""
+    register(str(settings["database_url"]), "A-1")
     return settings | SHORT_LIMITS | {"broker": "slow", "broker_options": json.dumps({"directory": str(tmp_path)})}
 
 

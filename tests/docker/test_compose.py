@@ -33,6 +33,8 @@ class Compose:
             "REDIS_PORT": str(free_port()),
             "POSTGRES_PORT": str(free_port()),
             "WORKER_CONCURRENCY": "1",
+            "RECONCILIATION_BROKER": "paper",
+            "RECONCILIATION_BROKER_OPTIONS": '{"accounts": {"DEMO-1": {}}}',
         }
 
     def __call__(self, *arguments: str, given: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:

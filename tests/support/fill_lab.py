@@ -60,7 +60,7 @@ class FillLab:
             "local": "csv",
             "local_options": json.dumps({"positions": str(positions), "balances": str(balances)}),
             "broker": "paper",
-            "broker_options": json.dumps({"answer_delay_seconds": answer_delay_seconds}),
+            "broker_options": json.dumps({"answer_delay_seconds": answer_delay_seconds, "any_account": True}),
             "redis_timeout_seconds": 2,
             "interval_seconds": 3_600,
             **SHORT_LIMITS,

@@ -1,5 +1,6 @@
 """Real worker and beat processes for tests: each dies with pytest, and shows its log when its test fails."""
 
+import json
 import os
 import signal
 import subprocess
@@ -23,7 +24,11 @@ def environment(settings: Mapping[str, object]) -> dict[str, str]:
     """Return an environment with only these settings: `{"redis_url": ...}` becomes RECONCILIATION_REDIS_URL."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RECONCILIATION_")}
     inherited["PYTHONUNBUFFERED"] = "1"  # beat's banner, which says that it is ready, goes through a file
-    return inherited | {f"RECONCILIATION_{name.upper()}": str(value) for name, value in settings.items()}
+    return inherited | {f"RECONCILIATION_{name.upper()}": _text(value) for name, value in settings.items()}
+
+
+def _text(value: object) -> str:
+    return json.dumps(value) if isinstance(value, dict) else str(value)
 
 
 class ManagedProcess:

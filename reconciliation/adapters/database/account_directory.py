@@ -1,17 +1,16 @@
 """How each account is to be reconciled: what the registry says of it, else what the settings say of all."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from reconciliation.adapters.database.registry import Registry
-from reconciliation.domain.model.accounts import DEFAULT_CONNECTION, RegisteredAccount
+from reconciliation.domain.model.accounts import CHOOSE_A_BROKER, RegisteredAccount
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.errors import BadData, InvalidInputError, ReadError
 from reconciliation.ports.accounts import AccountFilter, AccountPlan, ConnectionDefinitions
 
 
 class RegistryDirectory:
-    """Plans from the registry; an account that is not registered is asked about over the default connection."""
+    """Plans from the registry. An account that is not registered, or has no connection, never reaches a broker."""
 
     def __init__(self, registry: Registry, connections: ConnectionDefinitions, defaults: ReconciliationConfig) -> None:
         self._registry = registry
@@ -33,12 +32,14 @@ class RegistryDirectory:
         self, account_id: str, registered: RegisteredAccount | None, brokers: Mapping[str, str]
     ) -> AccountPlan | ReadError:
         if registered is None:
-            return AccountPlan(
-                config=replace(self._defaults, account_id=account_id),
-                connection=DEFAULT_CONNECTION,
-                broker_account_id=account_id,
-                broker=brokers.get(DEFAULT_CONNECTION, ""),
+            return BadData(
+                f"account {account_id!r} is not registered: check its name, or register it with "
+                f"`reconcile accounts add {account_id}`",
+                account_id=account_id,
             )
+        broker = self._broker_of(registered.connection, brokers)
+        if broker is None:
+            return BadData(f"account {account_id!r} has no broker: {CHOOSE_A_BROKER}", account_id=account_id)
         try:
             config = registered.config(self._defaults)
         except InvalidInputError as error:
@@ -47,5 +48,12 @@ class RegistryDirectory:
             config=config,
             connection=registered.connection,
             broker_account_id=registered.broker_account_id or account_id,
-            broker=brokers.get(registered.connection, ""),
+            broker=broker,
         )
+
+    def _broker_of(self, connection: str, brokers: Mapping[str, str]) -> str | None:
+        """Return the kind of broker; names that are some seconds old do not know a connection that was just added."""
+        if connection in brokers:
+            return brokers[connection]
+        added = self._connections.get(connection)
+        return None if added is None else added.broker

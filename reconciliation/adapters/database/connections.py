@@ -36,7 +36,11 @@ class ConnectionStore:
                 raise InvalidInputError(
                     f"connection {connection.name!r} exists: change it with `reconcile connections set`"
                 )
-            db.execute(insert(ConnectionRow).values(**_values(connection), revision=next_revision(db)))
+            revision = next_revision(db)
+            db.execute(insert(ConnectionRow).values(**_values(connection), revision=revision))
+            # Accounts that waited for it are scheduled now.
+            waiting = update(AccountRow).where(AccountRow.connection == connection.name)
+            db.execute(waiting.values(revision=revision))
 
     def change(self, name: str, change: Callable[[Connection], Connection]) -> None:
         """Replace a connection by what `change` makes of it; workers open the new one within seconds.
@@ -86,12 +90,14 @@ class ConnectionDefinitions:
 
     Args:
         store: the registered ones.
-        default: the settings' own.
+        default: the one that the settings define, if they choose a broker.
         sweep_size: accounts in one sweep, at most.
         sweep_seconds: how long one sweep may take.
     """
 
-    def __init__(self, store: ConnectionStore, default: Connection, *, sweep_size: int, sweep_seconds: float) -> None:
+    def __init__(
+        self, store: ConnectionStore, default: Connection | None, *, sweep_size: int, sweep_seconds: float
+    ) -> None:
         self._store = store
         self._default = default
         self._sweep_size = sweep_size
@@ -100,14 +106,15 @@ class ConnectionDefinitions:
         self._names_read_at: float | None = None
 
     def get(self, name: str) -> Connection | None:
-        return self._store.get(name) or (self._default if name == self._default.name else None)
+        return self._store.get(name) or (self._default if self._default and name == self._default.name else None)
 
     def broker_names(self) -> Mapping[str, str]:
         """Return the kind of broker behind each connection, as it was at most `NAMES_KEPT_SECONDS` ago."""
         now = monotonic()
         if self._names_read_at is None or now - self._names_read_at >= NAMES_KEPT_SECONDS:
             registered = {each.name: each.broker for each in self._store.find()}
-            self._broker_names = {self._default.name: self._default.broker} | registered
+            default = {} if self._default is None else {self._default.name: self._default.broker}
+            self._broker_names = default | registered
             self._names_read_at = now
         return self._broker_names
 

@@ -19,11 +19,13 @@ from reconciliation.adapters.database.engine import read_transaction, write_tran
 from reconciliation.adapters.database.tables.registry import (
     AccountLabelRow,
     AccountRow,
+    ConnectionRow,
     RegistryStateRow,
     RemovedAccountRow,
 )
 from reconciliation.domain.model.accounts import (
     ACCOUNT_SETTINGS,
+    DEFAULT_CONNECTION,
     RegisteredAccount,
     RegistryChanges,
     ScheduledAccount,
@@ -144,11 +146,20 @@ class Registry:
             until = _revision(db)
             changed = () if revision is None else (AccountRow.revision > revision,)
             rows = db.execute(select(*_COLUMNS, AccountRow.scheduled_at).where(*changed)).all()
+            default = select(ConnectionRow.name).where(ConnectionRow.name == DEFAULT_CONNECTION)
+            default_is_registered = db.execute(default).first() is not None
             removed: Sequence[str] = ()
             if revision is not None:
                 gone = RemovedAccountRow.revision > revision
                 removed = list(db.scalars(select(RemovedAccountRow.account_id).where(gone)))
-        accounts = [ScheduledAccount(account=_account(row, ()), is_new=row.scheduled_at is None) for row in rows]
+        accounts = [
+            ScheduledAccount(
+                account=_account(row, ()),
+                is_new=row.scheduled_at is None,
+                default_is_registered=default_is_registered,
+            )
+            for row in rows
+        ]
         return RegistryChanges(revision=until, accounts=accounts, removed=removed)
 
     def note_scheduled(self, account_ids: Collection[str], at: datetime) -> None:

@@ -13,7 +13,13 @@ from uuid import uuid4
 
 from reconciliation.adapters.redis.due_queue import Change, DueQueue
 from reconciliation.adapters.redis.space import RedisSpace
-from reconciliation.domain.model.accounts import ACCOUNT_SETTINGS, RegisteredAccount, RegistryChanges, ScheduledAccount
+from reconciliation.domain.model.accounts import (
+    ACCOUNT_SETTINGS,
+    DEFAULT_CONNECTION,
+    RegisteredAccount,
+    RegistryChanges,
+    ScheduledAccount,
+)
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.domain.model.runs import utc_now
 from reconciliation.errors import InvalidInputError
@@ -35,6 +41,7 @@ class AccountMirror:
         startup_runs_per_second: how many accounts that are new to the schedule become due in one second.
         recover_ms: after a loss of data an account whose present slot may be lost is looked at so much later: longer
             than any run that was under way then.
+        has_default_connection: whether the settings define the connection `default`.
     """
 
     def __init__(
@@ -46,6 +53,7 @@ class AccountMirror:
         defaults: ReconciliationConfig,
         startup_runs_per_second: int,
         recover_ms: int,
+        has_default_connection: bool = True,
     ) -> None:
         self._space = space
         self._client = space.client
@@ -55,6 +63,7 @@ class AccountMirror:
         self._defaults = defaults
         self._startup_runs_per_second = startup_runs_per_second
         self._recover_ms = recover_ms
+        self._has_default_connection = has_default_connection
 
     def refresh(self, *, now_ms: int | None = None) -> bool:
         """Bring the mirror up to date; cheap when nothing changed. False: another process does it.
@@ -114,18 +123,29 @@ class AccountMirror:
         new = 0
         for scheduled in accounts:
             startup_ms = None
-            if scheduled.is_new:
+            connected = self._is_connected(scheduled)
+            if scheduled.is_new and connected:
                 startup_ms = new * 1000 // self._startup_runs_per_second
                 new += 1
-            record = mirror_record(scheduled.account, self._defaults)
+            record = {**mirror_record(scheduled.account, self._defaults), **({} if connected else {"enabled": False})}
             yield Change(
                 account_id=scheduled.account.account_id, record=record, startup_ms=startup_ms, recover_ms=recover_ms
             )
 
     def _note_scheduled(self, changes: RegistryChanges) -> None:
-        new = [each.account.account_id for each in changes.accounts if each.is_new and each.account.enabled]
+        new = [
+            each.account.account_id
+            for each in changes.accounts
+            if each.is_new and each.account.enabled and self._is_connected(each)
+        ]
         if new:
             self._registry.note_scheduled(new, utc_now())
+
+    def _is_connected(self, scheduled: ScheduledAccount) -> bool:
+        """Say whether a broker can be asked for the account; without one it is not scheduled."""
+        if scheduled.account.connection != DEFAULT_CONNECTION:
+            return True
+        return self._has_default_connection or scheduled.default_is_registered
 
     def _mirrored_revision(self) -> int | None:
         cursor: Any = self._client.hget(self._prefix + "accounts", "")
@@ -145,7 +165,7 @@ class AccountMirror:
         return bool(mirrored - 1 == self._registry.count())
 
     def _fingerprint(self) -> str:
-        return hashlib.sha256(repr(self._defaults).encode()).hexdigest()
+        return hashlib.sha256(repr((self._defaults, self._has_default_connection)).encode()).hexdigest()
 
 
 def mirror_record(account: RegisteredAccount, defaults: ReconciliationConfig) -> Mapping[str, Any]:

@@ -11,6 +11,11 @@ from reconciliation.domain.model.values import MAX_NAME_CHARACTERS, checked_name
 from reconciliation.errors import InvalidInputError
 
 DEFAULT_CONNECTION = "default"
+#: What to do about accounts on the default connection while nothing defines it.
+CHOOSE_A_BROKER = (
+    "add a login with `reconcile connections add NAME --broker ...` and choose it with `reconcile accounts set ACCOUNT "
+    "--connection NAME`, or set RECONCILIATION_BROKER for all accounts without a connection"
+)
 #: Periodic work is looked for once a second; a shorter interval would promise what no beat can keep.
 INTERVAL_SECONDS = (1.0, 366 * 86_400.0)
 #: Redis counts in milliseconds.
@@ -231,6 +236,8 @@ class ScheduledAccount:
     account: RegisteredAccount
     #: Whether it has stood in the schedule before.
     is_new: bool
+    #: Whether a connection `default` is registered. The settings may define one instead.
+    default_is_registered: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

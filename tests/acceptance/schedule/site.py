@@ -14,6 +14,7 @@ from reconciliation.adapters.database.tables.local_book import Account
 from reconciliation.bootstrap import open_parts
 from reconciliation.domain.model.accounts import RegisteredAccount
 from reconciliation.settings import Settings
+from tests.builders.accounts import ANY_ACCOUNT
 from tests.support.waiting import wait_for
 
 
@@ -21,7 +22,7 @@ class Site:
     """The parts of a running site, from the outside."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        self.settings: dict[str, Any] = dict(settings)
+        self.settings: dict[str, Any] = {**ANY_ACCOUNT, **settings}
 
     def __enter__(self) -> Self:
         self.parts = open_parts(Settings(**self.settings))

@@ -54,7 +54,7 @@ def test_a_run_here_is_published_and_its_outcome_is_the_exit_status(reconcile, r
         heard = json.loads(wait_for(lambda: results.get_message(timeout=0.1))["data"])
     assert heard == said
     assert said["context"] == {"by": "me"}
-    assert said["error"]["side"] == "local"
+    assert said["error"]["side"] == "registry"
     assert json.loads(made.stdout)["not_applied"] == "incomplete"
     assert "no break was changed: one side could not be read" in reconcile("run", "A-1").stdout
 

@@ -14,7 +14,7 @@ from reconciliation.domain.model.average_cost import after_fill, shown_cost
 from reconciliation.domain.model.models import AssetType, OrderFill, OrderSide
 from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition, BrokerSnapshot
 from reconciliation.domain.model.values import EXACT, exact_sum
-from reconciliation.errors import InvalidInputError, ReadError
+from reconciliation.errors import BadData, InvalidInputError, ReadError
 from reconciliation.ports.broker import BrokerQuery, SnapshotBroker
 
 #: An account that was never set.
@@ -39,10 +39,16 @@ class PaperBroker(SnapshotBroker):
         fill_delay: seconds until a fill given to `apply_fill` shows in positions and cash.
         answer_delay: seconds that each answer takes, to rehearse a slow broker.
         clock: tells seconds; only for the two delays.
+        any_account: whether an account that was never set has the default balances, or is refused.
     """
 
     def __init__(
-        self, fill_delay: float = 0.0, *, answer_delay: float = 0.0, clock: Callable[[], float] = monotonic
+        self,
+        fill_delay: float = 0.0,
+        *,
+        answer_delay: float = 0.0,
+        clock: Callable[[], float] = monotonic,
+        any_account: bool = True,
     ) -> None:
         for name, seconds in (("fill_delay", fill_delay), ("answer_delay", answer_delay)):
             if not seconds >= 0:
@@ -50,6 +56,7 @@ class PaperBroker(SnapshotBroker):
         self.fill_delay = fill_delay
         self.answer_delay = answer_delay
         self._clock = clock
+        self._any_account = any_account
         self._books: dict[str, _Book] = {}
         self._errors: dict[str, ReadError] = {}
 
@@ -110,6 +117,11 @@ class PaperBroker(SnapshotBroker):
     def _read(self, account_id: str) -> BrokerSnapshot | ReadError:
         if account_id in self._errors:
             return self._errors[account_id]
+        if not self._any_account and account_id not in self._books:
+            return BadData(
+                f"the paper broker has no account {account_id!r}: add it to its options or its file",
+                account_id=account_id,
+            )
         book = self._book(account_id)
         self._settle(book)
         positions = [replace(row, avg_cost=shown_cost(row.avg_cost)) for row in book.positions]
@@ -141,22 +153,28 @@ class PaperFileBroker(SnapshotBroker):
 
     async def _current(self) -> PaperBroker:
         accounts = await asyncio.to_thread(self._file.read)
-        return _filled(PaperBroker(answer_delay=self._answer_delay), accounts)
+        return _filled(PaperBroker(answer_delay=self._answer_delay, any_account=False), accounts)
 
 
 def open_paper(raw_options: Mapping[str, Any], secrets: Mapping[str, str]) -> BrokerQuery:
-    """Return the paper broker of these options: `accounts` inline, or `file`, or neither."""
+    """Return the paper broker of these options: `accounts` inline, or `file`. Any other account is refused.
+
+    With `any_account` it answers for every account: flat, with the default balances.
+    """
     del secrets
     options = BrokerOptions("paper", raw_options)
     answer_delay = float(options.number("answer_delay_seconds", 0))
     fill_delay = float(options.number("fill_delay_seconds", 0))
     accounts = parse_accounts(options.table("accounts"), "option 'accounts'") if options.has("accounts") else {}
+    any_account = options.flag("any_account", default=False)
     path = options.path("file") if options.has("file") else None
     options.check_all_read()
     if path is None:
-        return _filled(PaperBroker(fill_delay, answer_delay=answer_delay), accounts)
-    if accounts:
-        raise options.wrong("accounts", "left out when 'file' is given")
+        broker = PaperBroker(fill_delay, answer_delay=answer_delay, any_account=any_account)
+        return _filled(broker, accounts)
+    for name, given in (("accounts", accounts), ("any_account", any_account)):
+        if given:
+            raise options.wrong(name, "left out when 'file' is given")
     return PaperFileBroker(PaperFile(path), answer_delay=answer_delay)
 
 

@@ -172,3 +172,26 @@ async def test_a_missing_file_is_unavailable_not_flat(tmp_path: Path) -> None:
 def test_options_that_cannot_work_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match="paper"):
         open_paper(options, {})
+
+
+@pytest.mark.parametrize("options", [{}, {"accounts": {"A": {"cash": 1}}}])
+async def test_the_broker_opened_by_name_refuses_an_account_that_it_was_not_given(options: dict[str, object]) -> None:
+    broker = open_paper(options, {})
+    with pytest.raises(BadData, match="no account 'X': add it to its options or its file"):
+        await broker.get_positions("X")
+    with pytest.raises(BadData):
+        await broker.get_account("X")
+
+
+async def test_a_file_does_not_answer_for_other_accounts(tmp_path: Path) -> None:
+    (tmp_path / "paper.json").write_text('{"accounts": {"A": {"cash": 1}}}')
+    broker = open_paper({"file": str(tmp_path / "paper.json")}, {})
+    assert await broker.get_positions("A") == []
+    with pytest.raises(BadData):
+        await broker.get_positions("X")
+
+
+async def test_a_rehearsal_may_let_it_answer_for_any_account() -> None:
+    broker = open_paper({"any_account": True}, {})
+    assert await broker.get_positions("X") == []
+    assert (await broker.get_account("X")).cash == Decimal("100000.00")
