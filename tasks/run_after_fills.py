@@ -1,4 +1,4 @@
-"""`reconciliation.run_after_fills`: the countdown of a fill window; it runs the account if the window is due."""
+"""`reconciliation.run_after_fills`: the wake-up of a fill window; it runs the account if the window is due."""
 
 from typing import Any
 

@@ -37,6 +37,6 @@ class BrokerReader(Protocol):
     def read(self, plans: Sequence[AccountPlan], budget: TimeBudget) -> AsyncIterator[BrokerAnswer]:
         """Yield the answer to each plan, as they come; the snapshot's account carries our account id.
 
-        A plan that was not begun with when `patience` was over is left out.
+        A plan that was not started when the budget ended is left out.
         """
         ...

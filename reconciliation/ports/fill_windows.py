@@ -79,7 +79,7 @@ class FinishOutcome(str, Enum):
 
     SETTLED = "settled"  # nothing is left of the window
     CONTINUED = "continued"  # more fills wait: a wake-up is to be sent
-    GONE = "gone"  # no window is left: forgotten or settled, perhaps by this call, whose first reply was lost
+    NO_WINDOW = "gone"  # no window is left: forgotten or settled, perhaps by this call, whose first reply was lost
     SUPERSEDED = "superseded"  # the lease was over and is another worker's: this run settled nothing
 
 

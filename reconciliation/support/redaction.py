@@ -20,7 +20,7 @@ _known: tuple[str, ...] = ()
 
 
 def register_secret(secrets: Iterable[str]) -> None:
-    """Let no masked text of this process show these secrets, plain, URL-encoded or in base64.
+    """Let no redacted text of this process show these secrets, plain, URL-encoded or in base64.
 
     A foreign broker may write its key into any log line or error. Only the code that looked it up can recognise it.
     """

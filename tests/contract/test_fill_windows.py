@@ -171,7 +171,7 @@ def test_a_completed_run_leaves_nothing_or_the_fills_that_came_meanwhile(windows
     assert (last.fill_count, last.last_fill) == (1, {"fill_id": "later"})
     assert last.fence.number > run.fence.number
     assert windows.complete("A", last.token).outcome is FinishOutcome.SETTLED
-    assert windows.complete("A", last.token).outcome is FinishOutcome.GONE
+    assert windows.complete("A", last.token).outcome is FinishOutcome.NO_WINDOW
 
 
 def test_a_run_that_ends_after_its_lease_settles_nothing(windows) -> None:

@@ -75,7 +75,7 @@ class MemoryFillWindows:
         self._reach()
         window = self.windows.get(account_id)
         if window is None or window.token != token:
-            return Finish(outcome=FinishOutcome.GONE if window is None else FinishOutcome.SUPERSEDED)
+            return Finish(outcome=FinishOutcome.NO_WINDOW if window is None else FinishOutcome.SUPERSEDED)
         del window.fills[: window.covered]
         window.is_running, window.covered, window.tries, window.not_before_ms = False, 0, 0, 0
         if not window.fills:
@@ -87,7 +87,7 @@ class MemoryFillWindows:
         self._reach()
         window = self.windows.get(account_id)
         if window is None or window.token != token:
-            return Finish(outcome=FinishOutcome.GONE if window is None else FinishOutcome.SUPERSEDED)
+            return Finish(outcome=FinishOutcome.NO_WINDOW if window is None else FinishOutcome.SUPERSEDED)
         window.is_running, window.covered, window.tries = False, 0, window.tries + 1
         window.not_before_ms = self.now_ms + self.times.backoff_after(window.tries)
         return Finish(outcome=FinishOutcome.CONTINUED, wake_up=self._wait(account_id, window))

@@ -37,7 +37,7 @@ class AccountMirror:
     """Brings Redis up to the database's registry.
 
     Args:
-        defaults: the figures of accounts that leave them open.
+        defaults: the settings of accounts without their own.
         startup_runs_per_second: how many accounts that are new to the schedule become due in one second.
         recover_ms: after a loss of data an account whose present slot may be lost is looked at so much later: longer
             than any run that was under way then.
@@ -173,7 +173,7 @@ def mirror_record(account: RegisteredAccount, defaults: ReconciliationConfig) ->
     try:
         config = account.config(defaults)
     except InvalidInputError:
-        # Settings changed under it and no longer go together with its own figures: keep it checked, as by default.
+        # Settings changed under it and contradict its own values: keep it checked, as by default.
         config = defaults
     times = {
         setting.redis_key: getattr(config if setting.follows_settings else account, setting.name)

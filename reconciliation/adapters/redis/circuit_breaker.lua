@@ -17,10 +17,10 @@ local function number(field) return tonumber(redis.call('HGET', key, field) or '
 local operations = {}
 
 -- probe_ms: when a pause is over, the first caller probes, and the others are refused for this time.
-function operations.check(trial_ms)
+function operations.check(probe_ms)
   local left = number('until_ms') - now
   if left > 0 then return { math.ceil(left), redis.call('HGET', key, 'cause') or '' } end
-  if number('pauses') > 0 then redis.call('HSET', key, 'until_ms', string.format('%.0f', now + tonumber(trial_ms))) end
+  if number('pauses') > 0 then redis.call('HSET', key, 'until_ms', string.format('%.0f', now + tonumber(probe_ms))) end
   return { 0, '' }
 end
 

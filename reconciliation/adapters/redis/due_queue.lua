@@ -137,13 +137,13 @@ end
 
 local operations = {}
 
--- call id, limit, share (at most this many of one connection), lease_ms, caps {connection: most entries in lease},
+-- call id, limit, share (at most this many of one connection), lease_ms, limits {connection: most entries in lease},
 -- default cap
-function operations.claim(call, limit, share, lease_ms, caps, default_cap)
+function operations.claim(call, limit, share, lease_ms, limits, default_limit)
   local replay = P .. 'due:call:' .. call
   local said = redis.call('GET', replay)
   if said then return said end
-  limit, share, lease_ms, caps = tonumber(limit), tonumber(share), tonumber(lease_ms), cjson.decode(caps)
+  limit, share, lease_ms, limits = tonumber(limit), tonumber(share), tonumber(lease_ms), cjson.decode(limits)
   local connections = redis.call('SMEMBERS', CONNECTIONS)
   table.sort(connections)
   local taken, count, fence = {}, 0, next_fence()
@@ -152,7 +152,7 @@ function operations.claim(call, limit, share, lease_ms, caps, default_cap)
     local connection = connections[(first + i - 1) % #connections + 1]
     requeue_expired(connection, limit)
     local held = redis.call('ZCARD', leases(connection))
-    local room = math.min(share, limit - count, (caps[connection] or tonumber(default_cap)) - held)
+    local room = math.min(share, limit - count, (limits[connection] or tonumber(default_limit)) - held)
     local requested = claim_due(P .. 'due:requested:' .. connection, connection, room, fence, lease_ms, taken)
     count = count + requested + claim_due(P .. 'due:slots:' .. connection, connection, room - requested, fence, lease_ms, taken)
     if held == 0 and redis.call('EXISTS', P .. 'due:requested:' .. connection, P .. 'due:slots:' .. connection,

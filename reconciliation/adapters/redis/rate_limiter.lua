@@ -5,7 +5,7 @@
 -- Keys:  flight  sorted set: permit -> end of its lease. A killed worker's permits come free then.
 --        spent   sorted set: permit -> when it stops to count against the rate
 --        line    sorted set: wanted permit -> its place; served in order, for any process
---        places  hash: process -> the place of its last wish; "" -> the place served last
+--        places  hash: process -> the place of its last request; "" -> the place served last
 --        alive   hash: process -> when it last asked; the requests of those that stopped asking are skipped
 --        wake:P  list: a sign to process P that something in the line became its own
 -- Running it twice with the same ids changes nothing more: an id is in the line, in flight, or gone.
@@ -47,7 +47,7 @@ local function place_served() return tonumber(redis.call('HGET', PLACES, '') or 
 local wanted = cjson.decode(ARGV[10])
 for _, id in ipairs(wanted) do
   if not redis.call('ZSCORE', FLIGHT, id) and not redis.call('ZSCORE', LINE, id) then
-    -- One place after the process's own last wish: processes take turns, however many wishes each has.
+    -- One place after the process's own last request: processes take turns, regardless of how many requests each has.
     local place = math.max(tonumber(redis.call('HGET', PLACES, process) or '0'), place_served()) + 1
     redis.call('HSET', PLACES, process, place)
     redis.call('ZADD', LINE, place, id)

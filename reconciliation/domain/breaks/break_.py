@@ -62,7 +62,7 @@ class BreakKey:
 
 @dataclass(frozen=True, kw_only=True)
 class Amounts:
-    """Both figures of a break. None: that side has nothing."""
+    """Both values of a break. None: that side has nothing."""
 
     local_value: Decimal | None = None
     broker_value: Decimal | None = None
@@ -130,7 +130,7 @@ class Break:
     key: BreakKey
     state: BreakState = BreakState.RESOLVED
     severity: DiscrepancySeverity = DiscrepancySeverity.INFO
-    #: The amounts as they were last told or judged by a person: what "changed" is measured from.
+    #: The amounts that were last published or judged by a person: "changed" is measured from them.
     published: Amounts = Amounts()
     #: First sighting of the present episode: age counts from here.
     first_seen_at: datetime | None = None
@@ -138,7 +138,7 @@ class Break:
     resolved_at: datetime | None = None
     #: The person who resolved it by hand; None: a run did, or it is live.
     resolved_by: str | None = None
-    #: Readers were told of the present episode. A case that only a flood's event spoke of is not.
+    #: The present episode was published. A case that only the event of a flood covers was not.
     is_announced: bool = False
     #: How often it was opened: 1 for `opened`, more after `reopened`.
     open_count: int = 0
@@ -168,7 +168,7 @@ class Break:
 
 @dataclass(frozen=True, kw_only=True)
 class BreakEvent:
-    """A change of a break that readers are told of, with the break after it."""
+    """A change of a break that is published, with the break after it."""
 
     case: Break
     change: BreakChange
@@ -200,7 +200,7 @@ def apply(case: Break, change: BreakChange) -> Break:
 
 
 def is_published(after: Break, change: BreakChange) -> bool:
-    """Say whether readers are told of a change; `after` is the break with it."""
+    """Return whether a change is published; `after` is the break with it."""
     return BREAK_EVENTS[change.kind].is_published and after.is_announced
 
 

@@ -107,7 +107,7 @@ def advance(
         before=before or AccountBefore(),
         holdings=run.holdings - _perhaps_second_names(result),
     )
-    # What was not compared this time is as it was: no figure is not a right figure.
+    # What was not compared this time is as it was: no value is not a right value.
     skipped = frozenset(result.not_compared)
     cases = {case.key: case for case in known if case.key in findings or _was_compared(case.key, skipped)}
     keys = sorted(cases.keys() | findings.keys(), key=lambda key: key.order)

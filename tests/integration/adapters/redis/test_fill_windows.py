@@ -149,8 +149,8 @@ def test_a_removed_account_does_not_come_back(windows, redis_client, when):
     redis_client.hset("t:accounts", "", "1")
     assert windows.forget("A") is True
     assert windows.claim("A", token) is None
-    assert windows.complete("A", token).outcome is FinishOutcome.GONE
-    assert windows.incomplete("A", token).outcome is FinishOutcome.GONE
+    assert windows.complete("A", token).outcome is FinishOutcome.NO_WINDOW
+    assert windows.incomplete("A", token).outcome is FinishOutcome.NO_WINDOW
     windows.now_ms += 100_000
     assert windows.reclaim_expired(limit=9) == []
     assert keys(redis_client) == {"t:accounts", "t:fills:counters", "t:fills:last:A"}

@@ -166,10 +166,12 @@ class WindowMachine(RuleBasedStateMachine):
         account = self.accounts[run.account_id]
         finish = (self.windows.complete if completes else self.windows.incomplete)(run.account_id, run.token)
         if account.run is not run:
-            assert finish.outcome in {FinishOutcome.SUPERSEDED, FinishOutcome.GONE}, "a late finish settles nothing"
+            assert finish.outcome in {FinishOutcome.SUPERSEDED, FinishOutcome.NO_WINDOW}, (
+                "a late finish settles nothing"
+            )
             return
         if not account.enabled or (completes and not account.settle(run)):
-            assert finish.outcome in {FinishOutcome.SETTLED, FinishOutcome.GONE}
+            assert finish.outcome in {FinishOutcome.SETTLED, FinishOutcome.NO_WINDOW}
             account.forget()
             return
         if not completes:

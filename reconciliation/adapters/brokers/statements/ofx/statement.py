@@ -93,7 +93,7 @@ def conclude_statement(
     """Return the statement that was read.
 
     Raises:
-        BadData: a figure that cannot be understood, with its line.
+        BadData: a value that cannot be understood, with its line.
     """
     try:
         as_of = _moment(found.as_of)
