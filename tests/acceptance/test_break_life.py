@@ -36,7 +36,7 @@ def seconds_between(first: str, second: str) -> float:
     return (datetime.fromisoformat(second) - datetime.fromisoformat(first)).total_seconds()
 
 
-def test_a_real_break_is_told_within_15_seconds_of_its_first_sighting_and_told_when_it_ends(
+def test_a_real_break_is_published_within_15_seconds_and_again_when_it_ends(
     site: Site, processes: Processes, redis_client: redis.Redis
 ) -> None:
     (account_id,) = site.add(1, interval_seconds=INTERVAL_SECONDS)
@@ -58,7 +58,7 @@ def test_a_real_break_is_told_within_15_seconds_of_its_first_sighting_and_told_w
 
 
 @pytest.mark.slow
-def test_an_account_whose_queue_is_dead_is_told_within_two_intervals_and_so_is_its_recovery(
+def test_an_account_whose_queue_is_dead_is_published_within_two_intervals_and_so_is_its_recovery(
     site: Site, processes: Processes, redis_client: redis.Redis
 ) -> None:
     site.add(1, interval_seconds=INTERVAL_SECONDS)

@@ -66,7 +66,7 @@ def stream(client: redis.Redis) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("step", mortal_run.STEPS)
-def test_after_a_kill_every_committed_event_is_told_and_no_other(
+def test_after_a_kill_every_committed_event_is_published_and_no_other(
     settings: dict[str, Any], redis_client: redis.Redis, step: str
 ) -> None:
     run_id = str(uuid4())

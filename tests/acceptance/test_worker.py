@@ -75,7 +75,7 @@ def sender(redis_server: RedisServer) -> Iterator[TaskSender]:
     sender.close()
 
 
-def test_a_thousand_runs_are_each_told_under_their_own_id(
+def test_a_thousand_runs_are_each_published_under_their_own_id(
     worker: WorkerProcess, sender: TaskSender, listener: redis.Redis
 ):
     run_ids = {str(uuid4()) for _ in range(RUNS)}
@@ -107,7 +107,7 @@ def test_a_thousand_runs_are_each_told_under_their_own_id(
         assert payload["context"] == message.kwargs["context"]
 
 
-def test_a_service_without_our_package_asks_by_plain_celery(
+def test_a_service_without_our_package_requests_runs_by_plain_celery(
     worker: WorkerProcess, redis_server: RedisServer, tmp_path: Path
 ):
     site_packages = Path(redis.__file__).parents[1]

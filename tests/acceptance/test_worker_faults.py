@@ -97,7 +97,7 @@ def test_a_redis_that_throws_keys_away_is_refused_at_start_with_the_remedy(
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
-def test_redis_away_at_start_is_a_sentence_and_a_restart_in_mid_run_still_ends_in_a_result(  # noqa: PLR0917 - fixtures
+def test_redis_away_at_start_is_a_clear_error_and_a_restart_during_a_run_still_ends_in_a_result(  # noqa: PLR0917 - fixtures
     slow_settings, sender: TaskSender, own_redis: RedisServer, processes: Processes, tmp_path: Path, pool: str
 ):
     own_redis.stop()

@@ -182,7 +182,7 @@ async def test_a_row_that_ccxt_drops_is_missed(opened):
         await broker.get_positions(case.account_id)
 
 
-async def test_accounts_of_one_login_are_told_apart_by_their_parameters(opened):
+async def test_accounts_of_one_login_are_distinguished_by_their_parameters(opened):
     case = HyperliquidWire()
     first, second = "0x" + "1" * 40, "0x" + "2" * 40
     accounts = {"alpha": {"user": first}, "beta": {"user": second}}

@@ -100,7 +100,7 @@ async def test_a_login_that_does_not_complete_is_an_error(tws, fault, kind):
     await broker.close()
 
 
-async def test_a_port_where_nobody_listens_is_unavailable(tws):
+async def test_a_port_without_a_listener_is_unavailable(tws):
     tws.stop()
     with pytest.raises(Unavailable, match="cannot be reached"):
         await snapshot(ibkr(tws))

@@ -50,7 +50,7 @@ async def test_a_failed_read_of_positions_is_an_error_of_the_tree(wire, wire_bro
 
 
 @each_quick_fault
-async def test_a_failed_read_of_figures_is_an_error_of_the_tree(wire, wire_broker, fault):
+async def test_a_failed_read_of_balances_is_one_of_our_own_errors(wire, wire_broker, fault):
     wire.server.faults[wire.account_marker], expected = fault
     with pytest.raises(expected) as caught:
         await wire_broker.get_account(wire.account_id)
@@ -61,7 +61,7 @@ async def test_a_failed_read_of_figures_is_an_error_of_the_tree(wire, wire_broke
     ("header", "seconds"),
     [({"retry-after": "2.5"}, 2.5), ({"Retry-After": "soon"}, None)],
 )
-async def test_a_wait_that_the_broker_asks_for_is_handed_on(wire, wire_broker, header, seconds):
+async def test_a_wait_that_the_broker_requests_is_passed_on(wire, wire_broker, header, seconds):
     wire.server.faults[wire.positions_marker] = Fault(reply=Reply({}, 429, header))
     with pytest.raises(RateLimited) as caught:
         await wire_broker.get_positions(wire.account_id)
@@ -101,7 +101,7 @@ async def test_an_account_of_another_connection_is_refused(wire, wire_broker):
             await read("SOME-OTHER-ACCOUNT")
 
 
-async def test_an_empty_list_beside_figures_that_hold_something_is_incomplete(own_wire, own_broker):
+async def test_an_empty_list_beside_a_market_value_is_incomplete(own_wire, own_broker):
     if not own_wire.contradicts_flat():
         pytest.skip("this broker's figures don't tell what is held")
     with pytest.raises(Incomplete):

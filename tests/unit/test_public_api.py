@@ -111,7 +111,7 @@ def test_a_position_of_the_tables_is_made_empty_and_filled_attribute_by_attribut
     assert Comparator(ReconciliationConfig("A")).compare_positions([position], broker) == []
 
 
-async def test_a_paper_account_that_was_never_set_has_these_figures() -> None:
+async def test_a_paper_account_that_was_never_set_has_these_balances() -> None:
     broker = PaperBroker(fill_delay=0.1)
     assert isinstance(broker, BrokerQuery)
     account = await broker.get_account("A")

@@ -82,7 +82,7 @@ def test_redis_restarted_with_its_file_loses_no_fill(own_redis, sqlite_url, proc
         assert run["context"]["fill_count"] == 1, "the refused fill was not half-noted"
 
 
-def test_a_redis_that_hangs_is_an_error_within_the_time_outs_and_nothing_is_half_noted(own_redis, sqlite_url):
+def test_a_redis_that_hangs_is_an_error_within_the_time_outs_and_nothing_is_half_recorded(own_redis, sqlite_url):
     settings = Settings(redis_url=own_redis.url, database_url=sqlite_url, redis_timeout_seconds=0.3)
     with FillReporter(settings) as reporter, connect(own_redis.url, 5) as client:
         client.ping()

@@ -73,7 +73,7 @@ def test_an_account_that_kills_its_workers_is_set_aside_and_the_others_are_run(
 
 
 @pytest.mark.slow
-def test_a_sweep_at_its_time_limit_gives_back_what_it_had_not_finished(
+def test_a_sweep_at_its_time_limit_releases_what_it_had_not_finished(
     site: Site, processes: Processes, tmp_path: Path
 ) -> None:
     site.settings |= LONG_LEASES | {"task_time_limit_seconds": 5, "read_timeout_seconds": 60}
@@ -92,7 +92,7 @@ def test_a_sweep_at_its_time_limit_gives_back_what_it_had_not_finished(
 @pytest.mark.parametrize(
     "told", [signal.SIGTERM, pytest.param(signal.SIGQUIT, marks=pytest.mark.slow)], ids=["SIGTERM", "SIGQUIT"]
 )
-def test_a_worker_told_to_stop_finishes_what_it_began_and_gives_back_the_rest(
+def test_a_stopping_worker_finishes_what_it_started_and_releases_the_rest(
     site: Site, processes: Processes, tmp_path: Path, told: signal.Signals
 ) -> None:
     accounts = [f"HELD-{number}" for number in range(5)]
@@ -121,7 +121,7 @@ def test_a_worker_told_to_stop_finishes_what_it_began_and_gives_back_the_rest(
 
 
 @pytest.mark.slow
-def test_an_asked_run_survives_its_worker_and_its_message(site: Site, processes: Processes, tmp_path: Path) -> None:
+def test_a_requested_run_survives_its_worker_and_its_message(site: Site, processes: Processes, tmp_path: Path) -> None:
     site.settings |= SHORT_LEASES | {"read_timeout_seconds": 60}
     add(site, tmp_path, "HELD-1")
     request = RunRequest(account_id="HELD-1", context={"trigger": "on_demand", "note": "who asked, and why"})

@@ -88,7 +88,7 @@ def test_a_break_is_shown_with_its_history_by_the_beginning_of_its_id(reconcile:
         (["note", "{}", "--note", "asked the broker", "--by", "ann"], "noted", ("open", "note", "asked the broker")),
     ],
 )
-def test_what_a_person_does_is_kept_under_a_name_and_told(
+def test_what_a_person_does_is_recorded_with_the_name_and_published(
     reconcile: Command, redis_client: Any, words: list[str], kind: str, expected: tuple[str, str, str | None]
 ) -> None:
     case_id = break_id(reconcile)

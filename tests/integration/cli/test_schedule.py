@@ -83,7 +83,7 @@ def test_connections_keep_references_and_never_secrets(reconcile) -> None:
     assert "used by 1 account:" in reconcile("connections", "remove", "c", status=2).stderr
 
 
-def test_the_status_tells_what_waits(reconcile, redis_client: redis.Redis) -> None:
+def test_the_status_shows_what_waits(reconcile, redis_client: redis.Redis) -> None:
     reconcile("accounts", "add", "A", "B", "--label", "eu")
     assert "being filled" in reconcile("schedule", "status").stdout
     assert "2 runs requested" in reconcile("sweep", "--label", "eu", "--no-wait").stdout

@@ -116,7 +116,7 @@ def test_a_file_that_changes_under_the_import_leaves_everything_as_it_was(
     assert book(engine, "A", "B") == {"A": (None, None, ("OLD", "1"), ("OLD", "1"))}
 
 
-def test_a_large_file_goes_in_by_batches_and_tells_its_progress(
+def test_a_large_file_is_imported_in_batches_and_reports_its_progress(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(csv_import, "ROWS_PER_BATCH", 100)
@@ -158,7 +158,7 @@ def test_the_command_imports_and_says_what_it_wrote(database_url: str, tmp_path:
     assert again == {"accounts": 1, "positions": 1, "registered": []}
 
 
-def test_the_command_registers_new_accounts_unless_told_not_to(database_url: str, tmp_path: Path) -> None:
+def test_the_command_registers_new_accounts_unless_an_option_forbids_it(database_url: str, tmp_path: Path) -> None:
     positions = write(tmp_path / "p.csv", HEADER, *(f"A{number},AAPL,stock,1,1" for number in range(7)))
     assert "registered" not in reconcile(database_url, "import", positions, "--no-register").stdout
     engine = build_engine(database_url)

@@ -131,7 +131,7 @@ def test_entries_that_a_live_consumer_just_got_are_left_to_it(redis_client, reco
     assert pending(redis_client) == 1
 
 
-def test_an_entry_that_was_deleted_while_its_consumer_was_dead_blocks_nobody(redis_client, recorder):
+def test_an_entry_that_was_deleted_while_its_consumer_was_dead_blocks_no_other(redis_client, recorder):
     entry_id = add(redis_client)
     with pytest.raises(CoordinationError):
         consumer(redis_client, RecorderThatDies(), "dead").drain()

@@ -11,7 +11,7 @@ from reconciliation.domain.breaks.policy import BreakPolicy
 @pytest.mark.parametrize(
     ("fills", "seed"), [(150, 7), *(pytest.param(1000, seed, marks=pytest.mark.slow) for seed in range(1, 11))]
 )
-def test_fills_in_flight_raise_no_alarm_and_every_real_break_is_told_in_seconds(
+def test_fills_in_flight_raise_no_alarm_and_every_real_break_is_published_in_seconds(
     tmp_path: Path, fills: int, seed: int
 ) -> None:
     outcome = simulate(tmp_path, fills, seed)

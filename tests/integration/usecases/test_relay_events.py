@@ -71,7 +71,7 @@ def test_events_wait_while_redis_is_away_and_none_is_lost(book: Book, redis_clie
     assert relay_of(book, redis_client).publish_waiting() == 2
 
 
-def test_a_transaction_that_rolls_back_tells_nothing(book: Book, redis_client: redis.Redis) -> None:
+def test_a_transaction_that_rolls_back_publishes_nothing(book: Book, redis_client: redis.Redis) -> None:
     fill_outbox(book, accounts=1, turns=1)
     relay_of(book, redis_client).publish_waiting()
 

@@ -39,7 +39,7 @@ def test_each_kind_of_error_has_its_exit_status(error: ReconciliationError, stat
     assert run(error).exit_code == status
 
 
-def test_an_error_of_ours_is_one_sentence_on_stderr() -> None:
+def test_our_own_error_is_one_sentence_on_stderr() -> None:
     result = run(ConfigurationError("setting x cannot work: set it to y"))
 
     assert result.stderr == "Error: setting x cannot work: set it to y\n"

@@ -16,7 +16,7 @@ def show(path: Path, *options: str) -> Result:
     return CliRunner().invoke(cli, ["show", str(path), *options])
 
 
-def test_the_demo_statement_is_shown_with_its_figures_and_positions() -> None:
+def test_the_demo_statement_is_shown_with_its_balances_and_positions() -> None:
     result = show(DEMO)
 
     assert result.exit_code == 0
@@ -53,7 +53,7 @@ def test_the_format_is_known_by_the_content(tmp_path: Path, name: str, text: str
     assert show(path, "--format", "flex" if name != "flex" else "ofx").exit_code in {2, 3}
 
 
-def test_a_file_of_several_accounts_lists_them_and_shows_the_one_that_is_asked_for(tmp_path: Path) -> None:
+def test_a_file_of_several_accounts_lists_them_and_shows_the_requested_one(tmp_path: Path) -> None:
     path = tmp_path / "many.csv"
     rows = "".join(f"A{n:02},X,stock,{n + 1},1\n" for n in range(12))
     path.write_text("account_id,symbol,asset_type,quantity,avg_cost\n" + rows)
@@ -95,7 +95,7 @@ def test_a_flat_account_is_said_to_be_flat(tmp_path: Path) -> None:
         (b"<FlexQueryResponse>\n<FlexStatements></FlexQueryResponse>", 2, "line 2: not well-formed"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_with_its_place_and_reason(
+def test_a_file_that_cannot_be_read_is_reported_with_its_place_and_reason(
     tmp_path: Path, content: bytes, status: int, reason: str
 ) -> None:
     path = tmp_path / "statement.xml"

@@ -42,7 +42,7 @@ def test_pipelined_publishing_stays_on(conf):
     assert "retry_on_timeout" not in conf.broker_transport_options
 
 
-def test_every_task_of_ours_has_a_public_name_and_a_queue_that_exists(conf):
+def test_each_of_our_tasks_has_a_public_name_and_a_queue_that_exists(conf):
     app.loader.import_default_modules()
     local = {name for name in app.tasks if not name.startswith(("celery.", "pytest_celery."))}
     assert local

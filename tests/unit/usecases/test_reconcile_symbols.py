@@ -103,7 +103,7 @@ async def test_fills_are_looked_at_before_and_after_the_reads() -> None:
     assert (run.fills_before.at_ms, run.fills_after.at_ms) == (1, 2)
 
 
-async def test_a_memory_of_fills_that_is_away_is_not_taken_for_no_fills() -> None:
+async def test_fills_that_cannot_be_looked_up_do_not_count_as_no_fills() -> None:
     run = await recorded(World(), Fills(is_away=True))
     assert (run.fills_before, run.fills_after) == (NO_EVIDENCE, NO_EVIDENCE)
     unwatched = await recorded(World())

@@ -61,7 +61,7 @@ async def test_a_secret_that_a_broker_was_opened_with_is_in_no_result() -> None:
         ({"latency_seconds": 3600.0}, "unavailable", "no answer within 30 s"),
     ],
 )
-def test_a_broker_that_cannot_be_read_surely_makes_the_run_incomplete(
+def test_a_broker_that_cannot_be_read_reliably_makes_the_run_incomplete(
     cause: dict[str, Any], kind: str, says: str
 ) -> None:
     async def program() -> None:

@@ -165,7 +165,7 @@ def test_what_is_no_amount_is_refused(engine: Engine, amount: Decimal) -> None:
     assert accounts(engine) == {}
 
 
-def test_a_row_without_one_of_the_columns_is_a_fault_of_ours(engine: Engine) -> None:
+def test_a_row_without_one_of_the_columns_is_a_bug_and_no_storage_error(engine: Engine) -> None:
     with pytest.raises(Exception, match="currency"), write_transaction(engine) as db:
         insert_rows(db, Account, [{"account_id": "A", "currency": "USD"}, {"account_id": "B"}])
     assert accounts(engine) == {}

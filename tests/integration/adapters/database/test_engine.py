@@ -104,7 +104,7 @@ def test_a_statement_that_takes_too_long_is_a_sentence(postgres: Engine) -> None
         connection.execute(text("SELECT pg_sleep(30)"))
 
 
-def test_a_fault_of_ours_is_not_dressed_up_as_one_of_the_database(engine: Engine) -> None:
+def test_a_bug_is_not_reported_as_a_storage_error(engine: Engine) -> None:
     with pytest.raises(Exception, match=r"(?i)unique|duplicate") as caught, write_transaction(engine) as connection:
         connection.execute(insert(Account), [{"account_id": "A"}, {"account_id": "A"}])
     assert not isinstance(caught.value, StorageError)

@@ -25,7 +25,7 @@ def book(database_url: str) -> Iterator[Book]:
         yield book
 
 
-def test_a_break_over_a_hundred_runs_is_told_once_and_so_is_every_turn_of_it(book: Book) -> None:
+def test_a_break_over_a_hundred_runs_is_published_once_and_so_is_each_change_of_it(book: Book) -> None:
     for second in range(0, 1000, 10):
         book.record(run(second, finding()))
     book.record(run(1000, finding(broker="120")))
@@ -61,7 +61,7 @@ def test_every_run_is_recorded_with_what_it_rested_on(book: Book) -> None:
     assert "2.50" in str(tolerances)
 
 
-def test_figures_come_back_digit_for_digit(book: Book) -> None:
+def test_amounts_come_back_digit_for_digit(book: Book) -> None:
     digits = "0.12345678901234567890123456789"
     book.record(run(0, finding(local=digits, broker="-1e-20")))
     with read_transaction(book.engine) as connection:
@@ -114,14 +114,14 @@ def test_an_older_read_and_a_lost_lease_are_recorded_and_change_nothing(book: Bo
     assert book.rows("SELECT count(*) FROM runs") == [(4,)]
 
 
-def test_a_suspicion_asks_for_a_confirmation_run_and_a_confirmed_break_does_not(book: Book) -> None:
+def test_a_suspicion_requests_a_confirmation_run_and_a_confirmed_break_does_not(book: Book) -> None:
     assert book.record(run(0, finding())).to_confirm == (Confirmation(account_id="A", due_at=after(5)),)
     assert book.rows("SELECT confirm_at IS NOT NULL FROM account_health") in ([(True,)], [(1,)])
     recording = book.record(run(5, finding()))
     assert (recording.to_confirm, recording.to_publish) == ((), ("A",))
 
 
-def test_a_confirmation_run_that_asks_for_another_counts_them_and_comes_to_an_end(book: Book) -> None:
+def test_a_confirmation_run_that_requests_another_counts_them_and_stops_at_the_limit(book: Book) -> None:
     asked = [book.record(run(0, finding("S0"))).to_confirm]
     for second in range(1, 4):
         context = {"trigger": "confirmation", "in_a_row": asked[-1][0].in_a_row}
@@ -157,7 +157,7 @@ def test_a_sweep_is_one_transaction_and_a_bounded_number_of_statements(book: Boo
     assert book.rows("SELECT count(*) FROM discrepancies") == [(2005,)]
 
 
-def test_five_thousand_new_breaks_are_one_event_and_what_is_left_is_told_once(book: Book) -> None:
+def test_five_thousand_new_breaks_are_one_event_and_what_is_left_is_published_once(book: Book) -> None:
     book.record(run(0, finding("OLD")))
     book.record(run(5, finding("OLD")))
     flood = [finding(f"S{number}") for number in range(5000)]

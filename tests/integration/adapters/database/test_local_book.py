@@ -64,7 +64,7 @@ def test_an_account_without_a_row_is_unknown_and_never_flat(engine: Engine) -> N
     assert "'B' is not in the local book" in str(answers["B"])
 
 
-def test_an_account_row_without_positions_is_surely_flat(engine: Engine) -> None:
+def test_an_account_row_without_positions_is_flat(engine: Engine) -> None:
     with write_transaction(engine) as connection:
         connection.execute(insert(Account).values(account_id="A"))
     snapshot = read(engine, "A")

@@ -51,7 +51,7 @@ def published(book: Book) -> list[tuple[str, str]]:
     return book.rows("SELECT account_id, kind FROM outbox ORDER BY id")
 
 
-def test_an_account_whose_runs_stop_is_told_within_two_intervals_and_so_is_its_recovery(book: Book) -> None:
+def test_an_account_whose_runs_stop_is_published_within_two_intervals_and_so_is_its_recovery(book: Book) -> None:
     register(book, "A", "B")
     for second in range(0, 300, 60):
         book.record(run(second, account_id="A"), run(second, account_id="B"))

@@ -16,7 +16,7 @@ def book(database_url: str) -> Iterator[Book]:
         yield book
 
 
-def test_old_runs_and_long_resolved_breaks_go_with_all_that_is_theirs(book: Book) -> None:
+def test_old_runs_and_long_resolved_breaks_are_deleted_with_all_their_rows(book: Book) -> None:
     for second in (0, 10):
         book.record(run(second, finding("OPEN"), finding("GONE")))
     for second in (20, 30):

@@ -158,7 +158,9 @@ class OneAccount:
 
 
 @pytest.mark.parametrize(("broker", "symbol"), [("alpaca", "BRK.B"), ("ibkr", "BRK B"), ("other", "0R37")])
-async def test_three_brokers_names_and_ours_are_one_position(engine: Engine, broker: str, symbol: str) -> None:
+async def test_three_brokers_symbols_and_the_local_one_are_one_position(
+    engine: Engine, broker: str, symbol: str
+) -> None:
     with write_transaction(engine) as connection:
         connection.execute(insert(Account).values(account_id="A"))
         row = {"account_id": "A", "symbol": "BRK-B", "asset_type": "stock", "quantity": 10}

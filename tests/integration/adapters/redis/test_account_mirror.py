@@ -74,7 +74,7 @@ def test_added_changed_disabled_and_removed_accounts_are_followed_at_the_next_re
     assert site.claimed(NOW_MS + 600_000) == {"a:ACC-0000"}
 
 
-def test_accounts_that_leave_figures_open_follow_the_settings(redis_client: redis.Redis, engine) -> None:
+def test_accounts_without_their_own_values_follow_the_settings(redis_client: redis.Redis, engine) -> None:
     site = Site(redis_client, engine, interval_seconds=60, post_fill_delay_seconds=3)
     site.registry.add([RegisteredAccount(account_id="A", post_fill_max_wait_seconds=9.0)])
     site.mirror.refresh(now_ms=NOW_MS)
@@ -151,7 +151,7 @@ def test_a_large_change_is_applied_in_parts_and_whole(site: Site) -> None:
     assert site.client.hlen("t:accounts") == 701
 
 
-def test_whoever_fills_first_keeps_the_others_out(site: Site) -> None:
+def test_the_first_process_that_fills_the_mirror_keeps_the_others_out(site: Site) -> None:
     site.registry.add(accounts(3))
     site.client.set("t:due:rebuild", "somebody else")
     assert not site.mirror.refresh(now_ms=NOW_MS)
@@ -177,7 +177,7 @@ def test_a_database_restored_from_a_backup_is_followed_too(site: Site) -> None:
     assert set(site.client.hkeys("t:accounts")) == {"", "ACC-0000", "ACC-0001"}
 
 
-def test_a_refresh_without_a_change_asks_for_the_revision_only(site: Site) -> None:
+def test_a_refresh_without_a_change_reads_only_the_revision(site: Site) -> None:
     site.registry.add(accounts(2))
     site.mirror.refresh(now_ms=NOW_MS)
     site.mirror.refresh(now_ms=NOW_MS)

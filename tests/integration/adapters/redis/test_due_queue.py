@@ -115,7 +115,7 @@ def test_what_is_released_is_due_again_as_the_same_run(one_account: ClockedQueue
     assert (again.attempt, again.crashes) == (2, 0)
 
 
-def test_several_asked_runs_of_one_account_are_all_made_with_their_context(one_account: ClockedQueue) -> None:
+def test_several_requested_runs_of_one_account_are_all_made_with_their_context(one_account: ClockedQueue) -> None:
     requests = [asked(by="ops"), asked(reason="split", tags=[], nested={})]
     assert one_account.inner.enqueue(requests, now_ms=one_account.now_ms) == 2
 
@@ -126,7 +126,9 @@ def test_several_asked_runs_of_one_account_are_all_made_with_their_context(one_a
     }
 
 
-def test_an_asked_run_survives_a_lost_message_and_is_not_made_again_after_it_is_done(one_account: ClockedQueue) -> None:
+def test_a_requested_run_survives_a_lost_message_and_is_not_made_again_after_it_is_done(
+    one_account: ClockedQueue,
+) -> None:
     request = asked()
     one_account.run_all()
     one_account.inner.enqueue([request], now_ms=one_account.now_ms)
@@ -138,7 +140,7 @@ def test_an_asked_run_survives_a_lost_message_and_is_not_made_again_after_it_is_
     assert one_account.run_all() == []
 
 
-def test_asked_runs_go_before_a_backlog(queue: ClockedQueue) -> None:
+def test_requested_runs_have_priority_over_a_backlog(queue: ClockedQueue) -> None:
     queue.fill([Change(account_id=f"A{n}", record=record(f"A{n}", 1_000)) for n in range(50)])
     queue.pass_ms(60_000)
     queue.inner.enqueue([asked("A7")], now_ms=queue.now_ms)
@@ -146,7 +148,7 @@ def test_asked_runs_go_before_a_backlog(queue: ClockedQueue) -> None:
     assert [claim.entry[:2] for claim in queue.claim(limit=2)] == ["r:", "a:"]
 
 
-def test_an_asked_run_of_an_account_that_nobody_registered_goes_to_the_default_connection(queue: ClockedQueue) -> None:
+def test_a_requested_run_of_an_unregistered_account_uses_the_default_connection(queue: ClockedQueue) -> None:
     queue.inner.enqueue([asked("stranger")], now_ms=queue.now_ms)
     assert [claim.connection for claim in queue.claim()] == ["default"]
 
@@ -177,7 +179,7 @@ def test_an_account_removed_while_waiting_queued_or_running_leaves_no_keys(one_a
         assert left == ["t:accounts", "t:due:clock", "t:fence"], stage
 
 
-def test_asked_runs_of_a_removed_account_are_dropped(one_account: ClockedQueue) -> None:
+def test_requested_runs_of_a_removed_account_are_dropped(one_account: ClockedQueue) -> None:
     one_account.inner.enqueue([asked()], now_ms=one_account.now_ms)
     one_account.fill([Change(account_id="A", record=None)])
     assert one_account.start(one_account.claim()) == []
@@ -244,7 +246,7 @@ def test_first_slots_are_spread_evenly(queue: ClockedQueue) -> None:
     assert min(buckets.values()) > 0.8 * 1_000
 
 
-def test_a_clock_that_went_back_has_everything_looked_at_anew(one_account: ClockedQueue) -> None:
+def test_after_the_clock_went_back_the_queue_is_rebuilt(one_account: ClockedQueue) -> None:
     one_account.pass_ms(365 * 86_400_000)
     one_account.run_all()
     one_account.pass_ms(-365 * 86_400_000)

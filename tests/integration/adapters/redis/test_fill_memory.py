@@ -61,7 +61,7 @@ def test_a_report_that_is_repeated_is_not_a_later_fill(windows):
     assert last(windows) == {"AAPL": 0}
 
 
-def test_more_symbols_than_are_told_apart_count_as_any(windows):
+def test_symbols_beyond_the_limit_count_as_any_symbol(windows):
     fill(windows, *(f"S{number}" for number in range(20)), at_ms=1)
     assert last(windows) == {**{f"S{number}": 1 for number in range(16)}, None: 1}
     fill(windows, "S1", at_ms=2)

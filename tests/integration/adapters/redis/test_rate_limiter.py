@@ -145,7 +145,7 @@ async def test_a_cancelled_request_gives_its_place_and_its_permit_back(client, l
         assert await client.zcard("t:limit:c:flight") == 1
 
 
-async def test_a_redis_that_is_away_is_said_and_nobody_is_let_through() -> None:
+async def test_without_redis_no_request_gets_a_permit_and_the_error_says_so() -> None:
     async with connect_async("redis://127.0.0.1:1/0", 0.2) as nobody:
         limits = BrokerLimits(requests_per_second=10, concurrency=10)
         lonely = RedisRateLimiter(async_space_of(nobody), "c", limits, lease_ms=1_000)

@@ -167,7 +167,7 @@ async def test_an_account_in_neither_file_is_unknown_and_never_flat(tmp_path: Pa
         await book.get_cash("C")
 
 
-async def test_the_file_is_read_anew_and_its_faults_are_bad_data(tmp_path: Path) -> None:
+async def test_the_file_is_read_at_each_call_and_its_faults_are_bad_data(tmp_path: Path) -> None:
     path = positions(tmp_path, "A,AAPL,stock,1,1")
     book = CsvBook(path)
     assert [row.quantity for row in await book.get_positions("A")] == [1]

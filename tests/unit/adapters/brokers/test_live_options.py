@@ -104,6 +104,6 @@ sys.exit(f"loaded: {sorted(loaded)}" if loaded else 0)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_missing_sdk_is_told_with_its_remedy():
+def test_a_missing_sdk_is_an_error_with_its_remedy():
     with pytest.raises(ConfigurationError, match=r"pip install 'reconciliation-workers\[x\]'"):
         require_extra("x", "a_package_that_nobody_has")

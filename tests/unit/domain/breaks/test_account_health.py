@@ -73,7 +73,7 @@ def test_a_run_whose_lease_was_taken_since_changes_nothing() -> None:
     assert account.run(run(2), fence=Fence(scope="fills", number=7)) is None
 
 
-def test_could_not_run_is_told_once_and_so_is_its_end() -> None:
+def test_could_not_run_is_published_once_and_so_is_its_end() -> None:
     account = Account()
     for second in range(5):
         account.run(failed_run(second))
@@ -83,14 +83,14 @@ def test_could_not_run_is_told_once_and_so_is_its_end() -> None:
     assert account.published == ["could_not_run", "runs_recovered"]
 
 
-def test_two_failures_between_good_runs_are_not_told() -> None:
+def test_two_failures_between_good_runs_are_not_published() -> None:
     account = Account()
     for second, good in enumerate((0, 0, 1, 0, 0, 1)):
         account.run(run(second) if good else failed_run(second))
     assert account.published == []
 
 
-def test_a_broker_that_only_shows_old_figures_is_told() -> None:
+def test_a_broker_that_only_shows_old_data_is_reported() -> None:
     account = Account()
     account.run(run(10))
     for second in (11, 12, 13):
@@ -98,7 +98,7 @@ def test_a_broker_that_only_shows_old_figures_is_told() -> None:
     assert account.published == ["could_not_run"]
 
 
-def test_a_flood_is_told_at_its_begin_and_end_and_an_incomplete_run_ends_none() -> None:
+def test_a_flood_is_published_at_its_begin_and_end_and_an_incomplete_run_ends_none() -> None:
     account = Account()
     account.run(run(0), flood_size=5000)
     account.run(run(1), flood_size=5000)
@@ -108,7 +108,7 @@ def test_a_flood_is_told_at_its_begin_and_end_and_an_incomplete_run_ends_none() 
     assert account.published == ["flood", "flood_ended"]
 
 
-def test_a_missed_slot_is_told_once_until_any_run_ends() -> None:
+def test_a_missed_slot_is_published_once_until_any_run_ends() -> None:
     account = Account()
     for seconds in (100, 200):
         account.health = after_missed_slot(account.health, after(seconds), 60)

@@ -58,7 +58,7 @@ def test_a_clock_that_went_back_knows_nothing():
     assert look().since(1_001, AAPL, HOLDINGS) is FillEvidence.UNKNOWN
 
 
-def test_fills_that_could_not_be_looked_at_are_not_taken_for_none():
+def test_fills_that_could_not_be_looked_at_do_not_count_as_none():
     assert NO_EVIDENCE.since(500, AAPL, HOLDINGS) is FillEvidence.UNKNOWN
     assert look(since_ms=1).since(NO_EVIDENCE.at_ms, AAPL, HOLDINGS) is FillEvidence.UNKNOWN
     assert NO_EVIDENCE.since(NO_EVIDENCE.at_ms, AAPL, HOLDINGS) is FillEvidence.UNKNOWN

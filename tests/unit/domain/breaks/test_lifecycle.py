@@ -38,7 +38,7 @@ def test_a_hundred_sightings_open_a_break_once() -> None:
     assert life.only.seen.count == 100
 
 
-def test_gone_is_resolved_and_back_is_reopened_with_the_same_identity() -> None:
+def test_a_break_that_ends_is_resolved_and_one_that_returns_is_reopened_with_the_same_id() -> None:
     life = opened()
     first = life.only
     life.run(run(10))
@@ -126,7 +126,7 @@ def test_two_sightings_closer_than_a_fill_is_in_flight_do_not_confirm() -> None:
     assert life.kinds() == ["suspected"]
 
 
-def test_old_figures_read_again_do_not_confirm_until_patience_ends() -> None:
+def test_old_data_read_again_do_not_confirm_until_the_longest_suspicion_ends() -> None:
     life = Life()
     for second in (0, 10, 599):
         life.run(run(second, finding(), broker_as_of=after(-60)))
@@ -135,7 +135,7 @@ def test_old_figures_read_again_do_not_confirm_until_patience_ends() -> None:
     assert life.kinds() == ["suspected", "opened"]
 
 
-def test_a_fill_between_two_sightings_starts_the_count_anew() -> None:
+def test_a_fill_between_two_sightings_restarts_the_count() -> None:
     life = Life()
     life.run(run(0, finding()), **fills(0))
     life.run(run(6, finding()), **fills(6, AAPL=6.1))
@@ -145,7 +145,7 @@ def test_a_fill_between_two_sightings_starts_the_count_anew() -> None:
     assert life.kinds() == ["suspected", "opened"]
 
 
-def test_a_fill_starts_the_count_anew_of_its_own_symbol_alone() -> None:
+def test_a_fill_restarts_only_the_count_of_its_own_symbol() -> None:
     life, found = Life(), [finding("AAPL"), finding("IBM"), finding(None, kind=CASH)]
     life.run(run(0, *found), **fills(0))
     life.run(run(6, *found), **fills(6, IBM=3))
@@ -158,7 +158,7 @@ def test_a_fill_starts_the_count_anew_of_its_own_symbol_alone() -> None:
 @pytest.mark.parametrize(
     "facts", [fills(6, since=0.1), fills(6, XYZ=3), {"fills_before": NO_EVIDENCE, "fills_after": NO_EVIDENCE}]
 )
-def test_what_is_not_known_to_be_of_another_holding_starts_it_anew(facts: dict[str, Any]) -> None:
+def test_a_fill_that_may_be_of_this_holding_restarts_the_count(facts: dict[str, Any]) -> None:
     life = Life()
     life.run(run(0, finding()), **fills(0))
     life.run(run(6, finding()), **facts)
@@ -191,7 +191,7 @@ def test_a_break_is_not_resolved_by_another_holding_of_the_same_quantity() -> No
     assert "resolved" not in life.kinds()
 
 
-def test_a_confirmation_run_is_asked_for_unless_the_run_after_a_fill_does_as_well() -> None:
+def test_a_confirmation_run_is_requested_unless_the_run_after_a_fill_serves_as_one() -> None:
     life = Life()
     assert life.run(run(0, finding()), **fills(0, AAPL=-1)).needs_confirmation  # in flight, but no run need come soon
     assert not life.run(run(6, finding()), **fills(6, AAPL=3)).needs_confirmation  # the run after that fill comes
@@ -202,7 +202,7 @@ def test_a_confirmation_run_is_asked_for_unless_the_run_after_a_fill_does_as_wel
     assert life.run(run(26, finding(), finding("IBM")), **fills(26, AAPL=25)).needs_confirmation  # for IBM
 
 
-def test_fills_that_nobody_remembers_lead_to_a_confirmation_run_and_not_for_ever() -> None:
+def test_unknown_fills_lead_to_a_confirmation_run_but_not_without_end() -> None:
     life = Life()
     asked = [life.run(run(second, finding()), **fills(second, since=second)).needs_confirmation for second in range(5)]
     assert asked == [True, True, True, False, False]
@@ -216,7 +216,7 @@ def test_confirmation_runs_that_see_new_suspicions_each_time_come_to_an_end() ->
     assert asked == [True, True, True, False]
 
 
-def test_confirmation_runs_are_asked_for_and_bounded() -> None:
+def test_confirmation_runs_are_requested_and_bounded() -> None:
     life = Life()
     asked = [life.run(run(second / 10, finding())).needs_confirmation for second in range(5)]
     assert asked == [True, True, True, False, False]
@@ -250,7 +250,7 @@ def test_both_books_moving_together_is_no_change_and_a_moved_difference_is() -> 
     assert life.only.published.difference == Decimal(11)
 
 
-def test_money_that_creeps_is_measured_from_what_was_told() -> None:
+def test_a_slow_drift_of_money_is_measured_from_the_published_amount() -> None:
     cash = [finding(None, "1000", str(1100 + step), kind=CASH) for step in range(0, 24, 4)]
     life = Life(BreakPolicy(confirmations=1))
     for second, found in enumerate(cash):
@@ -279,7 +279,7 @@ def test_an_acceptance_lapses_when_the_amount_leaves_its_limit_and_not_before() 
 
 
 @pytest.mark.parametrize("kind", [BreakEventKind.ACKNOWLEDGED, BreakEventKind.SNOOZED, BreakEventKind.ACCEPTED])
-def test_whatever_a_person_said_a_break_that_is_gone_is_resolved(kind: BreakEventKind) -> None:
+def test_a_break_that_is_gone_is_resolved_regardless_of_its_state(kind: BreakEventKind) -> None:
     life = opened()
     do(life, kind, 6, note="n", until=after(60))
     life.run(run(10))
@@ -315,7 +315,7 @@ def test_a_colleague_from_whom_a_break_was_taken_stays_in_its_history() -> None:
     ]
 
 
-def test_severity_is_raised_by_value_and_by_age_and_told() -> None:
+def test_severity_is_raised_by_value_and_by_age_and_published() -> None:
     rules = (
         SeverityRule(severity=DiscrepancySeverity.WARNING, min_age_seconds=3600),
         SeverityRule(severity=DiscrepancySeverity.CRITICAL, type=CASH, min_difference=Decimal(500)),
@@ -340,7 +340,7 @@ def test_a_flood_opens_nothing_and_resolves_nothing_by_accident() -> None:
     assert states["S0"] is BreakState.SUSPECTED
 
 
-def test_what_is_left_after_a_flood_is_told_once() -> None:
+def test_what_is_left_after_a_flood_is_published_once() -> None:
     life = opened(finding("OLD"), policy=BreakPolicy(flood_cap=3))
     flood = [finding(f"S{number}") for number in range(4)]
     for second in (10, 15, 20):

@@ -118,7 +118,7 @@ def test_rounding_is_equality_at_the_coarser_side(local: str, broker: str, expec
     assert hints(finding(local=local, broker=broker)) == expected
 
 
-def test_old_figures_of_the_broker_are_named() -> None:
+def test_old_data_of_the_broker_are_named() -> None:
     assert hints(finding(), broker_as_of=T0 - timedelta(minutes=16)) == {"stale_broker"}
     assert hints(finding(), broker_as_of=T0 - timedelta(minutes=15)) == set()
 

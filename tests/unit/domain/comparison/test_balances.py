@@ -37,7 +37,7 @@ def test_cash_is_compared_by_currency_where_both_sides_split_it() -> None:
     assert words(comparison) == ("equity",)
 
 
-def test_a_total_that_its_currencies_tell_is_not_told_again() -> None:
+def test_a_total_that_its_currencies_cover_is_not_reported_again() -> None:
     comparison = compare(split(USD=100) | {"cash": Decimal(100)}, split(USD=90) | {"cash": Decimal(90)})
     assert found(comparison) == [(CASH, "USD", 100, 90)]
 

@@ -25,7 +25,7 @@ from tests.support.places import ROOT
         ({"labels": frozenset({""})}, "label"),
     ],
 )
-def test_a_figure_that_cannot_work_is_refused_by_its_name(fields: dict[str, Any], sentence: str) -> None:
+def test_a_value_that_cannot_work_is_refused_by_its_name(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InvalidInputError, match=sentence) as caught:
         RegisteredAccount(account_id="ACC-1", **fields)
     assert "ACC-1" in str(caught.value)

@@ -165,7 +165,7 @@ async def test_a_question_that_is_given_up_sends_nothing_any_more(make_threads):
     assert (limiter.taken, len(sent)) == (1, 1)
 
 
-async def test_a_permit_is_held_to_the_end_of_a_request_that_nobody_waits_for_any_more(make_threads):
+async def test_a_permit_is_held_to_the_end_of_a_request_that_no_caller_waits_for(make_threads):
     limiter, done = ClosedGate(), threading.Event()
     limiter.is_open.set()
     threads = make_threads(limiter, timeout_seconds=0.2)

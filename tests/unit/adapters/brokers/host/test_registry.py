@@ -50,7 +50,7 @@ def test_the_paper_broker_is_found_by_name() -> None:
     assert isinstance(open_broker("paper", {}), PaperBroker)
 
 
-def test_an_unknown_name_is_refused_and_the_known_ones_are_told() -> None:
+def test_an_unknown_name_is_refused_and_the_known_ones_are_listed() -> None:
     with pytest.raises(ConfigurationError, match=r"no broker 'papper'; installed are: .*csv.*flex.*ofx.*paper"):
         open_broker("papper", {})
 

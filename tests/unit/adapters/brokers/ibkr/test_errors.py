@@ -19,7 +19,7 @@ from reconciliation.errors import AuthError, BadData, Incomplete, RateLimited, U
         (99999, Notice.FAIL),
     ],
 )
-def test_each_code_asks_for_its_own_reaction(code, notice):
+def test_each_code_has_its_own_reaction(code, notice):
     assert notice_of(code) is notice
 
 

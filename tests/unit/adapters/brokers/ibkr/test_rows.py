@@ -141,7 +141,7 @@ def test_an_account_without_equity_or_cash_is_incomplete(tag, value):
 
 
 @pytest.mark.parametrize("value", ["n/a", "NaN", "Infinity"])
-def test_a_figure_that_is_no_number_is_bad_data(value):
+def test_a_value_that_is_not_a_number_is_bad_data(value):
     with pytest.raises(BadData, match="TotalCashValue"):
         snapshot_of("U1", GatewayBook(positions=(), summary=figures(("TotalCashValue", value, "USD"))))
 

@@ -24,7 +24,7 @@ def fill(side: str, quantity: str, price: str, symbol: str = "AAPL") -> OrderFil
     return OrderFill("f1", "o1", symbol, side, Decimal(quantity), Decimal(price), utc_now())
 
 
-async def test_an_account_that_was_never_set_has_the_documented_figures() -> None:
+async def test_an_account_that_was_never_set_has_the_documented_balances() -> None:
     account = await PaperBroker().get_account("A")
 
     assert (account.cash, account.total_equity) == (Decimal("100000.00"), Decimal("100000.00"))
@@ -32,7 +32,7 @@ async def test_an_account_that_was_never_set_has_the_documented_figures() -> Non
     assert await PaperBroker().get_positions("A") == []
 
 
-async def test_positions_and_figures_are_answered_as_they_were_set() -> None:
+async def test_positions_and_balances_are_answered_as_they_were_set() -> None:
     broker = PaperBroker()
     broker.add_position("A", "AAPL", 100, Decimal(150), Decimal(15500))
     broker.add_position("A", "AAPL", 5, None, None, AssetType.OPTION)

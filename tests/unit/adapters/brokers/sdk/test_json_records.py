@@ -45,7 +45,7 @@ def test_a_number_where_a_text_is_due_is_refused():
         Record({"symbol": 7}, "here").text("symbol")
 
 
-def test_a_word_that_nobody_knows_is_refused_and_the_known_ones_are_told():
+def test_an_unknown_word_is_refused_and_the_known_ones_are_listed():
     with pytest.raises(BadData, match="one of long, short"):
         Record({"side": "sideways"}, "here").choice("side", {"long": 1, "short": -1})
 

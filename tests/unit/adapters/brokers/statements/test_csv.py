@@ -129,7 +129,7 @@ def test_rows_that_the_mapping_names_as_none_are_passed_over(source: StatementSo
     assert len(read_one.positions or ()) == 1
 
 
-def test_a_row_of_account_figures_alone_is_no_position(source: StatementSource) -> None:
+def test_a_row_with_only_balances_is_no_position(source: StatementSource) -> None:
     (read_one,) = read(source, "account_id,symbol,quantity,cash\nA,,,100\nA,X,1,\n")
 
     assert (read_one.account.cash, len(read_one.positions or ())) == (100, 1)
@@ -205,7 +205,7 @@ def test_a_side_that_does_not_fit_is_an_error(source: StatementSource, cells: st
         read(source, f"account_id,symbol,quantity,side\nA,{cells}\n")
 
 
-def test_an_asset_type_that_nobody_mapped_is_an_error(source: StatementSource) -> None:
+def test_an_unmapped_asset_type_is_an_error(source: StatementSource) -> None:
     with pytest.raises(BadData, match=r"asset_type 'Aktie' .* \[asset_types\]"):
         read(source, "account_id,symbol,quantity,asset_type\nA,X,1,Aktie\n")
 

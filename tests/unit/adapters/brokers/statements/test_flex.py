@@ -62,7 +62,7 @@ def test_currencies_that_are_not_the_base_have_no_total(source: StatementSource,
     assert "BASE_SUMMARY" in read_one.notes[0]
 
 
-def test_figures_that_are_not_in_the_file_are_none_and_not_zero(source: StatementSource) -> None:
+def test_values_that_are_not_in_the_file_are_none_and_not_zero(source: StatementSource) -> None:
     (read_one,) = read(source, flex(statement(positions=POSITION)))
 
     assert (read_one.account.cash, read_one.account.total_equity) == (None, None)
@@ -168,7 +168,7 @@ def test_the_error_names_the_very_line(source: StatementSource) -> None:
     ("rows", "equity"),
     [(cash("USD", "1") + cash("USD", "1"), ""), ("", EQUITY + EQUITY), (cash("USD", ""), ""), (cash("USD", "abc"), "")],
 )
-def test_repeated_or_unreadable_figures_are_an_error(source: StatementSource, rows: str, equity: str) -> None:
+def test_repeated_or_unreadable_values_are_an_error(source: StatementSource, rows: str, equity: str) -> None:
     with pytest.raises(BadData):
         read(source, flex(statement(cash_rows=rows, equity=equity)))
 

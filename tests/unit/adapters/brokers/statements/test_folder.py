@@ -79,7 +79,7 @@ def test_the_newest_statement_of_each_account_answers(folder):
     assert (quantity(broker), quantity(broker, "B")) == (2, 3)
 
 
-def test_newest_goes_by_the_figures_and_not_by_when_the_file_came(folder):
+def test_the_newest_is_decided_by_the_data_and_not_by_the_time_of_the_file(folder):
     folder.csv("late.csv", 1, day="20261118", age_seconds=60)
     folder.csv("early.csv", 2, day="20261119", age_seconds=7200)
     assert quantity(folder.broker()) == 2

@@ -176,7 +176,7 @@ def test_a_hostile_text_is_refused_within_the_documented_bounds(read, text, told
         read(text)
 
 
-def test_an_account_that_surely_holds_nothing_is_flat(read):
+def test_an_account_that_states_no_holdings_is_flat(read):
     text = SUB_ACCOUNTS[: SUB_ACCOUNTS.index(":16R:SUBSAFE")].replace("ACTI//Y", "ACTI//N") + "-}\n"
     (statement,) = read(text)
     assert statement.positions == ()
@@ -262,7 +262,7 @@ def test_a_file_without_a_message_holds_no_statement(read):
         read("nothing to see\n")
 
 
-def test_only_the_basis_that_was_asked_for_is_read(read):
+def test_only_the_requested_basis_is_read(read):
     both = TWO_PAGES + TWO_PAGES.replace("STBA//SETT", "STBA//TRAD").replace("UNIT/1200,", "UNIT/1300,")
     with pytest.raises(BadData, match="two statements of account C-1001"):
         read(both)
@@ -311,7 +311,7 @@ def test_the_samples_are_pages_of_more_and_never_read(read):
 
 
 @needs_samples
-def test_the_sample_with_a_colon_in_its_description_made_whole_comes_out_digit_for_digit(read):
+def test_the_sample_with_a_colon_in_its_description_is_read_digit_for_digit(read):
     text = (SAMPLES / "mt535_35b_with_colon.fin").read_text(encoding="utf-8")
     whole = text.replace("6/MORE", "1/ONLY").replace(":16S:FIN\n:16R:FIN\n", ":16S:FIN\n:16S:SUBSAFE\n")
     (statement,) = read(whole)

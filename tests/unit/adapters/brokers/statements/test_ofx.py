@@ -112,7 +112,7 @@ def test_a_position_in_another_currency_says_so(source: StatementSource) -> None
     assert [row.currency for row in read_one.positions or ()] == ["CAD"]
 
 
-def test_kinds_of_position_that_nobody_knows_are_kept_as_other(source: StatementSource) -> None:
+def test_unknown_kinds_of_position_are_kept_as_other(source: StatementSource) -> None:
     vendor = POSITION.replace("POSSTOCK", "POSVENDOR").replace("<UNITS>", "<X.EXTRA>yes<UNITS>")
 
     (read_one,) = read(source, ofx(statement(vendor)))
@@ -126,7 +126,7 @@ def test_balances_that_are_missing_are_none_and_not_zero(source: StatementSource
     assert (read_one.account.cash, read_one.account.margin_used) == (None, None)
 
 
-def test_other_balances_of_the_bank_are_not_taken_for_cash(source: StatementSource) -> None:
+def test_other_balances_of_the_bank_do_not_count_as_cash(source: StatementSource) -> None:
     more = "<BALLIST><BAL><NAME>Networth<VALUE>99999<DTASOF>20250101</BAL></BALLIST></INVBAL>"
 
     (read_one,) = read(source, ofx(statement(balances=BALANCES.replace("</INVBAL>", more))))
@@ -220,7 +220,7 @@ def test_a_position_that_cannot_be_read_is_an_error_with_file_line_and_reason(
         ("<DTASOF>20250115", "<DTASOF>20251345"),
     ],
 )
-def test_a_statement_whose_figures_cannot_be_read_is_an_error(source: StatementSource, old: str, new: str) -> None:
+def test_a_statement_whose_values_cannot_be_read_is_an_error(source: StatementSource, old: str, new: str) -> None:
     with pytest.raises(BadData, match="<INVSTMTRS>"):
         read(source, ofx(statement().replace(old, new, 1)))
 

@@ -54,7 +54,7 @@ def quantities(statement: Statement) -> dict[str, Decimal]:
         ("ofx/vanguard.ofx", None, None, {"012345678": "244.2"}),
     ],
 )
-def test_a_sample_is_read_with_the_figures_that_stand_in_it(
+def test_a_sample_is_read_with_its_values(
     name: str, cash: str | None, equity: str | None, expected: dict[str, str]
 ) -> None:
     statement = read(name)
