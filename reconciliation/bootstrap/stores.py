@@ -20,6 +20,7 @@ from reconciliation.adapters.database.registry import Registry
 from reconciliation.adapters.database.retention import Pruned, prune
 from reconciliation.adapters.database.runs import SqlRecordedRuns
 from reconciliation.adapters.database.symbols import StoredSymbols, SymbolStore
+from reconciliation.adapters.database.verification import SqlVerification
 from reconciliation.bootstrap.csv_book import open_csv_book
 from reconciliation.bootstrap.policies import break_policy, default_config, default_connection
 from reconciliation.errors import ConfigurationError
@@ -86,6 +87,10 @@ class Stores:
     def missed_slots(self) -> SqlMissedSlots:
         settings = self._settings
         return SqlMissedSlots(self.engine, policy=break_policy(settings), interval_seconds=settings.interval_seconds)
+
+    @cached_property
+    def verification(self) -> SqlVerification:
+        return SqlVerification(self.engine)
 
     @cached_property
     def local_book(self) -> LocalBook:

@@ -32,6 +32,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "runs": "reconciliation.cli.runs:runs",
         "report": "reconciliation.cli.report:report",
         "prune": "reconciliation.cli.prune:prune",
+        "verify": "reconciliation.cli.verify:verify",
     },
     "Operation": {
         "up": "reconciliation.cli.up:up",

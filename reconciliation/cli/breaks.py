@@ -72,7 +72,7 @@ def show(break_id: str, as_json: bool) -> None:
             print_line(f"{name:<14} {'-' if value is None else value}")
     for kind, sentence in found.case.seen.hints:
         print_line(f"{'likely cause':<14} {kind}: {sentence}")
-    print_table(("at", "what", "who", "local", "broker", "note"), [_entry(change) for change in found.history])
+    print_table(("at", "what", "who", "local", "broker", "terms", "note"), [_entry(change) for change in found.history])
 
 
 def _line(case: Break, now: datetime) -> tuple[Any, ...]:
@@ -94,7 +94,19 @@ def _line(case: Break, now: datetime) -> tuple[Any, ...]:
 
 def _entry(change: BreakChange) -> tuple[Any, ...]:
     who = change.actor or ("run " + change.run_id.hex[:SHORT_ID_DIGITS] if change.run_id else None)
-    return (change.at, change.kind.value, who, change.amounts.local_value, change.amounts.broker_value, change.note)
+    amounts = change.amounts
+    return (change.at, change.kind.value, who, amounts.local_value, amounts.broker_value, _terms(change), change.note)
+
+
+def _terms(change: BreakChange) -> str | None:
+    """Return to whom, from whom, until when and up to how much, as far as the entry says."""
+    parts = [
+        f"to {change.assignee}" if change.assignee else "",
+        f"from {change.previous_assignee}" if change.previous_assignee not in (None, change.assignee) else "",
+        f"until {change.until:%Y-%m-%d %H:%M} UTC" if change.until else "",
+        f"up to {change.change_limit:f}" if change.change_limit is not None else "",
+    ]
+    return ", ".join(part for part in parts if part) or None
 
 
 def _file_payload(found: BreakFile) -> dict[str, Any]:
@@ -109,7 +121,9 @@ def _file_payload(found: BreakFile) -> dict[str, Any]:
                 "run_id": None if change.run_id is None else str(change.run_id),
                 "note": change.note,
                 "assignee": change.assignee,
+                "previous_assignee": change.previous_assignee,
                 "until": None if change.until is None else change.until.isoformat(),
+                "change_limit": None if change.change_limit is None else f"{change.change_limit:f}",
             }
             for change in found.history
         ],

@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from reconciliation.domain.breaks.apply_runs import Event
 from reconciliation.domain.breaks.break_ import Break, BreakEvent
@@ -24,20 +24,15 @@ _NAMESPACE = uuid5(NAMESPACE_URL, "urn:reconciliation-workers:event")
 def event_payload(event: Event, sequence: int) -> dict[str, Any]:
     """Return the message of an event that is the `sequence`-th of its account."""
     if isinstance(event, BreakEvent):
-        case, change = event.case, event.change
-        name, run_id = f"{case.break_id}/{change.number}/{_time(change.at)}", change.run_id
+        case, change, run_id = event.case, event.change, event.change.run_id
         said = {"actor": change.actor, "note": change.note, "previous_assignee": change.previous_assignee}
         kind, content = change.kind.value, {**said, "break": break_payload(case)}
     else:
-        # Events of the whole system have one account id: the connection distinguishes them.
-        scope = (
-            f"{event.account_id}/{event.details['connection']}" if "connection" in event.details else event.account_id
-        )
-        name, run_id = f"{scope}/{event.kind}/{_time(event.at)}", event.run_id
+        run_id = event.run_id
         kind, content = event.kind, {"details": dict(event.details)}
     return {
         "schema": SCHEMA,
-        "event_id": str(uuid5(_NAMESPACE, name)),
+        "event_id": str(event_id(event)),
         "kind": kind,
         "at": _time(event.at),
         "account_id": event.account_id,
@@ -45,6 +40,15 @@ def event_payload(event: Event, sequence: int) -> dict[str, Any]:
         "run_id": None if run_id is None else str(run_id),
         **content,
     }
+
+
+def event_id(event: Event) -> UUID:
+    """Return the id of an event: the same however often it is made or delivered."""
+    if isinstance(event, BreakEvent):
+        return uuid5(_NAMESPACE, f"{event.case.break_id}/{event.change.number}/{_time(event.at)}")
+    # Events of many accounts have one account id: the connection tells them apart.
+    scope = f"{event.account_id}/{event.details['connection']}" if "connection" in event.details else event.account_id
+    return uuid5(_NAMESPACE, f"{scope}/{event.kind}/{_time(event.at)}")
 
 
 def break_payload(case: Break) -> dict[str, Any]:

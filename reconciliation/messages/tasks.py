@@ -57,5 +57,6 @@ RECLAIM_FILL_WINDOWS = TaskSpec(name="reconciliation.reclaim_fill_windows", queu
 RELAY_EVENTS = TaskSpec(name="reconciliation.relay_events", queue=CONTROL_QUEUE, every_seconds=1)
 CHECK_MISSED_SLOTS = TaskSpec(name="reconciliation.check_missed_slots", queue=CONTROL_QUEUE, every_seconds=5)
 PRUNE = TaskSpec(name="reconciliation.prune", queue=SWEEPS_QUEUE, minute=17)
+VERIFY = TaskSpec(name="reconciliation.verify", queue=SWEEPS_QUEUE, minute=47)
 
 TASKS = tuple(value for value in globals().values() if isinstance(value, TaskSpec))

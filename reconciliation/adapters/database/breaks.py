@@ -14,6 +14,7 @@ from reconciliation.domain.breaks.actions import BreakAction, act
 from reconciliation.domain.breaks.break_ import Break, BreakEvent, is_published
 from reconciliation.domain.breaks.states import BreakState
 from reconciliation.errors import InvalidInputError
+from reconciliation.messages.break_events import event_id
 from reconciliation.ports.breaks import BreakFile, BreakFilter, Sighting
 
 #: The last sightings that are shown with a break.
@@ -91,9 +92,10 @@ class SqlBreaks:
             locked = lock_accounts(connection, [account_id])
             case, change = act(_by_id(connection, break_id), action)
             upsert_rows(connection, BreakRow, [break_row(case)])
-            insert_rows(connection, BreakEventRow, [change_row(case.break_id, change)])
-            if is_published(case, change):
-                locked.queue([BreakEvent(case=case, change=change)])
+            events = [BreakEvent(case=case, change=change)] if is_published(case, change) else []
+            made_id = event_id(events[0]) if events else None
+            insert_rows(connection, BreakEventRow, [change_row(case.break_id, change, made_id)])
+            locked.queue(events)
             save_accounts(connection, locked, locked.health)
         return case
 

@@ -22,11 +22,12 @@ from reconciliation.adapters.database.tables.ledger import (
 )
 from reconciliation.domain.breaks.account_health import Condition
 from reconciliation.domain.breaks.apply_runs import Changes, apply_runs
-from reconciliation.domain.breaks.break_ import Break, BreakKey
+from reconciliation.domain.breaks.break_ import Break, BreakEvent, BreakKey
 from reconciliation.domain.breaks.policy import BreakPolicy
 from reconciliation.domain.breaks.recorded_run import RecordedRun
 from reconciliation.domain.breaks.states import BreakState
 from reconciliation.domain.model.models import Outcome
+from reconciliation.messages.break_events import event_id
 from reconciliation.ports.run_ledger import Recording
 
 #: Breaks loaded in one statement: well below what either database takes as parameters.
@@ -107,6 +108,12 @@ def _write(connection: Connection, locked: LockedAccounts, changes: Changes) -> 
     ]
     insert_rows(connection, DiscrepancyRow, findings)
     upsert_rows(connection, BreakRow, [break_row(case) for case in changes.breaks])
-    insert_rows(connection, BreakEventRow, [change_row(key.break_id, change) for key, change in changes.history])
+    ids = {
+        (event.case.key, event.change.number): event_id(event)
+        for event in changes.events
+        if isinstance(event, BreakEvent)
+    }
+    history = [change_row(key.break_id, change, ids.get((key, change.number))) for key, change in changes.history]
+    insert_rows(connection, BreakEventRow, history)
     locked.queue(changes.events)
     save_accounts(connection, locked, changes.accounts)

@@ -142,7 +142,7 @@ def _sightings(row: RowMapping | Mapping[str, Any]) -> Sightings:
     )
 
 
-def change_row(break_id: UUID, change: BreakChange) -> dict[str, Any]:
+def change_row(break_id: UUID, change: BreakChange, event_id: UUID | None) -> dict[str, Any]:
     return {
         "break_id": break_id,
         "number": change.number,
@@ -159,6 +159,7 @@ def change_row(break_id: UUID, change: BreakChange) -> dict[str, Any]:
         "assignee": change.assignee,
         "previous_assignee": change.previous_assignee,
         "since": change.since,
+        "event_id": event_id,
     }
 
 

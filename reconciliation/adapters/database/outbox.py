@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy import Connection, Engine, delete, func, select, update
 
+from reconciliation.adapters.database.bulk_rows import is_among
 from reconciliation.adapters.database.engine import read_transaction, write_transaction
-from reconciliation.adapters.database.tables.ledger import OutboxRow
+from reconciliation.adapters.database.tables.ledger import BreakEventRow, OutboxRow
+from reconciliation.domain.model.runs import utc_now
 from reconciliation.ports.publishing import WaitingEvent
 
 
@@ -80,10 +82,13 @@ def take_events(
 
 
 def forget_events(connection: Connection, events: Sequence[WaitingEvent]) -> None:
-    """Remove events that were published."""
+    """Remove events that were published, and note it in the history of their breaks."""
     if not events:
         return
     connection.execute(delete(OutboxRow).where(OutboxRow.id.in_([event.id for event in events])))
+    ids = [event.event_id for event in events]
+    waiting = (is_among(BreakEventRow.event_id, ids, connection), BreakEventRow.published_at.is_(None))
+    connection.execute(update(BreakEventRow).where(*waiting).values(published_at=utc_now()))
 
 
 def backlog(engine: Engine) -> Backlog:

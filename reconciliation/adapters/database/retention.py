@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 
-from sqlalchemy import ColumnElement, Engine, delete, func, select
+from sqlalchemy import ColumnElement, Engine, delete, exists, func, select
 
 from reconciliation.adapters.database.account_lock import lock_accounts
 from reconciliation.adapters.database.engine import read_transaction, write_transaction
-from reconciliation.adapters.database.tables.ledger import BreakRow, RunRow
+from reconciliation.adapters.database.tables.ledger import BreakEventRow, BreakRow, RunRow
 from reconciliation.domain.breaks.states import BreakState
 
 #: Rows of one transaction: a worker that waits for it waits for milliseconds.
@@ -47,7 +47,8 @@ def prune(
 ) -> Pruned:
     """Delete runs that began, and breaks that were resolved, before a time, with all that belongs to them.
 
-    A break that is not resolved is kept whatever its age. May be stopped at any moment and run by many at once.
+    A break that is not resolved, or that a person worked, is kept whatever its age.
+    The call may be stopped at any moment, and made by many at once.
 
     Args:
         engine: of our own database.
@@ -64,7 +65,9 @@ def prune(
 
 
 def _old_breaks(before: datetime) -> tuple[ColumnElement[bool], ...]:
-    return (BreakRow.state == BreakState.RESOLVED.value, BreakRow.resolved_at < before)
+    """Return the conditions of a break that goes: not one that a person judged, for that is kept."""
+    by_person = exists().where(BreakEventRow.break_id == BreakRow.break_id, BreakEventRow.actor.is_not(None))
+    return (BreakRow.state == BreakState.RESOLVED.value, BreakRow.resolved_at < before, ~by_person)
 
 
 def _repeat(step: Callable[[], int], on_deleted: Callable[[int], object], max_batches: int | None) -> int:

@@ -1,6 +1,7 @@
 """`reconcile breaks`, `runs` and `report` on a database with breaks in it."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -237,3 +238,17 @@ def test_a_filter_that_cannot_be_read_is_a_sentence(reconcile: Command, words: l
     result = reconcile("breaks", "list", *words)
     assert result.exit_code == 2
     assert sentence in result.stderr
+
+
+def test_the_history_says_to_whom_from_whom_until_when_and_up_to_how_much(reconcile: Command) -> None:
+    known = break_id(reconcile)
+    assert reconcile("breaks", "assign", known, "bob", "--by", "ann").exit_code == 0
+    assert reconcile("breaks", "ack", known, "--by", "eve").exit_code == 0
+    accepted = ("--note", "spin-off", "--limit", "5", "--until", "30d", "--by", "eve")
+    assert reconcile("breaks", "accept", known, *accepted).exit_code == 0
+    shown = " ".join(reconcile("breaks", "show", known).stdout.split())
+    assert "to bob" in shown
+    assert "to eve, from bob" in shown
+    assert re.search(r"until \d{4}-\d{2}-\d{2} \d{2}:\d{2} UTC, up to 5", shown)
+    *_, taken, term = json.loads(reconcile("breaks", "show", known, "--json").stdout)["history"]
+    assert (taken["assignee"], taken["previous_assignee"], term["change_limit"]) == ("eve", "bob", "5")

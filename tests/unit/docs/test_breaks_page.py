@@ -46,7 +46,7 @@ def test_every_kind_of_event_hint_and_setting_is_on_the_page() -> None:
 
 def test_every_command_on_the_page_exists() -> None:
     commands = re.findall(r"^reconcile (\w+) ?(\w*)", PAGE, re.MULTILINE)
-    assert len(commands) == 13
+    assert len(commands) == 14
     for group, name in commands:
         command = cli.get_command(None, group)  # type: ignore[arg-type]
         assert command is not None

@@ -30,6 +30,7 @@ def test_the_names_of_tasks_are_the_public_ones() -> None:
         "reconciliation.relay_events",
         "reconciliation.check_missed_slots",
         "reconciliation.prune",
+        "reconciliation.verify",
     }
 
 

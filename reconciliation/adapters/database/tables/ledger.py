@@ -17,6 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     false,
+    text,
     true,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -119,11 +120,22 @@ class BreakRow(Base):
     hints: Mapped[list[list[str]]] = mapped_column(Json)
 
 
+_UNPUBLISHED = text("published_at IS NULL AND event_id IS NOT NULL")
+
+
 class BreakEventRow(Base):
     """One entry of a break's history; replayed in the order of `number` it gives the break."""
 
     __tablename__ = "break_events"
-    __table_args__ = (UniqueConstraint("break_id", "number"),)
+    __table_args__ = (
+        UniqueConstraint("break_id", "number"),
+        Index(
+            "ix_break_events_unpublished",
+            "event_id",
+            postgresql_where=_UNPUBLISHED,
+            sqlite_where=_UNPUBLISHED,
+        ),
+    )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     break_id: Mapped[UUID] = mapped_column(ForeignKey("breaks.break_id", ondelete="CASCADE"))
@@ -142,6 +154,10 @@ class BreakEventRow(Base):
     assignee: Mapped[str | None] = mapped_column(Text)
     previous_assignee: Mapped[str | None] = mapped_column(Text)
     since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: Of the event that readers get; NULL: it is history only, or older than this column.
+    event_id: Mapped[UUID | None] = mapped_column(Uuid)
+    #: When the stream had it. Until then it is in the outbox.
+    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class AccountHealthRow(Base):

@@ -4,8 +4,12 @@ from threading import Event, Thread
 import pytest
 from click.testing import CliRunner
 
+from reconciliation.adapters.database.breaks import SqlBreaks
 from reconciliation.adapters.database.retention import Pruned, count_old, prune
 from reconciliation.cli import cli
+from reconciliation.domain.breaks.actions import BreakAction
+from reconciliation.domain.breaks.states import BreakEventKind
+from reconciliation.ports.breaks import BreakFilter
 from tests.builders.ledger import after, finding, run
 from tests.integration.adapters.database.books import Book, opened
 
@@ -93,3 +97,17 @@ def test_the_command_says_what_it_deleted_or_would(sqlite_url: str, monkeypatch:
     ):
         assert CliRunner().invoke(cli, ["prune", *words]).stdout == sentence
     assert CliRunner().invoke(cli, ["prune", "--older-than", "x"]).exit_code == 2
+
+
+def test_what_a_person_did_to_a_break_is_kept_for_ever(book: Book) -> None:
+    for second in (0, 10):
+        book.record(run(second, finding("WORKED"), finding("GONE")))
+    worked = SqlBreaks(book.engine).find(BreakFilter(symbols=("WORKED",)), limit=1)[0]
+    action = BreakAction(kind=BreakEventKind.NOTED, actor="ann", at=after(15), note="asked the broker")
+    SqlBreaks(book.engine).act(str(worked.break_id), action)
+    for second in (20, 30):
+        book.record(run(second))
+    assert count_old(book.engine, after(100)).breaks == prune(book.engine, after(100)).breaks == 1
+    assert [change.note for change in SqlBreaks(book.engine).show(str(worked.break_id)).history][
+        2
+    ] == "asked the broker"

@@ -69,6 +69,16 @@ def _upgrade_breaks() -> None:
     op.add_column("breaks", sa.Column("gone_count", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("break_events", sa.Column("previous_assignee", sa.Text(), nullable=True))
     op.add_column("break_events", sa.Column("since", UtcDateTime(), nullable=True))
+    op.add_column("break_events", sa.Column("event_id", sa.Uuid(), nullable=True))
+    op.add_column("break_events", sa.Column("published_at", UtcDateTime(), nullable=True))
+    unpublished = sa.text("published_at IS NULL AND event_id IS NOT NULL")
+    op.create_index(
+        "ix_break_events_unpublished",
+        "break_events",
+        ["event_id"],
+        postgresql_where=unpublished,
+        sqlite_where=unpublished,
+    )
     # A suspicion has never been opened in its present episode, and readers know nothing of it.
     op.execute("UPDATE breaks SET last_look_at = last_seen_at, is_announced = (opened_at IS NOT NULL)")
     op.execute(
@@ -157,7 +167,8 @@ def downgrade() -> None:
         op.drop_column(_NEW, name)
     op.add_column(_NEW, sa.Column("conditions", sa.JSON(), nullable=False, server_default="{}"))
     _rename_health(_NEW, _OLD)
-    for name in ("previous_assignee", "since"):
+    op.drop_index("ix_break_events_unpublished", "break_events")
+    for name in ("previous_assignee", "since", "event_id", "published_at"):
         op.drop_column("break_events", name)
     for name in ("resolved_by", "is_announced", "last_look_at", "gone_at", "gone_count"):
         op.drop_column("breaks", name)
