@@ -10,11 +10,11 @@ import pytest
 
 from tests.support.places import ROOT
 
-SAMPLES = Path(os.environ.get("RECONCILIATION_SAMPLES") or ROOT.parent / "shared" / "samples")
+SAMPLES = Path(os.environ.get("BROKER_SAMPLES") or ROOT.parent / "shared" / "samples")
 
 
 def load_sample(name: str) -> Any:
     path = SAMPLES / name
     if not path.is_file():
-        pytest.skip(f"no sample {name}: set RECONCILIATION_SAMPLES to the folder of recorded answers")
+        pytest.skip(f"no sample {name}: set BROKER_SAMPLES to the folder of recorded answers")
     return json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)

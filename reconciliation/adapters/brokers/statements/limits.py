@@ -9,17 +9,22 @@ MEGABYTE = 1024 * 1024
 DEFAULT_MAX_FILE_MEGABYTES = 64
 #: Rows kept in memory at once, over all accounts of a file.
 MAX_POSITIONS = 200_000
+#: Statements, pages of statements and entries of a security list in a file.
+MAX_STATEMENTS = 200_000
 #: Of a line in a text format.
 MAX_LINE_CHARACTERS = MEGABYTE
 #: Of a number as it is written; its digits are bounded by the domain.
 MAX_NUMBER_CHARACTERS = 100
-#: Of what an error says about the file.
+#: Of a value that an error quotes, and of all that it says about the file.
+MAX_QUOTED_CHARACTERS = 100
 MAX_PROBLEM_CHARACTERS = 600
 
 #: Elements or blocks within each other; statements nest some ten deep.
 MAX_DEPTH = 100
 #: Of one tag with its attributes, of one comment, of the text of one element.
 MAX_MARKUP_CHARACTERS = MEGABYTE
+#: XML: different names of elements and attributes, which the parser keeps.
+MAX_NAMES = 20_000
 
 #: MT535: blocks within each other.
 MAX_BLOCK_DEPTH = 32

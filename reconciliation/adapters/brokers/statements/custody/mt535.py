@@ -20,7 +20,7 @@ from reconciliation.adapters.brokers.statements.custody.pages import (
     statements_of,
 )
 from reconciliation.adapters.brokers.statements.format import DEFAULT_ACCOUNT, StatementFormat, contains
-from reconciliation.adapters.brokers.statements.limits import MAX_POSITIONS
+from reconciliation.adapters.brokers.statements.limits import MAX_POSITIONS, MAX_STATEMENTS
 from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.adapters.brokers.statements.values import date_and_time
@@ -61,7 +61,9 @@ def read_mt535(
 
 def _pages(source: StatementSource, default_account: str | None) -> Iterator[Page]:
     left = MAX_POSITIONS
-    for message in messages(source):
+    for count, message in enumerate(messages(source), start=1):
+        if count > MAX_STATEMENTS:
+            raise source.bad(f"more than {MAX_STATEMENTS} messages: ask for fewer accounts per file", message.line)
         page = _PageReader(source, message, default_account).read()
         left -= len(page.holdings)
         if left < 0:
@@ -153,6 +155,9 @@ class _PageReader:
         """Refuse an instrument outside of its place: it belongs to no account, or to two, and is not dropped."""
         places: set[tuple[str, ...]] = set()
         for field in self._message.fields:
+            is_of_instrument = field.tag == "35B" or (field.tag[:2], field.qualifier) == ("93", "AGGR")
+            if is_of_instrument and "FIN" not in field.path:
+                raise self._bad(f"field {field.tag} of an instrument stands outside of a block FIN", field)
             if field.tag != "16R" or field.value not in {"FIN", "SUBSAFE"}:
                 continue
             if field.path not in {_SUB_SAFE, _INSTRUMENT, _INSTRUMENT_OF_PART}:

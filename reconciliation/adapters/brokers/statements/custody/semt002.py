@@ -10,7 +10,7 @@ from reconciliation.adapters.brokers.statements.custody.basis import BASIS
 from reconciliation.adapters.brokers.statements.custody.pages import statements_of
 from reconciliation.adapters.brokers.statements.custody.semt002_rows import BalanceRow, ReportRows
 from reconciliation.adapters.brokers.statements.format import StatementFormat, contains
-from reconciliation.adapters.brokers.statements.limits import MAX_POSITIONS
+from reconciliation.adapters.brokers.statements.limits import MAX_POSITIONS, MAX_STATEMENTS
 from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.adapters.brokers.statements.xml_stream import parse_xml
@@ -20,7 +20,6 @@ REPORT = "SctiesBalCtdyRpt"
 _SUB_ACCOUNT = "SubAcctDtls"
 #: What is read of a report, and where each must stand.
 _PLACES = {"BalForAcct": REPORT, _SUB_ACCOUNT: REPORT, "BalForSubAcct": _SUB_ACCOUNT}
-_MAX_DEPTH = 64
 #: Related messages that look alike and mean something else.
 _OTHER_REPORTS = {
     "SctiesBalAcctgRpt": "an accounting report (semt.003), not a custody report (semt.002)",
@@ -58,11 +57,11 @@ class _ReportReader:
         local = name.rpartition(":")[2]
         self._path.append(local)
         self._attributes = attributes
-        if len(self._path) > _MAX_DEPTH:
-            raise self._source.bad(f"elements nest deeper than {_MAX_DEPTH}", line)
         if local in _OTHER_REPORTS:
             raise self._source.bad(f"<{local}> is {_OTHER_REPORTS[local]}", line)
         if local == REPORT:
+            if len(self.pages) >= MAX_STATEMENTS:
+                raise self._source.bad(f"more than {MAX_STATEMENTS} reports: ask for fewer accounts per file", line)
             self._report, self._depth = ReportRows(line), len(self._path)
         elif local in _PLACES and self._balance is None:
             self._open(local, line)

@@ -21,6 +21,34 @@ _QUANTITIES: Mapping[str, str] = {"FaceAmt": "FAMT", "Unit": "UNIT", "DgtlTknUni
 _PREFERRED = ("FAMT", "UNIT", "AMOR")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _IDENTIFIERS = {"CUSP": "cusip", "SEDL": "sedol", "FIGI": "figi", "FIGC": "figi"}
+#: The texts that are read; others are not kept.
+_READ_OF_SUB_ACCOUNT = frozenset({("SfkpgAcct", "Id"), ("ActvtyInd",)})
+_READ_OF_REPORT = frozenset(
+    {
+        ("SfkpgAcct", "Id"),
+        ("Pgntn", "PgNb"),
+        ("Pgntn", "LastPgInd"),
+        ("StmtGnlDtls", "UpdTp", "Cd"),
+        ("StmtGnlDtls", "RptNb", "Lng"),
+        ("StmtGnlDtls", "RptNb", "Shrt"),
+        ("StmtGnlDtls", "StmtId"),
+        ("StmtGnlDtls", "StmtBsis", "Cd"),
+        ("StmtGnlDtls", "ActvtyInd"),
+        ("StmtGnlDtls", "StmtDtTm", "Dt"),
+        ("StmtGnlDtls", "StmtDtTm", "DtTm"),
+        ("StmtGnlDtls", "CreDtTm", "Dt"),
+        ("StmtGnlDtls", "CreDtTm", "DtTm"),
+    }
+)
+_READ_OF_BALANCE = frozenset(
+    {
+        ("FinInstrmId", "ISIN"),
+        ("FinInstrmId", "Desc"),
+        ("FinInstrmAttrbts", "ClssfctnTp", "ClssfctnFinInstrm"),
+        ("InstrmCcyAmts", "HldgVal", "Sgn"),
+    }
+)
+_SIDE = ("AggtBal", "ShrtLngInd")
 _FRACTION = re.compile(r"\.\d+")
 _ZONE = re.compile(r"(Z|[+-]\d{2}:\d{2})$")
 
@@ -38,10 +66,10 @@ class ReportRows:
 
     def take(self, path: Path, text: str) -> None:
         """Take the text of an element that is not in a balance; of a repeated one the first."""
-        if self._sub is not None:
-            self._sub.setdefault(path[1:], text)
-        else:
+        if self._sub is None and path in _READ_OF_REPORT:
             self._texts.setdefault(path, text)
+        elif self._sub is not None and path[1:] in _READ_OF_SUB_ACCOUNT:
+            self._sub.setdefault(path[1:], text)
 
     def open_sub_account(self, line: int) -> None:
         if self._sub is not None:
@@ -138,7 +166,7 @@ class BalanceRow:
             self._values[path[1]].append((currency, number(text, path[1])))
         elif path[:2] == ("FinInstrmId", "OthrId"):
             self._take_other_id(path[2:], text)
-        elif text:
+        elif text and path in _READ_OF_BALANCE:
             self._texts.setdefault(path, text)
 
     def position(self) -> BrokerPosition:
@@ -173,7 +201,7 @@ class BalanceRow:
             if kind in self._quantities:
                 raise InvalidInputError(f"line {self._line}: the balance gives {path[-1]} twice")
             self._quantities[kind] = number(text, path[-1])
-        elif path[-1] == "ShrtLngInd":
+        elif path == _SIDE:
             self._texts[path] = text
 
     def _take_other_id(self, path: Path, text: str) -> None:
@@ -204,7 +232,7 @@ class BalanceRow:
         return -value if negative and value > 0 else value
 
     def _side(self) -> str | None:
-        return self._texts.get(("AggtBal", "ShrtLngInd"))
+        return self._texts.get(_SIDE)
 
     def _cfi(self) -> str | None:
         return self._texts.get(("FinInstrmAttrbts", "ClssfctnTp", "ClssfctnFinInstrm"))

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from reconciliation.adapters.brokers.statements.flex.rows import CashRow, EquityRow, FlexRows, PositionRow
 from reconciliation.adapters.brokers.statements.flex.statement import conclude_statement
 from reconciliation.adapters.brokers.statements.format import StatementFormat, contains
-from reconciliation.adapters.brokers.statements.limits import MAX_POSITIONS
+from reconciliation.adapters.brokers.statements.limits import MAX_PAGE_DIGITS, MAX_POSITIONS, MAX_STATEMENTS
 from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement, newest_per_account
+from reconciliation.adapters.brokers.statements.values import shortened
 from reconciliation.adapters.brokers.statements.xml_stream import parse_xml
 from reconciliation.errors import AuthError, Incomplete, InvalidInputError, ReadError
 
@@ -63,6 +64,8 @@ class _FlexReader:
             if self._rows is not None:
                 raise self._source.bad("<FlexStatement> stands in another <FlexStatement>", line)
             self._seen += 1
+            if self._seen > MAX_STATEMENTS:
+                raise self._source.bad(f"more than {MAX_STATEMENTS} statements: ask for fewer accounts or days", line)
             self._rows = FlexRows(attributes, line)
         elif name in _SECTIONS | _ROW_NAMES or parent in _SECTIONS:
             self._check_place(name, line)
@@ -70,8 +73,10 @@ class _FlexReader:
         elif name == "AccountInformation" and self._rows is not None:
             self._rows.account_currency = attributes.get("currency") or None
 
-    def end(self, name: str, text: str, line: int) -> None:  # noqa: ARG002 - the stream's signature
+    def end(self, name: str, text: str, line: int) -> None:
         self._path.pop()
+        if text.strip() and name in _SECTIONS | _ROW_NAMES:
+            raise self._source.bad(f"<{name}> holds {shortened(text.strip())!r}, where no text can be", line)
         if name == "FlexStatement" and self._rows is not None:
             self._statements.append(self._conclude(self._rows))
             self._rows = None
@@ -85,9 +90,14 @@ class _FlexReader:
 
         Raises:
             Incomplete: fewer than the file announces.
+            BadData: more than that.
         """
-        if self._announced and self._announced != str(self._seen):
-            raise self._source.cut(f"announces {self._announced} statements and holds {self._seen}")
+        announced = self._announced
+        if announced and announced != str(self._seen):
+            problem = f"announces {shortened(announced)} statements and holds {self._seen}"
+            if announced.isdecimal() and len(announced) <= MAX_PAGE_DIGITS and int(announced) > self._seen:
+                raise self._source.cut(problem)
+            raise self._source.bad(f"{problem}: it was put together or changed after it was fetched; fetch it again")
         return self._statements
 
     def _check_place(self, name: str, line: int) -> None:
@@ -131,6 +141,11 @@ class _FlexReader:
 
     def _refused(self) -> ReadError:
         code, said = self._failure.get("ErrorCode", ""), self._failure.get("ErrorMessage", "")
+        if not code and self._failure.get("Status") == "Success":
+            return self._source.bad(
+                "is the receipt of a request to the Flex service, not a statement: fetch the statement with the "
+                "reference code in it"
+            )
         message = f"{self._source.path}: not a statement but the Flex service's refusal {code}: {said}"
         if code in _CODES_OF_CREDENTIALS:
             return AuthError(message)

@@ -41,7 +41,8 @@ class PositionRow:
 
     position: BrokerPosition
     model: str
-    is_lot: bool
+    #: `SUMMARY` or `LOT`; without lots other words mean the first.
+    level: str
     date: datetime | None
 
     @classmethod
@@ -63,9 +64,13 @@ class PositionRow:
                 identifiers={name: attributes[name] for name in STRONG_IDENTIFIERS if attributes.get(name)},
             ),
             model=attributes.get("model", ""),
-            is_lot=attributes.get("levelOfDetail", "").upper() == "LOT",
+            level=attributes.get("levelOfDetail", "").upper(),
             date=_date(attributes, "reportDate"),
         )
+
+    @property
+    def is_lot(self) -> bool:
+        return self.level == "LOT"
 
     @property
     def instrument(self) -> tuple[str, ...]:

@@ -50,6 +50,10 @@ def _positions(rows: Sequence[PositionRow]) -> tuple[BrokerPosition, ...]:
         (row.instrument for row in current if not row.is_lot), lambda key: f"two summary rows of position {key[1]}"
     )
     summarised = {row.instrument for row in current if not row.is_lot}
+    in_lots = {row.instrument for row in current if row.is_lot}
+    for row in current:
+        if row.instrument in in_lots and row.level not in {"SUMMARY", "LOT"}:
+            raise InvalidInputError(f"{row.position.symbol} has lots, and a row that is neither LOT nor SUMMARY")
     counted = (row.position for row in current if not row.is_lot or row.instrument not in summarised)
     return add_up_positions(counted)
 

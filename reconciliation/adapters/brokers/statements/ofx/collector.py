@@ -7,7 +7,7 @@ is no aggregate known to us counts as a leaf, so vendors' extensions and empty l
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reconciliation.adapters.brokers.statements.limits import MAX_POSITIONS
+from reconciliation.adapters.brokers.statements.limits import MAX_POSITIONS, MAX_STATEMENTS
 from reconciliation.adapters.brokers.statements.ofx.statement import (
     OfxPosition,
     OfxSecurities,
@@ -78,6 +78,8 @@ class OfxCollector:
         self.statements: list[OfxStatement] = []
         self.securities = OfxSecurities()
         self._positions = 0
+        #: Statements and securities.
+        self._entries = 0
 
     def is_aggregate(self, name: str) -> bool:
         """Say whether an element that opens here, inside what is open, is followed as an aggregate."""
@@ -98,6 +100,7 @@ class OfxCollector:
             if self._statement is not None:
                 raise self._source.bad("<INVSTMTRS> stands in another <INVSTMTRS>", line)
             self._statement = OfxStatement(line=line)
+            self._count(line)
         elif name in {"INVPOSLIST", "INVBAL"}:
             self._open_once(name, line)
         elif name == "INVPOS":
@@ -153,12 +156,18 @@ class OfxCollector:
         elif frame.name == "SECID" and parent is not None:
             self._name_security(frame, parent)
         elif frame.name == "SECINFO" and parent is not None:
+            self._count(frame.line)
             parent.security = frame.security
             self.securities.add_ticker(frame.security, leaves.get("TICKER"))
         elif parent is not None and parent.name == "SECLIST":
             self.securities.add_contract_size(frame.security, leaves.get("SHPERCTRCT"))
         elif self._statement is not None:
             self._conclude_in_statement(self._statement, frame, parent)
+
+    def _count(self, line: int) -> None:
+        self._entries += 1
+        if self._entries > MAX_STATEMENTS:
+            raise self._source.bad(f"more than {MAX_STATEMENTS} statements and securities: ask for fewer", line)
 
     def _name_security(self, frame: _Frame, parent: _Frame) -> None:
         """Take the id of a position or an entry. An option's entry may end with its underlying's: not its own."""

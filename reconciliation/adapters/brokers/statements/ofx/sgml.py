@@ -4,12 +4,13 @@ import html
 import re
 from collections.abc import Iterator
 
+from reconciliation.adapters.brokers.statements.limits import MAX_MARKUP_CHARACTERS
 from reconciliation.adapters.brokers.statements.ofx.collector import OfxCollector
 from reconciliation.adapters.brokers.statements.source import StatementSource
 
 _TAG = re.compile(r"<(/?)([A-Za-z0-9._]{1,80})>")
 _FORBIDDEN = re.compile(r"<!(DOCTYPE|ENTITY|ELEMENT)", re.IGNORECASE)
-_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+_CDATA, _CDATA_ENDS = "<![CDATA[", "]]>"
 _SHOWN_CHARACTERS = 40
 _MAX_TAG_CHARACTERS = 100
 
@@ -51,6 +52,8 @@ def _tags(source: StatementSource, encoding: str) -> Iterator[tuple[int, bool, s
         rest = _start_of_a_cut_tag(buffer, at)
         line += buffer.count("\n", at, rest)
         text.append(buffer[at:rest])
+        if sum(map(len, text)) > MAX_MARKUP_CHARACTERS:
+            raise source.bad(f"the text of one element is longer than {MAX_MARKUP_CHARACTERS} characters", line)
         buffer = buffer[rest:]
     if pending is not None:
         yield (*pending, "".join(text) + buffer)
@@ -63,7 +66,11 @@ def _start_of_a_cut_tag(buffer: str, at: int) -> int:
 
 
 def _value(text: str) -> str:
-    return html.unescape(_CDATA.sub(lambda found: html.escape(found[1]), text)).strip()
+    parts, at = [], 0
+    while (start := text.find(_CDATA, at)) != -1 and (end := text.find(_CDATA_ENDS, start)) != -1:
+        parts += [html.unescape(text[at:start]), text[start + len(_CDATA) : end]]
+        at = end + len(_CDATA_ENDS)
+    return "".join([*parts, html.unescape(text[at:])]).strip()
 
 
 def _refuse_text(source: StatementSource, text: str, place: str, line: int) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement, add_up_positions
-from reconciliation.adapters.brokers.statements.values import number
+from reconciliation.adapters.brokers.statements.values import HOURS_BY_ZONE, number
 from reconciliation.domain.model.instruments import STRONG_IDENTIFIERS
 from reconciliation.domain.model.models import AssetType
 from reconciliation.domain.model.snapshots import BrokerAccount, BrokerPosition
@@ -22,9 +22,8 @@ _ASSET_TYPES: Mapping[str, AssetType] = {
     "POSDEBT": AssetType.BOND,
     "POSOPT": AssetType.OPTION,
 }
+_HOURS = re.compile(r"[+-]? *\d{1,2}(\.\d{1,4})?", re.ASCII)
 _TIME = re.compile(r"(\d{8})(\d{6})?(?:\.\d+)?\s*(?:\[([^:\]]*):?([^\]]*)\])?", re.ASCII)
-#: For `[-:EST]` and `[:EST]`, which some banks write.
-_HOURS_BY_NAME = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
 
 _DIGITS_OF_A_THOUSAND = 3
 
@@ -208,7 +207,14 @@ def _moment(text: str | None) -> datetime | None:
     day, time, hours, zone = match.groups()
     try:
         local = datetime.strptime(day + (time or "000000"), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
-        offset = float(hours) if hours and hours.strip("+- ") else _HOURS_BY_NAME.get((zone or "").strip(), 0)
-    except ValueError:
+        return local - timedelta(hours=_offset(hours, zone))
+    except (ValueError, OverflowError):
         raise InvalidInputError(f"{text!r} is not a time") from None
-    return local - timedelta(hours=offset)
+
+
+def _offset(hours: str | None, zone: str | None) -> float:
+    if hours is None or not hours.strip("+- "):
+        return HOURS_BY_ZONE.get((zone or "").strip(), 0)
+    if not _HOURS.fullmatch(hours.strip()):
+        raise ValueError(hours)
+    return float(hours)

@@ -196,7 +196,7 @@ def test_a_list_of_transactions_is_refused_with_a_sentence(source: StatementSour
 def test_the_recorded_exports_are_read_to_the_last_figure(name: str) -> None:
     path = SAMPLES / "csv_exports" / name
     if not path.is_file():
-        pytest.skip("no recorded exports: set RECONCILIATION_SAMPLES to their folder")
+        pytest.skip("no recorded exports: set BROKER_SAMPLES to their folder")
 
     statements = read_csv(StatementSource(path=path), default_account="A-1")
 

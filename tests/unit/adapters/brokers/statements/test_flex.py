@@ -242,3 +242,61 @@ def test_a_row_out_of_its_place_is_refused_and_never_dropped(source: StatementSo
 
     with pytest.raises(BadData, match=told):
         read(source, text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("20260131;093722 EST", datetime(2026, 1, 31, 14, 37, 22, tzinfo=UTC)),
+        ("2026-07-31, 09:37:22 EDT", datetime(2026, 7, 31, 13, 37, 22, tzinfo=UTC)),
+        ("20260131093722", datetime(2026, 1, 31, 9, 37, 22, tzinfo=UTC)),
+        ("2026-01-3109:37:22", datetime(2026, 1, 31, 9, 37, 22, tzinfo=UTC)),
+        ("31-Jan-26093722 EST", datetime(2026, 1, 31, 14, 37, 22, tzinfo=UTC)),
+        ("20260131 093722 UTC", datetime(2026, 1, 31, 9, 37, 22, tzinfo=UTC)),
+    ],
+)
+def test_times_are_read_as_the_query_may_write_them(source: StatementSource, written: str, moment: datetime) -> None:
+    (read_one,) = read(source, flex(statement(positions=POSITION, whenGenerated=written)))
+
+    assert read_one.generated_at == moment
+
+
+@pytest.mark.parametrize("written", ["20260131;093722 IST", "20260131 EST", "20260131;0937221", "x" * 100_000])
+def test_a_time_that_is_not_certain_is_refused(source: StatementSource, written: str) -> None:
+    with pytest.raises(BadData, match="is not a date") as caught:
+        read(source, flex(statement(positions=POSITION, whenGenerated=written)))
+    assert len(str(caught.value)) < 1000
+
+
+def test_more_statements_than_announced_are_not_called_cut_off(source: StatementSource) -> None:
+    with pytest.raises(BadData, match="announces 1 statements and holds 2: it was put together"):
+        read(source, flex(statement(), statement(accountId="U2"), announced=1))
+    with pytest.raises(Incomplete, match="announces 3 statements and holds 1: the file is cut off"):
+        read(source, flex(statement(), announced=3))
+
+
+def test_the_receipt_of_a_request_is_called_so(source: StatementSource) -> None:
+    receipt = "<Status>Success</Status><ReferenceCode>123</ReferenceCode><Url>https://flex.example</Url>"
+    with pytest.raises(BadData, match="is the receipt of a request to the Flex service, not a statement"):
+        read(source, f'<FlexStatementResponse timestamp="1">{receipt}</FlexStatementResponse>')
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (POSITION, f"{POSITION}&lt;OpenPosition/>"),
+        (POSITION, "OpenPosition position"),
+        ("<CashReport>", "stray<CashReport>"),
+        ("</FlexStatement>", "stray</FlexStatement>"),
+    ],
+)
+def test_text_where_only_rows_can_be_is_refused(source: StatementSource, old: str, new: str) -> None:
+    with pytest.raises(BadData, match=r"where only elements can be|where no text can be"):
+        read(source, flex(statement(positions=POSITION)).replace(old, new, 1))
+
+
+@pytest.mark.parametrize("level", ["LOTS", ""])
+def test_a_row_beside_lots_is_a_lot_or_a_summary(source: StatementSource, level: str) -> None:
+    rows = position(levelOfDetail="LOT", position="60") + position(levelOfDetail=level, position="40")
+    with pytest.raises(BadData, match="has lots, and a row that is neither LOT nor SUMMARY"):
+        read(source, flex(statement(positions=rows)))

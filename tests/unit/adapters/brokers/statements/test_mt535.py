@@ -15,7 +15,7 @@ from reconciliation.ports.broker import BrokerQuery
 from tests.support.places import ROOT, TESTS
 
 FIXTURES = TESTS / "fixtures" / "mt535"
-SAMPLES = Path(os.environ.get("RECONCILIATION_SAMPLES", ROOT.parent / "shared" / "samples")) / "mt535"
+SAMPLES = Path(os.environ.get("BROKER_SAMPLES", ROOT.parent / "shared" / "samples")) / "mt535"
 TWO_PAGES = (FIXTURES / "two_pages.fin").read_text(encoding="utf-8")
 GERMAN = (FIXTURES / "german.fin").read_text(encoding="utf-8")
 SUB_ACCOUNTS = (FIXTURES / "sub_accounts.fin").read_text(encoding="utf-8")
@@ -141,6 +141,12 @@ def test_an_instrument_in_another_block_is_refused(read, text):
     assert text not in (GERMAN, SUB_ACCOUNTS)
     with pytest.raises(BadData, match="block FIN stands in"):
         read(text)
+
+
+@pytest.mark.parametrize("field", [":35B:ISIN DE0007164600\n", ":93B::AGGR//UNIT/7,\n"])
+def test_a_field_of_an_instrument_outside_of_its_block_is_refused(read, field):
+    with pytest.raises(BadData, match="outside of a block FIN"):
+        read(GERMAN.replace(":16R:ADDINFO\n", f"{field}:16R:ADDINFO\n"))
 
 
 @pytest.mark.parametrize(

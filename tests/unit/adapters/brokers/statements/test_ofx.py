@@ -10,7 +10,7 @@ from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.domain.model.models import AssetType
 from reconciliation.errors import AuthError, BadData, Incomplete, ReadError
 from tests.brokers.cases import Situation
-from tests.brokers.statement_cases import OFX_HEADER, OfxSgmlCase
+from tests.brokers.statement_cases import OFX_HEADER, OfxSgmlCase, OfxXmlCase
 
 POSITION = (
     "<POSSTOCK><INVPOS><SECID><UNIQUEID>037833100<UNIQUEIDTYPE>CUSIP</SECID><HELDINACCT>CASH<POSTYPE>LONG"
@@ -320,3 +320,35 @@ def test_what_stands_out_of_its_place_is_refused_and_neither_added_nor_dropped(
     assert old in text
     with pytest.raises(BadData, match=re.escape(problem)):
         read(source, text.replace(old, new, 1))
+
+
+def test_version_2_may_name_its_encoding_as_version_1_does(source: StatementSource) -> None:
+    text = OfxXmlCase().text(Situation.ONE_POSITION.value).replace('"UTF-8"', '"USASCII"')
+    assert "USASCII" in text
+
+    (read_one,) = read(source, text)
+
+    assert [row.symbol for row in read_one.positions or ()] == ["AAPL"]
+    with pytest.raises(BadData, match="not well-formed"):
+        read(source, text.replace("AAPL", "ÄPL"))
+
+
+@pytest.mark.parametrize("offset", ["[1e9:EST]", "[999999:X]", "[-1.2.3:X]"])
+def test_an_offset_that_is_none_is_refused(source: StatementSource, offset: str) -> None:
+    with pytest.raises(BadData, match="is not a"):
+        read(source, ofx(statement(as_of=f"20250115120000{offset}")))
+
+
+@pytest.mark.parametrize(
+    ("written", "symbol"),
+    [
+        ("<TICKER><![CDATA[A&B]]>", "A&B"),
+        ("<TICKER>A<![CDATA[&amp;]]>B", "A&amp;B"),
+        ("<TICKER>A &amp; B", "A & B"),
+        ("<TICKER><![CDATA[A", "<![CDATA[A"),
+    ],
+)
+def test_character_data_is_read_as_it_stands(source: StatementSource, written: str, symbol: str) -> None:
+    (read_one,) = read(source, ofx(statement()).replace("<TICKER>AAPL", written))
+
+    assert [row.symbol for row in read_one.positions or ()] == [symbol]

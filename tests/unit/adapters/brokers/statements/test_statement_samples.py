@@ -12,9 +12,9 @@ from reconciliation.adapters.brokers.statements.statement import Statement
 from tests.support.places import ROOT
 
 _BESIDE = ROOT.parent / "shared" / "samples"
-SAMPLES = Path(os.environ.get("RECONCILIATION_SAMPLES", _BESIDE))
+SAMPLES = Path(os.environ.get("BROKER_SAMPLES", _BESIDE))
 
-pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="no samples: set RECONCILIATION_SAMPLES to their folder")
+pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="no samples: set BROKER_SAMPLES to their folder")
 
 
 def read(name: str) -> Statement:
