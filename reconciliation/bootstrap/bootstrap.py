@@ -137,14 +137,12 @@ class Bootstrap:
     def sweeper(self, should_stop: Callable[[], bool] = lambda: False) -> SweepRunner:
         """Return what makes the runs of one sweep message."""
         settings = self.settings
-        # A read that began at the last moment still ends before the task's soft time limit.
-        longest_seconds = settings.task_time_limit_seconds - 10 - settings.read_timeout_seconds
         return SweepRunner(
             queue=self.coordination.due_queue,
             reconciler=self.reconciler,
             recorded=self.stores.recorded_runs,
             lease_ms=settings.run_lease_seconds * 1000,
-            sweep_seconds=max(1.0, min(settings.sweep_seconds, longest_seconds)),
+            sweep_seconds=self._sweep_seconds,
             max_crashes=settings.max_run_crashes,
             should_stop=should_stop,
         )
@@ -158,9 +156,22 @@ class Bootstrap:
     def fill_recorder(self) -> FillRecorder:
         return FillRecorder(self.coordination.fill_windows, self.messaging.task_queue)
 
-    @cached_property
-    def post_fill_runs(self) -> PostFillRuns:
-        return PostFillRuns(self.coordination.fill_windows, self.messaging.task_queue, self.reconciler)
+    def post_fill_runs(self, should_stop: Callable[[], bool] = lambda: False) -> PostFillRuns:
+        """Return what makes the runs of one wake-up."""
+        return PostFillRuns(
+            self.coordination.fill_windows,
+            self.messaging.task_queue,
+            self.reconciler,
+            sweep_size=self.settings.sweep_size,
+            sweep_seconds=self._sweep_seconds,
+            should_stop=should_stop,
+        )
+
+    @property
+    def _sweep_seconds(self) -> float:
+        # A read that began at the last moment still ends before the task's soft time limit.
+        longest_seconds = self.settings.task_time_limit_seconds - 10 - self.settings.read_timeout_seconds
+        return max(1.0, min(self.settings.sweep_seconds, longest_seconds))
 
     def run(self, work: Coroutine[None, None, Answer]) -> Answer:
         """Run a coroutine in an event loop of its own, and close at its end what belongs to that loop.

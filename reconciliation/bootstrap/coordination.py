@@ -42,7 +42,7 @@ class Coordination:
 
     @cached_property
     def fill_windows(self) -> FillWindows:
-        return FillWindows(self.space, times=fill_times(self._settings))
+        return FillWindows(self.space, times=fill_times(self._settings), sweep_size=self._settings.sweep_size)
 
     @cached_property
     def circuit_breaker(self) -> RedisCircuitBreaker:

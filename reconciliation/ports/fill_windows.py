@@ -59,8 +59,10 @@ class RunClaim:
     last_fill: Mapping[str, str | None]
     first_fill_at: datetime
     last_fill_at: datetime
-    #: A late finish is refused by the ledger too.
+    #: A late end is refused by the ledger too.
     fence: Fence
+    #: How many workers died in runs of this window.
+    crashes: int = 0
 
     def request(self) -> RunRequest:
         """Return the run to make. Its id is the token, so that one claim is one run."""
@@ -106,18 +108,29 @@ class FillWindows(Protocol):
         """Claim the run that a wake-up is for: the claim, a wake-up to send if it is too early, None if it is stale."""
         ...
 
-    def complete(self, account_id: str, token: str) -> Finish:
-        """End a run that compared both sides: what it covered is settled."""
+    def claim_due(self, account_id: str, limit: int) -> list[RunClaim]:
+        """Claim due runs of the connection of an account that was woken, to be made together.
+
+        A window in whose run a worker died is not among them.
+        """
         ...
 
-    def incomplete(self, account_id: str, token: str) -> Finish:
-        """End a run that could not: nothing is settled, and it is due again after a growing back-off."""
+    def complete(self, runs: Sequence[RunClaim]) -> list[Finish]:
+        """End runs that compared both sides: what they covered is settled."""
         ...
 
-    def reclaim_expired(self, limit: int, queued: int) -> list[DelayedWakeUp]:
-        """Take over windows whose lease is over, and return the wake-ups to send.
+    def incomplete(self, runs: Sequence[RunClaim]) -> list[Finish]:
+        """End runs that could not: nothing is settled, and each is due again after a growing back-off."""
+        ...
 
-        At most `limit`, and at most as many as there are windows beyond the `queued` messages.
+    def release(self, runs: Sequence[RunClaim]) -> list[Finish]:
+        """Put back runs that were not begun: they are due again at once."""
+        ...
+
+    def reclaim(self, limit: int, queued: int) -> list[DelayedWakeUp]:
+        """Find windows whose lease is over, or that are overdue; return the wake-ups to send.
+
+        At most `limit`, and no more than what the `queued` messages leave uncovered.
         """
         ...
 

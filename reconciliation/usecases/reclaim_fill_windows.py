@@ -6,7 +6,7 @@ from reconciliation.usecases.send_wake_ups import send_or_leave_to_reclaim
 
 
 def reclaim_fill_windows(windows: FillWindows, tasks: TaskQueue, *, limit: int) -> int:
-    """Wake windows whose lease is over and return how many.
+    """Wake windows whose lease is over or that are overdue; return how many wake-ups that takes.
 
     Args:
         windows: The windows.
@@ -14,6 +14,6 @@ def reclaim_fill_windows(windows: FillWindows, tasks: TaskQueue, *, limit: int) 
             workers are away the queue never outgrows the windows.
         limit: The most windows of one call.
     """
-    wake_ups = windows.reclaim_expired(limit, tasks.count_wake_ups())
+    wake_ups = windows.reclaim(limit, tasks.count_wake_ups())
     send_or_leave_to_reclaim(tasks, wake_ups)
     return len(wake_ups)

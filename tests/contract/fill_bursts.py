@@ -93,7 +93,7 @@ def through_windows(play: Play, windows: Any) -> list[Made]:
         if isinstance(decision, RunClaim):
             made.append(Made(round(at, 3), decision.fill_count, str(decision.last_fill["fill_id"])))
             end = port.incomplete if len(made) <= play.incomplete else port.complete
-            plan(at + play.run_seconds, lambda now: send(now, end("A", decision.token).wake_up))
+            plan(at + play.run_seconds, lambda now: send(now, end([decision])[0].wake_up))
         else:
             send(at, decision)
 

@@ -140,7 +140,7 @@ def test_a_repeated_report_is_counted_once(windows) -> None:
     windows.record([report(call_id="again")])
     windows.record([report(call_id="again")])
     windows.now_ms += 200_000
-    [wake_up] = windows.reclaim_expired(9, 0)
+    [wake_up] = windows.reclaim(9, 0)
     assert windows.claim("A", wake_up.token).fill_count == 3
 
 
@@ -164,43 +164,110 @@ def test_a_run_is_claimed_once(windows) -> None:
 def test_a_completed_run_leaves_nothing_or_the_fills_that_came_meanwhile(windows) -> None:
     run = running(windows)
     windows.record([report(call_id="later")])
-    finish = windows.complete("A", run.token)
+    finish = windows.complete([run])[0]
     assert (finish.outcome, finish.wake_up.wait_ms) == (FinishOutcome.CONTINUED, 5_000)
     windows.now_ms += 5_000
     last = windows.claim("A", finish.wake_up.token)
     assert (last.fill_count, last.last_fill) == (1, {"fill_id": "later"})
     assert last.fence.number > run.fence.number
-    assert windows.complete("A", last.token).outcome is FinishOutcome.SETTLED
-    assert windows.complete("A", last.token).outcome is FinishOutcome.NO_WINDOW
+    assert windows.complete([last])[0].outcome is FinishOutcome.SETTLED
+    assert windows.complete([last])[0].outcome is FinishOutcome.NO_WINDOW
 
 
 def test_a_run_that_ends_after_its_lease_settles_nothing(windows) -> None:
     run = running(windows)
     windows.now_ms += TIMES.lease_ms
-    [wake_up] = windows.reclaim_expired(9, 0)
-    assert windows.complete("A", run.token).outcome is FinishOutcome.SUPERSEDED
-    assert windows.incomplete("A", run.token).outcome is FinishOutcome.SUPERSEDED
+    [wake_up] = windows.reclaim(9, 0)
+    assert windows.complete([run])[0].outcome is FinishOutcome.SUPERSEDED
+    assert windows.incomplete([run])[0].outcome is FinishOutcome.SUPERSEDED
     assert windows.claim("A", wake_up.token).fill_count == 1
 
 
-def test_a_window_is_reclaimed_when_its_lease_is_over_and_not_before(windows) -> None:
-    opened(windows, "A")
+def test_a_run_is_reclaimed_when_its_lease_is_over_and_not_before(windows) -> None:
+    running(windows)
+    windows.now_ms += TIMES.lease_ms - 1
+    assert windows.reclaim(9, 0) == []
     windows.now_ms += 1
+    assert [(wake_up.account_id, wake_up.wait_ms) for wake_up in windows.reclaim(9, 0)] == [("A", 0)]
+    assert windows.reclaim(9, 0) == []
+
+
+def test_a_window_whose_message_is_late_is_woken_by_another(windows) -> None:
+    late = opened(windows)
+    windows.now_ms += 3_000
+    windows.record([report(call_id="c2")])
+    windows.now_ms += 5_000 + 2_000 - 1
+    assert windows.reclaim(9, 0) == []
+    windows.now_ms += 1
+    assert windows.reclaim(9, 1) == [], "a message waits that will wake it"
+    [wake_up] = windows.reclaim(9, 0)
+    assert windows.claim("A", late.token) is None
+    assert isinstance(windows.claim("A", wake_up.token), RunClaim)
+
+
+def test_one_message_wakes_all_windows_that_one_sweep_can_run(windows) -> None:
+    windows.record([report(f"A-{number}") for number in range(300)])
+    windows.now_ms += 5_000 + 2_000
+    assert len(windows.reclaim(500, 0)) == 2
+
+
+def test_a_run_takes_the_due_windows_along_that_nobody_runs(windows) -> None:
+    windows.record([report(f"A-{number}") for number in range(4)])
+    windows.now_ms += 3_000
+    windows.record([report("A-3", call_id="later"), report("B", call_id="later")])
+    windows.now_ms += 2_000
+    [wake_up] = [message for message in windows.record([report("A", call_id="first")]) if message.wake_up]
+    windows.now_ms += 5_000
+    first = windows.claim("A", wake_up.wake_up.token)
+    others = windows.claim_due("A", 3)
+    assert len({claim.account_id for claim in others}) == 3
+    assert len({claim.token for claim in [first, *others]}) == 4
+    rest = windows.claim_due("A", 9)
+    assert {claim.account_id for claim in [*others, *rest]} == {"A-0", "A-1", "A-2", "A-3", "B"}
+    assert {claim.fill_count for claim in [*others, *rest] if claim.account_id == "A-3"} == {2}
+    assert windows.claim_due("A", 9) == []
+    assert {finish.outcome for finish in windows.complete([first, *others, *rest])} == {FinishOutcome.SETTLED}
+
+
+def test_a_window_that_is_not_due_is_not_taken_along(windows) -> None:
+    running(windows)
     opened(windows, "B")
-    windows.now_ms += 5_000 + TIMES.lease_ms - 2
-    assert windows.reclaim_expired(9, 0) == []
+    windows.now_ms += 4_999
+    assert windows.claim_due("A", 9) == []
     windows.now_ms += 1
-    assert [wake_up.account_id for wake_up in windows.reclaim_expired(9, 0)] == ["A"]
-    windows.now_ms += 1
-    assert [(wake_up.account_id, wake_up.wait_ms) for wake_up in windows.reclaim_expired(9, 0)] == [("B", 0)]
+    assert [claim.account_id for claim in windows.claim_due("A", 9)] == ["B"]
+
+
+def test_a_window_in_whose_run_a_worker_died_is_run_alone(windows) -> None:
+    running(windows)
+    windows.now_ms += TIMES.lease_ms
+    [again] = windows.reclaim(9, 0)
+    other = opened(windows, "B")
+    windows.now_ms += 5_000
+    assert isinstance(windows.claim("B", other.token), RunClaim)
+    assert windows.claim_due("B", 9) == []
+    claim = windows.claim("A", again.token)
+    assert claim.crashes == 1
+    windows.incomplete([claim])
+    windows.now_ms += 5_000
+    assert [claim.crashes for claim in windows.claim_due("B", 9)] == [0], "it ended: nobody died in it"
+
+
+def test_a_released_run_is_due_again_at_once_with_all_its_fills(windows) -> None:
+    run = running(windows)
+    [finish] = windows.release([run])
+    assert (finish.outcome, finish.wake_up.wait_ms) == (FinishOutcome.CONTINUED, 0)
+    again = windows.claim("A", finish.wake_up.token)
+    assert (again.fill_count, again.crashes) == (1, 0)
+    assert windows.release([run])[0].outcome is FinishOutcome.SUPERSEDED
 
 
 def test_no_more_windows_are_reclaimed_than_the_limit_and_the_messages_that_wait_leave(windows) -> None:
     windows.record([report(f"A-{number}") for number in range(5)])
     windows.now_ms += 200_000
-    assert windows.reclaim_expired(9, 5) == []
-    assert len(windows.reclaim_expired(9, 3)) == 2
-    assert len(windows.reclaim_expired(1, 0)) == 1
+    assert windows.reclaim(9, 5) == []
+    assert len(windows.reclaim(9, 3)) == 2
+    assert len(windows.reclaim(1, 0)) == 1
 
 
 def test_a_fill_takes_over_a_window_whose_lease_is_over(windows) -> None:

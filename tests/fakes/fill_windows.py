@@ -1,6 +1,7 @@
 """Fill windows in memory, by a clock that the test moves. For one process; they pass the contract suite of the port."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -19,6 +20,9 @@ from reconciliation.ports.fill_windows import (
     RunClaim,
 )
 
+#: A window that is due for this long is woken again.
+OVERDUE_MS = 2_000
+
 
 @dataclass
 class _Window:
@@ -31,6 +35,7 @@ class _Window:
     covered: int = 0
     is_running: bool = False
     tries: int = 0
+    crashes: int = 0
     not_before_ms: int = 0
 
 
@@ -39,6 +44,7 @@ class MemoryFillWindows:
 
     def __init__(self, times: FillTimes | None = None) -> None:
         self.times = times or FillTimes()
+        self.sweep_size = 200
         self.now_ms = 1_800_000_000_000
         self.is_away = False
         self.unregistered: set[str] = set()
@@ -69,36 +75,65 @@ class MemoryFillWindows:
             first_fill_at=_time(window.fills[0]),
             last_fill_at=_time(window.fills[-1]),
             fence=Fence(scope="post_fill", number=self._fence),
+            crashes=window.crashes,
         )
 
-    def complete(self, account_id: str, token: str) -> Finish:
+    def claim_due(self, account_id: str, limit: int) -> list[RunClaim]:
         self._reach()
-        window = self.windows.get(account_id)
-        if window is None or window.token != token:
+        due = [
+            name
+            for name, window in self.windows.items()
+            if not window.is_running and not window.crashes and self._due_ms(window) <= self.now_ms
+        ]
+        claims = [self.claim(name, self.windows[name].token) for name in due[:limit]]
+        return [claim for claim in claims if isinstance(claim, RunClaim)]
+
+    def complete(self, runs: Sequence[RunClaim]) -> list[Finish]:
+        self._reach()
+        return [self._end(run, self._complete) for run in runs]
+
+    def incomplete(self, runs: Sequence[RunClaim]) -> list[Finish]:
+        self._reach()
+        return [self._end(run, self._incomplete) for run in runs]
+
+    def release(self, runs: Sequence[RunClaim]) -> list[Finish]:
+        self._reach()
+        return [self._end(run, self._release) for run in runs]
+
+    def reclaim(self, limit: int, queued: int = 0) -> list[DelayedWakeUp]:
+        self._reach()
+        expired = [name for name, window in self.windows.items() if window.lease_until_ms <= self.now_ms]
+        expired.sort(key=lambda name: self.windows[name].lease_until_ms)
+        expired = expired[: max(0, min(limit, len(self.windows) - queued))]
+        for name in expired:
+            self.windows[name].crashes += self.windows[name].is_running
+        waiting = [name for name, window in self.windows.items() if name not in expired and not window.is_running]
+        overdue = [name for name in waiting if self._woken_ms(self.windows[name]) <= self.now_ms - OVERDUE_MS]
+        needed = math.ceil(len(overdue) / self.sweep_size) - queued
+        overdue = overdue[: max(0, min(needed, limit - len(expired)))]
+        return [self._wait(name, self.windows[name]) for name in [*expired, *overdue]]
+
+    def _end(self, run: RunClaim, how: Callable[[str, _Window], Finish]) -> Finish:
+        window = self.windows.get(run.account_id)
+        if window is None or window.token != run.token:
             return Finish(outcome=FinishOutcome.NO_WINDOW if window is None else FinishOutcome.SUPERSEDED)
+        return how(run.account_id, window)
+
+    def _complete(self, account_id: str, window: _Window) -> Finish:
         del window.fills[: window.covered]
-        window.is_running, window.covered, window.tries, window.not_before_ms = False, 0, 0, 0
+        window.crashes = window.covered = window.tries = window.not_before_ms = 0
         if not window.fills:
             del self.windows[account_id]
             return Finish(outcome=FinishOutcome.SETTLED)
         return Finish(outcome=FinishOutcome.CONTINUED, wake_up=self._wait(account_id, window))
 
-    def incomplete(self, account_id: str, token: str) -> Finish:
-        self._reach()
-        window = self.windows.get(account_id)
-        if window is None or window.token != token:
-            return Finish(outcome=FinishOutcome.NO_WINDOW if window is None else FinishOutcome.SUPERSEDED)
-        window.is_running, window.covered, window.tries = False, 0, window.tries + 1
+    def _incomplete(self, account_id: str, window: _Window) -> Finish:
+        window.crashes, window.tries = 0, window.tries + 1
         window.not_before_ms = self.now_ms + self.times.backoff_after(window.tries)
-        return Finish(outcome=FinishOutcome.CONTINUED, wake_up=self._wait(account_id, window))
+        return self._release(account_id, window)
 
-    def reclaim_expired(self, limit: int, queued: int = 0) -> list[DelayedWakeUp]:
-        self._reach()
-        expired = [name for name, window in self.windows.items() if window.lease_until_ms <= self.now_ms]
-        expired.sort(key=lambda name: self.windows[name].lease_until_ms)
-        return [
-            self._wait(name, self.windows[name]) for name in expired[: max(0, min(limit, len(self.windows) - queued))]
-        ]
+    def _release(self, account_id: str, window: _Window) -> Finish:
+        return Finish(outcome=FinishOutcome.CONTINUED, wake_up=self._wait(account_id, window))
 
     def activity(self, account_ids: Sequence[str]) -> Mapping[str, FillActivity]:
         self._reach()
@@ -128,6 +163,10 @@ class MemoryFillWindows:
 
     def _hold(self, window: _Window, from_ms: int) -> None:
         window.token, window.lease_until_ms = uuid4().hex, from_ms + self.times.lease_ms
+
+    def _woken_ms(self, window: _Window) -> int:
+        """Return when the message was to arrive, or is to arrive again for fills that came since."""
+        return max(window.lease_until_ms - self.times.lease_ms, self._due_ms(window))
 
     def _due_ms(self, window: _Window) -> int:
         return int(

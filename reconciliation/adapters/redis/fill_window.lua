@@ -84,6 +84,8 @@ end
 local DEFAULTS = default_times()
 local ACCOUNTS, INDEX, COUNTERS = PREFIX .. "accounts", PREFIX .. "fills:index", PREFIX .. "fills:counters"
 local RECLAIMS, LAST_FILLS, MEMORY = PREFIX .. "fills:reclaim:", PREFIX .. "fills:last:", PREFIX .. "fills:memory"
+-- Waiting windows of each connection, by the time they are due at the earliest: fills that came since may defer it.
+local DUE, CONNECTIONS = PREFIX .. "fills:due:", PREFIX .. "fills:connections"
 local RECLAIM_REPLY_MS = 60000 -- longer than any client repeats a call
 local LAST_FILLS_MS = 900000 -- longer than any two runs that are compared to confirm a break
 
@@ -96,19 +98,22 @@ local function times_of(account)
   local found = call("HMGET", ACCOUNTS, account, "")
   if not found[1] then
     if found[2] then return nil, REFUSED end -- the mirror is complete and does not know it
+    DEFAULTS.connection = "default"
     return DEFAULTS
   end
   local given, times = cjson.decode(found[1]), {}
   if given.enabled == false then return nil, IGNORED end
   for name, value in pairs(DEFAULTS) do times[name] = tonumber(given[name]) or value end
+  times.connection = given.connection or "default"
   times.lease_ms = math.max(times.lease_ms, DEFAULTS.lease_ms) -- a shorter one could end before a worker's time limit
   return times
 end
 
-local FIELDS = { -- the first three are texts, the others whole numbers; times are in ms
-  "fills", "phase", "token", "settled", "covered", "tries", "run_first_at", "not_before", "lease_until", "fence",
+local FIELDS = { -- the first four are texts, the others whole numbers; times are in ms
+  "fills", "phase", "token", "connection", "settled", "covered", "tries", "run_first_at", "not_before", "lease_until",
+  "fence", "crashes",
 }
-local TEXTS = 3
+local TEXTS = 4
 
 local function load(account)
   local found = call("HMGET", WINDOWS .. account, unpack(FIELDS))
@@ -148,8 +153,18 @@ local function wait_of(times, window)
   return math.max(0, due_of(times, window) - now)
 end
 
--- Hold the lock until `from` + lease: after that moment any worker may take it.
+local function leave_due(account, window)
+  if window.connection then call("ZREM", DUE .. window.connection, account) end
+end
+
+-- Hold the lock until `from` + lease: after that moment any worker may take it. A waiting window is due at `from`.
 local function hold(account, window, times, phase, token, from)
+  leave_due(account, window)
+  window.connection = times.connection
+  if phase == "waiting" then
+    call("ZADD", DUE .. times.connection, from, account) -- rule: due
+    call("SADD", CONNECTIONS, times.connection)
+  end
   window.phase = phase
   window.token = token -- rule: new token
   window.lease_until = from + times.lease_ms -- rule: new lease
@@ -163,6 +178,10 @@ local function await(account, window, times, token)
   local wait_ms = wait_of(times, window)
   hold(account, window, times, "waiting", token, now + wait_ms)
   return wait_ms
+end
+
+local function note_crash(window)
+  if window.phase == "running" then window.crashes = (window.crashes or 0) + 1 end
 end
 
 -- A run that is dead or incomplete has covered nothing: its fills are first in line again.
@@ -195,6 +214,7 @@ local function record_on(account, fills, last_fill, token, named)
   window.symbols = marked(window.symbols, named)
   window.first_at = window.first_at or now
   window.recent = string.sub(window.recent .. token, -RECENT_CALLS * #token)
+  note_crash(window)
   reopen(window)
   count("opened")
   return await(account, window, times, token) -- rule: take free lock
@@ -235,7 +255,10 @@ end
 
 local function forget(account)
   local window = load(account)
-  if window then remember(account, window) end
+  if window then
+    remember(account, window)
+    leave_due(account, window)
+  end
   call("ZREM", INDEX, account)
   return call("DEL", WINDOWS .. account)
 end
@@ -285,8 +308,20 @@ local function next_fence()
   return fence
 end
 
+-- fills, the last of them, when the first and the last came, fence, and how many workers died in runs of this window
 local function started(window)
-  return { "run", window.covered - window.settled, window.last_fill, window.run_first_at, window.last_at, window.fence }
+  return {
+    "run", window.covered - window.settled, window.last_fill, window.run_first_at, window.last_at, window.fence,
+    window.crashes or 0,
+  }
+end
+
+local function start(account, window, times, token)
+  window.covered, window.fence = window.received, next_fence()
+  window.run_first_at = window.first_at
+  window.first_at = nil -- rule: next window
+  hold(account, window, times, "running", token, now)
+  count("started")
 end
 
 local function stale()
@@ -309,12 +344,38 @@ local function claim(account, token, new_token)
     count("early")
     return { "send", await(account, window, times, new_token) }
   end
-  window.covered, window.fence = window.received, next_fence()
-  window.run_first_at = window.first_at
-  window.first_at = nil -- rule: next window
-  hold(account, window, times, "running", new_token, now)
-  count("started")
+  start(account, window, times, new_token)
   return started(window)
+end
+
+-- The window of a due account that may run together with others; nil, and its place among the due ones is corrected.
+local function due_window(account, connection)
+  local times, window = times_of(account), load(account)
+  if window and times and window.phase == "waiting" and window.connection == connection then
+    local due_at = due_of(times, window)
+    if due_at <= now then return window, times, due_at end
+    call("ZADD", DUE .. connection, due_at, account)
+    return nil
+  end
+  call("ZREM", DUE .. connection, account)
+  if not times then forget(account) end
+end
+
+-- The runs of due windows of the connection of an account that was woken: they are made together.
+local function claim_due(account, limit, call_id)
+  local said = call("GET", RECLAIMS .. call_id)
+  if said then return cjson.decode(said) end -- rule: repeated claim
+  local connection, reply = (times_of(account) or DEFAULTS).connection or "default", {}
+  for place, other in ipairs(call("ZRANGEBYSCORE", DUE .. connection, "-inf", now, "LIMIT", 0, limit)) do
+    local window, times = due_window(other, connection)
+    if window and (window.crashes or 0) == 0 then -- one in whose run a worker died is run alone
+      local token = string.sub(call_id, 1, 24) .. string.format("%08x", place)
+      start(other, window, times, token)
+      table.insert(reply, { other, token, started(window) })
+    end
+  end
+  if #reply > 0 then call("SET", RECLAIMS .. call_id, cjson.encode(reply), "PX", RECLAIM_REPLY_MS) end
+  return reply
 end
 
 -- The run's own window; or nil, and the reply to a caller that no longer owns it or repeats its call.
@@ -335,7 +396,7 @@ local function complete(account, token, new_token)
   if not window then return reply end
   count("completed")
   count("settled", window.covered - window.settled)
-  window.settled, window.covered = window.covered, nil
+  window.settled, window.covered, window.crashes = window.covered, nil, 0
   if times and window.received > window.settled then
     window.tries, window.not_before = 0, 0
     return { "send", await(account, window, times, new_token) } -- rule: fills during the run
@@ -354,30 +415,70 @@ local function incomplete(account, token, new_token, spread)
     return { "gone" }
   end
   reopen(window) -- rule: settle nothing
+  window.crashes = 0
   window.tries = window.tries + 1 -- rule: growing
   local back_off_ms = math.min(times.backoff_ms * 2 ^ (window.tries - 1), times.max_backoff_ms)
   window.not_before = now + math.floor(back_off_ms * (1 + spread))
   return { "send", await(account, window, times, new_token) }
 end
 
--- `queued` messages will wake windows without us: a reclaim adds no more than could be missing, so that while workers are
--- away the queue never outgrows the windows.
-local function reclaim_expired(limit, queued, call_id)
-  local said = call("GET", RECLAIMS .. call_id)
-  if said then return cjson.decode(said) end -- rule: repeated reclaim
-  local most = math.max(0, math.min(limit, call("ZCARD", INDEX) - queued))
-  local overdue = call("ZRANGEBYSCORE", INDEX, "-inf", now, "LIMIT", 0, most)
-  local reply = {}
-  for place, account in ipairs(overdue) do
+-- A run that was claimed and not begun, for time was short: it is due again at once.
+local function release(account, token, new_token)
+  local times = times_of(account)
+  local window, reply = run_of(account, token, new_token, times)
+  if not window then return reply end
+  if not times then
+    forget(account)
+    return { "gone" }
+  end
+  reopen(window)
+  return { "send", await(account, window, times, new_token) }
+end
+
+-- Windows whose lease is over: a worker or a message was lost.
+local function take_expired(reply, most, call_id)
+  for _, account in ipairs(call("ZRANGEBYSCORE", INDEX, "-inf", now, "LIMIT", 0, most)) do
     local times, window = times_of(account), load(account)
     if times and window then
+      note_crash(window)
       reopen(window)
-      local token = call_id .. "-" .. place
+      local token = call_id .. "-" .. #reply
       table.insert(reply, { account, token, await(account, window, times, token) })
     else
       forget(account)
     end
   end
+end
+
+-- Windows that are due for `overdue_ms` and have no run: their messages are late, or their workers' clocks are. One
+-- message for each `size` windows of a connection: a run takes the due ones of its connection along.
+local function take_overdue(reply, most, queued, call_id, overdue_ms, size)
+  for _, connection in ipairs(call("SMEMBERS", CONNECTIONS)) do
+    local due = DUE .. connection
+    local number = call("ZCOUNT", due, "-inf", now - overdue_ms)
+    if number == 0 and call("EXISTS", due) == 0 then call("SREM", CONNECTIONS, connection) end
+    local wanted = math.ceil(number / size)
+    local coming = math.min(queued, wanted)
+    queued, wanted = queued - coming, math.min(wanted - coming, most - #reply)
+    for _, account in ipairs(call("ZRANGEBYSCORE", due, "-inf", now - overdue_ms, "LIMIT", 0, math.max(0, wanted))) do
+      local window, times, due_at = due_window(account, connection)
+      if window and due_at <= now - overdue_ms then -- rule: overdue
+        local token = call_id .. "-" .. #reply
+        table.insert(reply, { account, token, await(account, window, times, token) })
+      end
+    end
+  end
+end
+
+-- `queued` messages will wake windows without us: a reclaim adds no more than could be missing, so that while workers are
+-- away the queue never outgrows the windows.
+local function reclaim(limit, queued, call_id, overdue_ms, size)
+  local said = call("GET", RECLAIMS .. call_id)
+  if said then return cjson.decode(said) end -- rule: repeated reclaim
+  local reply = {}
+  queued = tonumber(queued)
+  take_expired(reply, math.max(0, math.min(limit, call("ZCARD", INDEX) - queued)), call_id)
+  take_overdue(reply, tonumber(limit), queued, call_id, tonumber(overdue_ms), tonumber(size))
   if #reply > 0 then
     count("reclaimed", #reply)
     call("SET", RECLAIMS .. call_id, cjson.encode(reply), "PX", RECLAIM_REPLY_MS)
@@ -386,7 +487,7 @@ local function reclaim_expired(limit, queued, call_id)
 end
 
 local operations = {
-  record = record_rest, claim = claim, complete = complete, incomplete = incomplete, forget = forget,
-  reclaim_expired = reclaim_expired, activity = activity, look = look,
+  record = record_rest, claim = claim, claim_due = claim_due, complete = complete, incomplete = incomplete,
+  release = release, reclaim = reclaim, forget = forget, activity = activity, look = look,
 }
 return operations[argv[1]](unpack(argv, 3))

@@ -39,6 +39,9 @@ REPORTS_PER_CALL = 100
 #: Bounds the memory of the server's reply buffer.
 REPORTS_PER_ROUND_TRIP = 100_000
 
+#: A window that is due for this long was not woken: its message is late, or the clock of a worker that holds it.
+OVERDUE_MS = 2_000
+
 #: Lua passes no more than about 8,000 arguments to a function.
 ACCOUNTS_PER_CALL = 1_000
 
@@ -62,6 +65,7 @@ class FillWindows:
         space: RedisSpace,
         *,
         times: FillTimes,
+        sweep_size: int = 200,
         back_off_spread: float = 0.1,
         now_ms: int | None = None,
         source: str | None = None,
@@ -71,6 +75,7 @@ class FillWindows:
         Args:
             space: Where the keys are.
             times: For accounts without their own.
+            sweep_size: How many due windows one message brings to be run, at most.
             back_off_spread: Part of a back-off that is left to chance, so that accounts that failed together do not
                 all come back together.
             now_ms: A test's clock; None means the server's own, the only one that all agree on.
@@ -80,6 +85,7 @@ class FillWindows:
         # Constants stand in the script, not among its arguments: it is sent by its digest, and each argument costs.
         defaults = ", ".join(f"{field.name} = {getattr(times, field.name)}" for field in fields(times))
         self._script = space.script(f"local function default_times() return {{ {defaults} }} end\n{own}")
+        self._sweep_size = sweep_size
         self._back_off_spread = back_off_spread
         self._random = SystemRandom()
         self.now_ms = now_ms
@@ -116,37 +122,41 @@ class FillWindows:
         new_token = uuid4().hex
         what, *details = self._call("claim", account_id, token, new_token)
         if what == "run":
-            fill_count, last_fill, first_at, last_at, fence = details
-            return RunClaim(
-                account_id=account_id,
-                token=new_token,
-                fill_count=int(fill_count),
-                last_fill=json.loads(last_fill),
-                first_fill_at=_time(first_at),
-                last_fill_at=_time(last_at),
-                fence=Fence(scope="post_fill", number=int(fence)),
-            )
+            return _claim(account_id, new_token, details)
         if what == "send":
             return DelayedWakeUp(account_id=account_id, token=new_token, wait_ms=int(details[0]))
         return None
 
-    def complete(self, account_id: str, token: str) -> Finish:
-        """End a run that compared both sides: what it covered is settled."""
-        new_token = uuid4().hex
-        return _finish(account_id, new_token, self._call("complete", account_id, token, new_token))
+    def claim_due(self, account_id: str, limit: int) -> list[RunClaim]:
+        """Claim due runs of the connection of an account that was woken, to be made together."""
+        taken = self._call("claim_due", account_id, limit, uuid4().hex)
+        return [_claim(account, token, details) for account, token, (_, *details) in taken]
 
-    def incomplete(self, account_id: str, token: str) -> Finish:
-        """End a run that could not: nothing is settled, and it is due again after a growing back-off."""
-        new_token = uuid4().hex
-        spread = self._random.uniform(0, self._back_off_spread)
-        return _finish(account_id, new_token, self._call("incomplete", account_id, token, new_token, spread))
+    def complete(self, runs: Sequence[RunClaim]) -> list[Finish]:
+        """End runs that compared both sides: what they covered is settled."""
+        return self._end("complete", runs)
 
-    def reclaim_expired(self, limit: int, queued: int = 0) -> list[DelayedWakeUp]:
-        """Take over windows whose lease is over and return the wake-ups to send.
+    def incomplete(self, runs: Sequence[RunClaim]) -> list[Finish]:
+        """End runs that could not: nothing is settled, and each is due again after a growing back-off."""
+        return self._end("incomplete", runs)
 
-        At most `limit`, and at most as many as there are windows beyond the `queued` messages.
+    def release(self, runs: Sequence[RunClaim]) -> list[Finish]:
+        """Put back runs that were not begun: they are due again at once."""
+        return self._end("release", runs)
+
+    def _end(self, operation: str, runs: Sequence[RunClaim]) -> list[Finish]:
+        calls = [
+            (run.account_id, run.token, uuid4().hex, self._random.uniform(0, self._back_off_spread)) for run in runs
+        ]
+        replies = self._script.call_many(lambda: (self._arguments(operation, *call) for call in calls))
+        return [_finish(call[0], call[2], reply) for call, reply in zip(calls, replies, strict=True)]
+
+    def reclaim(self, limit: int, queued: int = 0) -> list[DelayedWakeUp]:
+        """Find windows whose lease is over, or that are overdue; return the wake-ups to send.
+
+        At most `limit`, and no more than what the `queued` messages leave uncovered.
         """
-        taken = self._call("reclaim_expired", limit, queued, uuid4().hex)
+        taken = self._call("reclaim", limit, queued, uuid4().hex, OVERDUE_MS, self._sweep_size)
         return [
             DelayedWakeUp(account_id=account, token=token, wait_ms=int(wait_ms)) for account, token, wait_ms in taken
         ]
@@ -228,6 +238,20 @@ def _answers(reports: Sequence[FillReport], tokens: Sequence[str], replies: Iter
 def _to_send(account_id: str, token: str, wait_ms: int) -> RecordedFill:
     wake_up = DelayedWakeUp(account_id=account_id, token=token, wait_ms=wait_ms)
     return RecordedFill(outcome=FillOutcome.RECORDED, wake_up=wake_up)
+
+
+def _claim(account_id: str, token: str, details: Sequence[Any]) -> RunClaim:
+    fill_count, last_fill, first_at, last_at, fence, crashes = details
+    return RunClaim(
+        account_id=account_id,
+        token=token,
+        fill_count=int(fill_count),
+        last_fill=json.loads(last_fill),
+        first_fill_at=_time(first_at),
+        last_fill_at=_time(last_at),
+        fence=Fence(scope="post_fill", number=int(fence)),
+        crashes=int(crashes),
+    )
 
 
 def _finish(account_id: str, new_token: str, reply: Sequence[Any]) -> Finish:

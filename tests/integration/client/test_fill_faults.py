@@ -73,11 +73,11 @@ def test_a_run_whose_replies_are_lost_is_started_once_and_settled_once(proxy, re
         assert isinstance(run, RunClaim)
         windows.record([report(call_id="c2")])
         proxy.drop_replies(1)
-        finish = windows.complete("A", run.token)
+        finish = windows.complete([run])[0]
         assert finish.outcome is FinishOutcome.CONTINUED
         windows.now_ms += 60_000
         proxy.drop_replies(1)
-        [woken] = windows.reclaim_expired(limit=10)
+        [woken] = windows.reclaim(limit=10)
         assert windows.claim("A", woken.token).fill_count == 1
     assert proxy.dropped == 3
     counters = redis_client.hgetall("reconciliation:fills:counters")
@@ -175,7 +175,7 @@ def test_memory_is_bounded_by_the_accounts_and_nothing_stays_when_windows_settle
         windows.now_ms += wake_up.wait_ms
         run = windows.claim(wake_up.account_id, wake_up.token)
         if isinstance(run, RunClaim):
-            assert windows.complete(run.account_id, run.token).outcome is FinishOutcome.SETTLED
+            assert windows.complete([run])[0].outcome is FinishOutcome.SETTLED
         else:
             waiting.append(run)
     assert int(redis_client.hget("reconciliation:fills:counters", "settled")) == fills // accounts * accounts

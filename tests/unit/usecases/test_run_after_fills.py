@@ -23,16 +23,25 @@ class Runs:
 
     def __init__(self, ending=None) -> None:
         self.ending = ending
+        self.most = None
         self.given_up = []
 
-    async def reconcile(self, requests):
+    async def reconcile_in_groups(self, requests, budget):
         if isinstance(self.ending, BaseException):
             raise self.ending
-        return [
+        yield [
             ReconciliationResult(
-                request.account_id, NOW, self.ending is None, [], 0, 1.0, request.context, error=self.ending
+                request.account_id,
+                NOW,
+                self.ending is None,
+                [],
+                0,
+                1.0,
+                request.context,
+                request.run_id,
+                error=self.ending,
             )
-            for request in requests
+            for request in requests[: self.most]
         ]
 
     async def give_up(self, requests, reason):
@@ -52,7 +61,7 @@ class Firm:
         self.windows.now_ms += after_ms
         [wake_up] = self.tasks.wake_ups
         self.tasks.wake_ups = []
-        runs = PostFillRuns(self.windows, self.tasks, self.runs)
+        runs = PostFillRuns(self.windows, self.tasks, self.runs, sweep_size=200)
         return asyncio.run(runs.run("A", token or wake_up.token))
 
 
@@ -97,25 +106,20 @@ def test_a_stale_wake_up_does_nothing_and_an_early_one_is_rescheduled():
     assert firm.act(after_ms=2_000) == {"action": "rescheduled", "wait_ms": 3_000}
     [again] = firm.tasks.wake_ups
     assert again.wait_ms == 3_000
-    assert firm.act(after_ms=3_000, token="stale") == {"action": "stale"}
+    assert firm.act(after_ms=2_999, token="stale") == {"action": "stale"}
 
 
 def test_a_complete_run_settles_the_window():
     firm = Firm()
     answer = firm.act(after_ms=5_000)
-    assert (answer["action"], answer["outcome"], answer["fill_count"], answer["window"]) == (
-        "ran",
-        "clean",
-        3,
-        "settled",
-    )
+    assert answer == {"action": "ran", "runs": 1, "clean": 1, "settled": 1}
     assert (firm.tasks.wake_ups, firm.windows.windows) == ([], {})
 
 
 def test_an_incomplete_run_is_due_again_after_a_back_off():
     firm = Firm(RunError.of(Unavailable("no answer"), "broker"))
     answer = firm.act(after_ms=5_000)
-    assert (answer["outcome"], answer["window"]) == ("incomplete", "continued")
+    assert answer == {"action": "ran", "runs": 1, "incomplete": 1, "continued": 1}
     assert [wake_up.wait_ms for wake_up in firm.tasks.wake_ups] == [firm.windows.times.backoff_ms]
 
 
@@ -123,7 +127,8 @@ def test_an_incomplete_run_is_due_again_after_a_back_off():
 def test_a_run_that_cannot_be_recorded_or_published_is_reported_as_incomplete_and_due_again(error):
     firm = Firm(error)
     answer = firm.act(after_ms=5_000)
-    assert (answer["outcome"], answer["window"], firm.runs.given_up) == ("incomplete", "continued", [str(error)])
+    assert answer == {"action": "ran", "runs": 1, "incomplete": 1, "continued": 1}
+    assert firm.runs.given_up == [str(error)]
 
 
 @pytest.mark.parametrize(
@@ -139,6 +144,29 @@ def test_a_run_that_is_cancelled_or_fails_by_a_bug_is_reported_and_due_again(err
         firm.act(after_ms=5_000)
     assert firm.runs.given_up == [reason]
     assert [wake_up.wait_ms for wake_up in firm.tasks.wake_ups] == [firm.windows.times.backoff_ms]
+
+
+def test_windows_that_are_due_together_are_run_together():
+    firm = Firm()
+    firm.tasks.wake_ups = firm.tasks.wake_ups[:1]
+    FillRecorder(firm.windows, MemoryTaskQueue()).record([message(f"B-{number}", "1") for number in range(300)])
+    answer = firm.act(after_ms=5_000)
+    assert answer == {"action": "ran", "runs": 200, "clean": 200, "settled": 200}
+    assert len(firm.windows.windows) == 101
+
+
+def test_a_stale_message_takes_the_due_windows_along():
+    firm = Firm()
+    assert firm.act(after_ms=5_000, token="stale") == {"action": "ran", "runs": 1, "clean": 1, "settled": 1}
+
+
+def test_runs_for_which_time_was_short_are_due_again_at_once():
+    firm = Firm()
+    firm.runs.most = 2
+    FillRecorder(firm.windows, MemoryTaskQueue()).record([message(f"B-{number}", "1") for number in range(4)])
+    answer = firm.act(after_ms=5_000)
+    assert answer == {"action": "ran", "runs": 5, "clean": 2, "settled": 2, "continued": 3}
+    assert [wake_up.wait_ms for wake_up in firm.tasks.wake_ups] == [0, 0, 0]
 
 
 def test_a_reclaim_that_cannot_send_goes_on_at_the_next_lease(caplog):

@@ -33,7 +33,7 @@ def settle(windows, wake_up, account_id="A"):
     while not isinstance(run, RunClaim):
         windows.now_ms += run.wait_ms
         run = windows.claim(account_id, run.token)
-    windows.complete(account_id, run.token)
+    windows.complete([run])
 
 
 def last(windows, account_id="A"):

@@ -7,6 +7,7 @@ import pytest
 
 from reconciliation.adapters.redis.fill_window import FillWindows
 from reconciliation.domain.model.fill_times import FillTimes
+from reconciliation.domain.model.runs import Fence
 from reconciliation.errors import ConfigurationError, CoordinationError
 from reconciliation.ports.fill_windows import DelayedWakeUp, FillOutcome, FillReport, FinishOutcome, RunClaim
 from tests.support.spaces import space_of
@@ -30,6 +31,14 @@ def start(windows, account_id="A", **given):
     run = windows.claim(account_id, recorded.wake_up.token)
     assert isinstance(run, RunClaim)
     return run
+
+
+def right_to_run(token):
+    time = datetime.fromtimestamp(NOW / 1000, tz=UTC)
+    fence = Fence(scope="post_fill", number=1)
+    return RunClaim(
+        account_id="A", token=token, fill_count=1, last_fill={}, first_fill_at=time, last_fill_at=time, fence=fence
+    )
 
 
 def keys(client):
@@ -66,14 +75,14 @@ def test_a_run_names_the_last_fill_and_how_many_there_were(windows):
 
 def test_nothing_is_left_of_an_account_once_its_window_is_settled(windows, redis_client):
     run = start(windows)
-    assert windows.complete("A", run.token).outcome is FinishOutcome.SETTLED
-    assert keys(redis_client) == {"t:fills:counters", "t:fills:last:A"}
+    assert windows.complete([run])[0].outcome is FinishOutcome.SETTLED
+    assert keys(redis_client) == {"t:fills:counters", "t:fills:connections", "t:fills:last:A"}
     assert 0 < redis_client.pttl("t:fills:last:A") <= 900_000
 
 
 def test_a_later_run_has_a_higher_fence_even_when_the_clock_goes_back(windows):
     first = start(windows)
-    windows.complete("A", first.token)
+    windows.complete([first])[0]
     windows.now_ms -= 60_000
     assert start(windows, call_id="c2").fence.number > first.fence.number
 
@@ -83,9 +92,9 @@ def test_a_sweep_takes_no_more_than_its_limit_and_the_longest_overdue_first(wind
         windows.record([report(f"A-{number}", call_id=f"c{number}")])
         windows.now_ms += 1
     windows.now_ms += 35_000
-    assert [found.account_id for found in windows.reclaim_expired(limit=2)] == ["A-0", "A-1"]
-    assert [found.account_id for found in windows.reclaim_expired(limit=9)] == ["A-2", "A-3", "A-4"]
-    assert windows.reclaim_expired(limit=9) == []
+    assert [found.account_id for found in windows.reclaim(limit=2)] == ["A-0", "A-1"]
+    assert [found.account_id for found in windows.reclaim(limit=9)] == ["A-2", "A-3", "A-4"]
+    assert windows.reclaim(limit=9) == []
 
 
 def test_while_workers_are_away_the_queue_never_outgrows_the_windows(windows):
@@ -93,7 +102,7 @@ def test_while_workers_are_away_the_queue_never_outgrows_the_windows(windows):
     queued = 50
     for _ in range(600):  # ten minutes without a worker
         windows.now_ms += 1_000
-        queued += len(windows.reclaim_expired(limit=500, queued=queued))
+        queued += len(windows.reclaim(limit=500, queued=queued))
     assert queued == 50
 
 
@@ -108,8 +117,8 @@ def test_an_account_has_its_own_times_and_never_a_shorter_lease(windows, redis_c
     windows.now_ms += 1
     run = windows.claim("A", again.token)
     windows.now_ms += 20_000
-    assert windows.reclaim_expired(limit=9) == []
-    assert windows.incomplete("A", run.token).wake_up.wait_ms == 700
+    assert windows.reclaim(limit=9) == []
+    assert windows.incomplete([run])[0].wake_up.wait_ms == 700
 
 
 def test_an_unknown_account_is_refused_once_the_mirror_is_complete(windows, redis_client):
@@ -141,18 +150,20 @@ def test_a_window_that_was_open_when_its_account_was_disabled_goes_with_all_its_
 def test_a_removed_account_does_not_come_back(windows, redis_client, when):
     [recorded] = windows.record([report()])
     token = recorded.wake_up.token
+    run = right_to_run(token)
     if when != "waiting":
         windows.now_ms += 5_000
-        token = windows.claim("A", token).token
+        run = windows.claim("A", token)
+        token = run.token
     if when == "dirty":
         windows.record([report(call_id="c2")])
     redis_client.hset("t:accounts", "", "1")
     assert windows.forget("A") is True
     assert windows.claim("A", token) is None
-    assert windows.complete("A", token).outcome is FinishOutcome.NO_WINDOW
-    assert windows.incomplete("A", token).outcome is FinishOutcome.NO_WINDOW
+    assert windows.complete([run])[0].outcome is FinishOutcome.NO_WINDOW
+    assert windows.incomplete([run])[0].outcome is FinishOutcome.NO_WINDOW
     windows.now_ms += 100_000
-    assert windows.reclaim_expired(limit=9) == []
+    assert windows.reclaim(limit=9) == []
     assert keys(redis_client) == {"t:accounts", "t:fills:counters", "t:fills:last:A"}
     assert redis_client.pttl("t:fills:last:A") > 0  # for an account that is soon added again
 

@@ -23,6 +23,7 @@ BROKEN = (AssertionError, ValueError, CoordinationError)
 INSTEAD = {
     "trailing": "local due_at = window.first_at + times.delay_ms",
     "early": "if false then",
+    "overdue": "if window then",
 }
 RULES = [match["name"] for match in MARK.finditer(SOURCE)]
 

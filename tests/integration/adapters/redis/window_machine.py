@@ -8,7 +8,7 @@ import redis
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from reconciliation.adapters.redis.fill_window import FillWindows
+from reconciliation.adapters.redis.fill_window import OVERDUE_MS, FillWindows
 from reconciliation.ports.fill_windows import DelayedWakeUp, FillOutcome, FillReport, FinishOutcome, RunClaim
 from tests.integration.adapters.redis.window_model import TIMES, Account, Message, Run
 from tests.support.spaces import space_of
@@ -56,6 +56,7 @@ class WindowMachine(RuleBasedStateMachine):
         self.windows = FillWindows(
             space_of(self.client, PREFIX),
             times=TIMES,
+            sweep_size=1,
             back_off_spread=0,
             now_ms=1_800_000_000_000,
             source=self.source,
@@ -164,7 +165,7 @@ class WindowMachine(RuleBasedStateMachine):
 
     def end(self, run: Run, *, completes: bool, send_fails: bool = False) -> None:
         account = self.accounts[run.account_id]
-        finish = (self.windows.complete if completes else self.windows.incomplete)(run.account_id, run.token)
+        finish = (self.windows.complete if completes else self.windows.incomplete)([run])[0]
         if account.run is not run:
             assert finish.outcome in {FinishOutcome.SUPERSEDED, FinishOutcome.NO_WINDOW}, (
                 "a late finish settles nothing"
@@ -188,9 +189,9 @@ class WindowMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.sweeps)
     @rule(send_fails=st.booleans())
-    def reclaim_expired(self, send_fails):
-        wake_ups = self.windows.reclaim_expired(limit=10)
-        overdue = {name for name, account in self.accounts.items() if account.fills and account.lease_until <= self.now}
+    def reclaim(self, send_fails):
+        wake_ups = self.windows.reclaim(limit=10)
+        overdue = {name for name, account in self.accounts.items() if account.fills and self.is_overdue(account)}
         for name in list(overdue):
             if not self.accounts[name].enabled:
                 self.accounts[name].forget()
@@ -201,6 +202,32 @@ class WindowMachine(RuleBasedStateMachine):
             account.take_over()
             assert wake_up.wait_ms == account.wait(self.now, wake_up.token)
             self.send(wake_up, fails=send_fails)
+
+    def is_overdue(self, account: Account) -> bool:
+        """Whether a reclaim takes the window; one whose fills came later moves to its place among the due ones."""
+        if account.lease_until <= self.now:
+            return True
+        if account.score is None or account.score > self.now - OVERDUE_MS:
+            return False
+        if account.enabled and account.due_at > self.now:
+            account.score = account.due_at
+        return not account.enabled or account.due_at <= self.now - OVERDUE_MS
+
+    @precondition(lambda self: all(account.enabled for account in self.accounts.values()))
+    @rule(account_id=AN_ACCOUNT)
+    def a_message_takes_others_along(self, account_id):
+        claims = self.windows.claim_due(account_id, 10)
+        due = set()
+        for name, account in self.accounts.items():
+            if account.score is not None and account.score <= self.now:
+                account.score = max(account.score, account.due_at) if account.due_at > self.now else account.score
+                if account.due_at <= self.now and not account.crashes:
+                    due.add(name)
+        assert {claim.account_id for claim in claims} == due
+        for claim in claims:
+            account = self.accounts[claim.account_id]
+            assert claim.fill_count == len(account.fills)
+            self.runs.append(account.start(self.now, claim.account_id, claim.token))
 
     @rule(repeats=st.booleans())
     def replies_get_lost(self, repeats):
@@ -241,7 +268,7 @@ class WindowMachine(RuleBasedStateMachine):
             longest_ms = max(TIMES.delay_ms, TIMES.max_backoff_ms) + TIMES.lease_ms + SWEEP_EVERY_MS
             while any(account.fills for account in self.accounts.values()):
                 if self.sweeps:
-                    self.reclaim_expired(send_fails=False)
+                    self.reclaim(send_fails=False)
                 for message in [found for found in self.messages if found.arrives_at <= self.now]:
                     self.messages.remove(message)
                     self.claim(message)
@@ -251,7 +278,7 @@ class WindowMachine(RuleBasedStateMachine):
                 self.time_passes(SWEEP_EVERY_MS)
             left = {str(key) for key in self.client.scan_iter(f"{PREFIX}*") if ":reclaim:" not in str(key)}
             last = {f"{PREFIX}fills:last:{account_id}" for account_id in ACCOUNTS}
-            assert left <= {f"{PREFIX}accounts", f"{PREFIX}fills:counters"} | last
+            assert left <= {f"{PREFIX}accounts", f"{PREFIX}fills:counters", f"{PREFIX}fills:connections"} | last
             assert all(self.client.pttl(key) > 0 for key in left & last)
         finally:
             self.client.close()

@@ -41,11 +41,16 @@ class Account:
     tries: int = 0
     run: Run | None = None
     enabled: bool = True
+    #: Workers that died in runs since the last one that ended.
+    crashes: int = 0
+    #: Its place among the windows that are due; None: it does not wait.
+    score: int | None = None
 
     def record(self, now: int, count: int) -> bool:
         """Return whether the report must be answered by a countdown."""
         is_free = self.is_free(now)
         if is_free:
+            self.crashes += self.run is not None
             self.run = None
         waiting = self.waiting()
         self.fills += [now] * count
@@ -65,31 +70,33 @@ class Account:
 
     def wait(self, now: int, token: str) -> int:
         self.token, self.run = token, None
-        self.lease_until = max(now, self.due_at) + TIMES.lease_ms
+        self.score = max(now, self.due_at)
+        self.lease_until = self.score + TIMES.lease_ms
         return max(0, self.due_at - now)
 
     def start(self, now: int, account_id: str, token: str) -> Run:
         self.lease_until = now + TIMES.lease_ms
-        self.token = token
+        self.token, self.score = token, None
         self.run = Run(account_id, token, list(self.fills), self.lease_until)
         return self.run
 
     def settle(self, run: Run) -> bool:
         """Return whether fills came during the run, so that a countdown must follow."""
         del self.fills[: len(run.covers)]
-        self.run, self.tries, self.not_before = None, 0, 0
+        self.run, self.tries, self.not_before, self.crashes = None, 0, 0, 0
         if not self.fills:
             self.token = None
         return bool(self.fills)
 
     def back_off(self, now: int) -> None:
-        self.run = None
+        self.run, self.crashes = None, 0
         self.tries += 1
         self.not_before = now + min(TIMES.backoff_ms * 2 ** (self.tries - 1), TIMES.max_backoff_ms)
         self.plan(self.fills[-1], self.fills[0])
 
     def take_over(self) -> None:
-        """What a sweep does before it leases: a dead run's fills are first in line again."""
+        """What a reclaim does before it leases: a dead run's fills are first in line again."""
+        self.crashes += self.run is not None
         self.run = None
         self.plan(self.fills[-1], self.fills[0])
 
