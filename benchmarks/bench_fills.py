@@ -63,7 +63,7 @@ def _costs(redis_url: str) -> tuple[dict[str, list[float]], list[float], list[fl
         digest = client.script_load("return 1")
 
         def send() -> None:
-            sender.send("reconciliation.run_after_fills", FILL, queue="reconciliation.fills", countdown_seconds=5)
+            sender.send("reconciliation.run_after_fills", FILL, queue="reconciliation.wake_ups", countdown_seconds=5)
 
         def lock_then_send() -> None:
             if client.set("lock:ACC-1", uuid4().hex, nx=True, px=LOCK_MS):

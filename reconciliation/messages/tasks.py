@@ -9,14 +9,16 @@ PREFIX = "reconciliation."
 
 #: On demand: a caller waits.
 DEFAULT_QUEUE = "reconciliation"
-#: Fills and countdowns; at scale with workers of their own.
+#: Fills that a service reports as tasks; at scale with workers of their own.
 FILLS_QUEUE = "reconciliation.fills"
+#: Wake-ups of fill windows, and nothing else: they are counted.
+WAKE_UPS_QUEUE = "reconciliation.wake_ups"
 #: Many accounts a task: long.
 SWEEPS_QUEUE = "reconciliation.sweeps"
 #: What beat sends: short, and it must not stand behind a long sweep.
 CONTROL_QUEUE = "reconciliation.control"
-#: Four, so that a wave of one kind does not delay another; one worker may serve all of them, or each its own.
-QUEUES = (DEFAULT_QUEUE, FILLS_QUEUE, SWEEPS_QUEUE, CONTROL_QUEUE)
+#: Five, so that a wave of one kind does not delay another; one worker may serve all of them, or each its own.
+QUEUES = (DEFAULT_QUEUE, FILLS_QUEUE, WAKE_UPS_QUEUE, SWEEPS_QUEUE, CONTROL_QUEUE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ class TaskSpec:
 
 RECONCILE_ACCOUNT = TaskSpec(name="reconciliation.reconcile_account", queue=DEFAULT_QUEUE, has_result=True)
 TAKE_FILL = TaskSpec(name="reconciliation.take_fill", queue=FILLS_QUEUE, has_result=True)
-RUN_AFTER_FILLS = TaskSpec(name="reconciliation.run_after_fills", queue=FILLS_QUEUE)
+RUN_AFTER_FILLS = TaskSpec(name="reconciliation.run_after_fills", queue=WAKE_UPS_QUEUE)
 SWEEP_ACCOUNTS = TaskSpec(name="reconciliation.sweep_accounts", queue=SWEEPS_QUEUE)
 DISPATCH_DUE_ACCOUNTS = TaskSpec(name="reconciliation.dispatch_due_accounts", queue=CONTROL_QUEUE, every_seconds=1)
 RECLAIM_FILL_WINDOWS = TaskSpec(name="reconciliation.reclaim_fill_windows", queue=CONTROL_QUEUE, every_seconds=1)

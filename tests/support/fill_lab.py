@@ -25,7 +25,7 @@ from tests.support.spaces import space_of
 from tests.support.waiting import wait_for
 
 PREFIX = "reconciliation:"
-FILLS_QUEUE = f"{PREFIX}celery:reconciliation.fills"
+WAKE_UPS_QUEUE = f"{PREFIX}celery:reconciliation.wake_ups"
 #: Limits as short as settings allow, so that a lease ends while a test waits for it.
 SHORT_LIMITS = {"task_time_limit_seconds": 5, "run_lease_seconds": 6, "visibility_timeout_seconds": 12}
 
@@ -149,7 +149,7 @@ class QueueCounter:
             self._watching.set()
             for command in commands.listen():
                 words = command["command"].split(" ")
-                self.messages += words[0].upper() == "LPUSH" and words[1] == FILLS_QUEUE
+                self.messages += words[0].upper() == "LPUSH" and words[1] == WAKE_UPS_QUEUE
                 if command["command"] == "PUBLISH the end of counting":
                     return
 

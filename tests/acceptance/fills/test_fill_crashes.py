@@ -40,7 +40,7 @@ def test_a_worker_killed_in_mid_run_and_with_a_countdown_loses_no_fill(lab: Fill
     first_at = lab.fill("running")
     wait_for(lambda: is_running(lab, "running"))
     second_at = lab.fill("waiting")
-    wait_for(lambda: not lab.redis.llen(f"{PREFIX}celery:reconciliation.fills"))  # the worker holds the countdown
+    wait_for(lambda: not lab.redis.llen(f"{PREFIX}celery:reconciliation.wake_ups"))  # the worker holds the countdown
     assert is_running(lab, "running")
     lost.kill()
     processes.worker(lab.settings)

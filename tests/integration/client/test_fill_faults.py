@@ -9,12 +9,12 @@ from collections import deque
 import pytest
 
 from reconciliation.adapters.celery.task_queue import CeleryTaskQueue
-from reconciliation.adapters.celery.task_sender import TaskSender
+from reconciliation.adapters.celery.task_sender import TaskMessage, TaskSender
 from reconciliation.adapters.redis.client import connect
 from reconciliation.adapters.redis.fill_window import FillWindows
 from reconciliation.client.report_fills import FillReporter
 from reconciliation.domain.model.fill_times import FillTimes
-from reconciliation.messages.tasks import FILLS_QUEUE
+from reconciliation.messages.tasks import TAKE_FILL, WAKE_UPS_QUEUE
 from reconciliation.ports.fill_windows import FillOutcome, FillReport, FinishOutcome, RunClaim
 from reconciliation.settings import Settings
 from reconciliation.usecases.reclaim_fill_windows import reclaim_fill_windows
@@ -24,7 +24,7 @@ from tests.support.spaces import space_of
 
 TIMES = FillTimes(delay_ms=5_000, max_wait_ms=12_000, lease_ms=30_000)
 WINDOW = "reconciliation:fills:window:A"
-FILLS_KEY = f"reconciliation:celery:{FILLS_QUEUE}"
+WAKE_UPS_KEY = f"reconciliation:celery:{WAKE_UPS_QUEUE}"
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_fills_whose_replies_are_lost_are_counted_once_and_their_countdown_is_se
             assert reporter.report_fill("A", {"fill_id": str(number)}) is FillOutcome.RECORDED
     assert proxy.dropped == 11
     assert fills_counted(redis_client, "A") == 40
-    assert redis_client.llen(FILLS_KEY) == 1
+    assert redis_client.llen(WAKE_UPS_KEY) == 1
 
 
 def test_bulk_fills_whose_reply_is_lost_are_counted_once(proxy, redis_url, redis_client):
@@ -60,7 +60,7 @@ def test_bulk_fills_whose_reply_is_lost_are_counted_once(proxy, redis_url, redis
         reporter.report_fills([(f"A-{number % 20}", {"fill_id": str(number)}) for number in range(200)])
     assert proxy.dropped == 1
     assert [fills_counted(redis_client, f"A-{number}") for number in range(20)] == [10] * 20
-    assert redis_client.llen(FILLS_KEY) == 21
+    assert redis_client.llen(WAKE_UPS_KEY) == 21
 
 
 def test_a_run_whose_replies_are_lost_is_started_once_and_settled_once(proxy, redis_client):
@@ -92,9 +92,9 @@ def test_a_run_whose_replies_are_lost_is_started_once_and_settled_once(proxy, re
 def test_a_fill_is_noted_when_its_countdown_cannot_be_sent_and_the_sweep_sends_it(redis_url, redis_client):
     with FillReporter(Settings(redis_url=redis_url, celery_broker_url="redis://127.0.0.1:1/0")) as reporter:
         assert reporter.report_fill("A", {"fill_id": "F"}) is FillOutcome.RECORDED
-    assert redis_client.llen(FILLS_KEY) == 0
+    assert redis_client.llen(WAKE_UPS_KEY) == 0
     assert sweep_by_clock(redis_url, redis_client, after_ms=200_000) == 1
-    assert redis_client.llen(FILLS_KEY) == 1
+    assert redis_client.llen(WAKE_UPS_KEY) == 1
 
 
 def sweep_by_clock(redis_url, redis_client, after_ms):
@@ -109,14 +109,24 @@ def sweep_by_clock(redis_url, redis_client, after_ms):
 def test_while_workers_are_down_the_sweep_does_not_flood_the_queue(redis_url, redis_client):
     with FillReporter(Settings(redis_url=redis_url)) as reporter:
         reporter.report_fills([(f"A-{number}", {}) for number in range(50)])
-    assert redis_client.llen(FILLS_KEY) == 50
+    assert redis_client.llen(WAKE_UPS_KEY) == 50
     for minutes in (10, 20, 30):
         assert sweep_by_clock(redis_url, redis_client, after_ms=minutes * 60_000) == 0
-    assert redis_client.llen(FILLS_KEY) == 50
-    redis_client.delete(FILLS_KEY)  # and when the messages are lost, it sends them all again, once
+    assert redis_client.llen(WAKE_UPS_KEY) == 50
+    redis_client.delete(WAKE_UPS_KEY)  # and when the messages are lost, it sends them all again, once
     assert sweep_by_clock(redis_url, redis_client, after_ms=40 * 60_000) == 50
     assert sweep_by_clock(redis_url, redis_client, after_ms=50 * 60_000) == 0
-    assert redis_client.llen(FILLS_KEY) == 50
+    assert redis_client.llen(WAKE_UPS_KEY) == 50
+
+
+def test_fills_that_wait_as_messages_do_not_hold_up_the_reclaim(redis_url, redis_client):
+    with FillReporter(Settings(redis_url=redis_url)) as reporter:
+        reporter.report_fills([(f"A-{number}", {}) for number in range(50)])
+    redis_client.delete(WAKE_UPS_KEY)  # the wake-ups are lost
+    sender = TaskSender(Settings(redis_url=redis_url))
+    sender.send_many([TaskMessage(name=TAKE_FILL.name, kwargs={}, queue=TAKE_FILL.queue) for _ in range(500)])
+    sender.close()
+    assert sweep_by_clock(redis_url, redis_client, after_ms=200_000) == 50
 
 
 FORKS = """
@@ -145,7 +155,7 @@ def test_processes_forked_from_one_that_reports_do_not_share_its_connections(red
     done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert fills_counted(redis_client, "A") == 2 + 4 * 101
-    assert redis_client.llen(FILLS_KEY) == 2
+    assert redis_client.llen(WAKE_UPS_KEY) == 2
 
 
 async def test_the_async_forms_note_like_the_others(redis_url, redis_client):
@@ -168,7 +178,7 @@ def test_memory_is_bounded_by_the_accounts_and_nothing_stays_when_windows_settle
         waiting += [answer.wake_up for answer in recorded if answer.wake_up]
         windows.now_ms += 10
     keys = redis_client.dbsize()
-    assert keys == accounts + 2, "a hash for each open window, the index, the counters"
+    assert keys == accounts + 4, "a hash for each open window; index, due windows, connections, counters"
     assert (used_memory(redis_client) - empty_bytes) / accounts < 3_000, "bytes for each open window"
     while waiting:
         wake_up = waiting.popleft()
@@ -183,7 +193,10 @@ def test_memory_is_bounded_by_the_accounts_and_nothing_stays_when_windows_settle
     assert len(remembered) == accounts
     assert all(0 < redis_client.pttl(key) <= 900_000 for key in remembered)
     assert (used_memory(redis_client) - empty_bytes) / accounts < 1_000, "bytes that stay for a quarter of an hour"
-    assert set(redis_client.scan_iter("*")) - remembered == {"reconciliation:fills:counters"}
+    assert set(redis_client.scan_iter("*")) - remembered == {
+        "reconciliation:fills:connections",
+        "reconciliation:fills:counters",
+    }
 
 
 def used_memory(client) -> int:

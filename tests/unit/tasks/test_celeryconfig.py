@@ -6,7 +6,13 @@ from celery.app.defaults import DEFAULTS, SETTING_KEYS
 from reconciliation.settings import load_settings
 from tasks.celery import app
 
-QUEUES = {"reconciliation", "reconciliation.fills", "reconciliation.sweeps", "reconciliation.control"}
+QUEUES = {
+    "reconciliation",
+    "reconciliation.fills",
+    "reconciliation.wake_ups",
+    "reconciliation.sweeps",
+    "reconciliation.control",
+}
 
 
 @pytest.fixture(scope="module")
