@@ -118,3 +118,9 @@ class Incomplete(ReadError):
     """Raised for an answer known to be incomplete. Retry; never compare it."""
 
     kind = "incomplete"
+
+
+class Stale(ReadError):
+    """Raised for an answer that is older than the greatest age. Never compare it; look why no newer one comes."""
+
+    kind = "stale"

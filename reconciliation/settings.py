@@ -77,6 +77,19 @@ class AccountSettings(BaseModel):
     equity_tolerance_pct: str = Field(
         "0.1", description="The largest equity difference that is no finding, in percent of the local equity."
     )
+    max_broker_age_seconds: float = Field(
+        900.0, ge=0, description="An older answer of a live broker makes the run `incomplete`. 0: any age."
+    )
+    max_statement_age_business_days: float = Field(
+        3.0, ge=0, description="An older statement makes the run `incomplete`. 0: any age."
+    )
+    max_local_age_business_days: float = Field(
+        3.0, ge=0, description="An older local book, where it states its time, makes the run `incomplete`. 0: any age."
+    )
+    business_zone: str = Field("UTC", description="The time zone of days, such as America/New_York.")
+    holidays: list[str] = Field(
+        default_factory=list, description='Days that are no business days, as JSON: ["2026-12-25"].'
+    )
 
 
 class FillSettings(BaseModel):

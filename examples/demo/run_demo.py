@@ -190,6 +190,8 @@ def show(directory: Path) -> None:
     os.environ.update(
         RECONCILIATION_BROKER="flex",
         RECONCILIATION_BROKER_OPTIONS=json.dumps({"path": str(HERE / "statement.xml")}),
+        # The statement of the demo never gets a successor.
+        RECONCILIATION_MAX_STATEMENT_AGE_BUSINESS_DAYS="0",
         RECONCILIATION_POST_FILL_DELAY_SECONDS=str(POST_FILL_DELAY_SECONDS),
     )
     console.rule("Redis, database, worker and beat start on embedded parts", align="left")

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from reconciliation.domain.breaks.policy import BreakPolicy, SeverityRule
 from reconciliation.domain.model.accounts import CONFIG_SETTINGS, DEFAULT_CONNECTION, Connection
+from reconciliation.domain.model.calendar import read_calendar
 from reconciliation.domain.model.fill_times import FillTimes
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.errors import ConfigurationError
@@ -35,7 +36,11 @@ def break_policy(settings: Settings) -> BreakPolicy:
 
 def default_config(settings: Settings) -> ReconciliationConfig:
     """Return the configuration of an account that has none of its own."""
-    return ReconciliationConfig(DEFAULT_CONNECTION, **{name: getattr(settings, name) for name in CONFIG_SETTINGS})
+    return ReconciliationConfig(
+        DEFAULT_CONNECTION,
+        calendar=read_calendar(settings.business_zone, settings.holidays),
+        **{name: getattr(settings, name) for name in CONFIG_SETTINGS},
+    )
 
 
 def default_connection(settings: Settings) -> Connection | None:

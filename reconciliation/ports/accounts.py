@@ -49,8 +49,8 @@ class ConnectionDefinitions(Protocol):
 
     def get(self, name: str) -> Connection | None: ...
 
-    def broker_names(self) -> Mapping[str, str]:
-        """Return the kind of broker behind each connection."""
+    def known(self) -> Mapping[str, Connection]:
+        """Return all connections by name, as they were some seconds ago at most."""
         ...
 
     def in_flight_limits(self) -> Mapping[str, int]:

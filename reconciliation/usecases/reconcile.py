@@ -223,7 +223,9 @@ def _conclude(
 ) -> RecordedRun:
     broker, plan = answer.snapshot, answer.plan
     symbol_context = (
-        None if resolver is None else SymbolContext(resolver=resolver, brokers=(plan.connection, plan.broker))
+        None
+        if resolver is None
+        else SymbolContext(resolver=resolver, brokers=(plan.connection, plan.broker), calendar=plan.config.calendar)
     )
     sides = align_symbols(answer.start, local, broker, symbol_context)
     result = conclude_aligned(request, plan.config, answer.start, sides)

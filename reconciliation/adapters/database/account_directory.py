@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from reconciliation.adapters.database.registry import Registry
-from reconciliation.domain.model.accounts import CHOOSE_A_BROKER, RegisteredAccount
+from reconciliation.domain.model.accounts import CHOOSE_A_BROKER, Connection, RegisteredAccount
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.errors import BadData, InvalidInputError, ReadError
 from reconciliation.ports.accounts import AccountFilter, AccountPlan, ConnectionDefinitions
@@ -25,11 +25,13 @@ class RegistryDirectory:
         """
         found = self._registry.find(AccountFilter(account_ids=account_ids), with_labels=False)
         registered = {each.account_id: each for each in found}
-        brokers = self._connections.broker_names()
-        return {account_id: self._plan(account_id, registered.get(account_id), brokers) for account_id in account_ids}
+        connections = self._connections.known()
+        return {
+            account_id: self._plan(account_id, registered.get(account_id), connections) for account_id in account_ids
+        }
 
     def _plan(
-        self, account_id: str, registered: RegisteredAccount | None, brokers: Mapping[str, str]
+        self, account_id: str, registered: RegisteredAccount | None, connections: Mapping[str, Connection]
     ) -> AccountPlan | ReadError:
         if registered is None:
             return BadData(
@@ -37,23 +39,17 @@ class RegistryDirectory:
                 f"`reconcile accounts add {account_id}`",
                 account_id=account_id,
             )
-        broker = self._broker_of(registered.connection, brokers)
-        if broker is None:
+        # One that was just added is not among those that are some seconds old.
+        connection = connections.get(registered.connection) or self._connections.get(registered.connection)
+        if connection is None:
             return BadData(f"account {account_id!r} has no broker: {CHOOSE_A_BROKER}", account_id=account_id)
         try:
-            config = registered.config(self._defaults)
+            config = registered.config(connection.config(self._defaults))
         except InvalidInputError as error:
             return BadData(f"account {account_id!r} cannot be reconciled as it is registered: {error}")
         return AccountPlan(
             config=config,
-            connection=registered.connection,
+            connection=connection.name,
             broker_account_id=registered.broker_account_id or account_id,
-            broker=broker,
+            broker=connection.broker,
         )
-
-    def _broker_of(self, connection: str, brokers: Mapping[str, str]) -> str | None:
-        """Return the kind of broker; names that are some seconds old do not know a connection that was just added."""
-        if connection in brokers:
-            return brokers[connection]
-        added = self._connections.get(connection)
-        return None if added is None else added.broker

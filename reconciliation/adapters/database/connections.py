@@ -13,8 +13,8 @@ from reconciliation.domain.model.accounts import Connection
 from reconciliation.errors import InvalidInputError
 from reconciliation.support.wording import counted
 
-#: A changed kind of broker is noticed within this time.
-NAMES_KEPT_SECONDS = 2.0
+#: A change of a connection is noticed within this time.
+KEPT_SECONDS = 2.0
 
 _COLUMNS = ("name", "broker", "options", "secrets", "requests_per_second", "concurrency")
 
@@ -102,21 +102,20 @@ class ConnectionDefinitions:
         self._default = default
         self._sweep_size = sweep_size
         self._sweep_seconds = sweep_seconds
-        self._broker_names: Mapping[str, str] = {}
-        self._names_read_at: float | None = None
+        self._known: Mapping[str, Connection] = {}
+        self._read_at: float | None = None
 
     def get(self, name: str) -> Connection | None:
         return self._store.get(name) or (self._default if self._default and name == self._default.name else None)
 
-    def broker_names(self) -> Mapping[str, str]:
-        """Return the kind of broker behind each connection, as it was at most `NAMES_KEPT_SECONDS` ago."""
+    def known(self) -> Mapping[str, Connection]:
+        """Return all connections by name, as they were at most `KEPT_SECONDS` ago."""
         now = monotonic()
-        if self._names_read_at is None or now - self._names_read_at >= NAMES_KEPT_SECONDS:
-            registered = {each.name: each.broker for each in self._store.find()}
-            default = {} if self._default is None else {self._default.name: self._default.broker}
-            self._broker_names = default | registered
-            self._names_read_at = now
-        return self._broker_names
+        if self._read_at is None or now - self._read_at >= KEPT_SECONDS:
+            default = [] if self._default is None else [self._default]
+            self._known = {each.name: each for each in (*default, *self._store.find())}
+            self._read_at = now
+        return self._known
 
     def in_flight_limits(self) -> Mapping[str, int]:
         """Return how many accounts of each slow login may be under way."""

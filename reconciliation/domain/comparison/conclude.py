@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from reconciliation.domain.comparison.comparator import Comparator
+from reconciliation.domain.comparison.staleness import stale_broker, stale_local
 from reconciliation.domain.comparison.symbol_matching import SymbolResolver
 from reconciliation.domain.comparison.valuation import with_values
+from reconciliation.domain.model.calendar import BusinessCalendar
 from reconciliation.domain.model.instruments import PositionKey
 from reconciliation.domain.model.models import (
     Discrepancy,
@@ -26,6 +29,8 @@ class SymbolContext:
     resolver: SymbolResolver
     #: The names under which mappings speak of this account's broker.
     brokers: Sequence[str]
+    #: Says which day it is for mappings with days.
+    calendar: BusinessCalendar = field(default_factory=BusinessCalendar)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +52,7 @@ def align_symbols(
     """Bring both sides under common symbols; without a context, or where a side is missing, leave them as they are."""
     if symbol_context is None or isinstance(local, ReadError) or isinstance(broker, ReadError):
         return AlignedSides(local=local, broker=broker)
-    day = (broker.as_of or start.timestamp).date()
+    day = symbol_context.calendar.day_of(broker.as_of or start.timestamp)
     try:
         aligned = symbol_context.resolver.align(
             local.positions, broker.positions, brokers=symbol_context.brokers, day=day
@@ -95,9 +100,9 @@ def conclude_aligned(
         return incomplete(request, start, broker, "broker")
     if isinstance(local, ReadError):
         return incomplete(request, start, local, "local")
-    if broker.account.account_id != request.account_id:
-        wrong = BadData(f"asked for account {request.account_id!r}, got {broker.account.account_id!r}")
-        return incomplete(request, start, wrong, "broker")
+    unusable = _unusable(request, config, start.timestamp, local, broker)
+    if unusable is not None:
+        return incomplete(request, start, *unusable)
     try:
         comparison = Comparator(config, now=lambda: start.timestamp).compare(local, broker)
     except UnusableValueError as error:
@@ -115,6 +120,20 @@ def conclude_aligned(
         local_as_of=local.as_of or start.timestamp,
         broker_as_of=broker.as_of or start.timestamp,
     )
+
+
+def _unusable(
+    request: RunRequest, config: ReconciliationConfig, now: datetime, local: LocalSnapshot, broker: BrokerSnapshot
+) -> tuple[ReadError, str] | None:
+    """Return why two answers must not be compared, and which side is the cause."""
+    found = broker.account.account_id
+    if found != request.account_id:
+        return BadData(f"asked for account {request.account_id!r}, got {found!r}"), "broker"
+    if (stale := stale_broker(config, now, broker)) is not None:
+        return stale, "broker"
+    if (stale := stale_local(config, now, local)) is not None:
+        return stale, "local"
+    return None
 
 
 def _with_hints(findings: list[Discrepancy], pairs: Mapping[PositionKey, PositionKey]) -> list[Discrepancy]:

@@ -1,10 +1,11 @@
 """What an operator registers: accounts, and the connections through which their broker is asked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any
 
+from reconciliation.domain.model.calendar import read_calendar
 from reconciliation.domain.model.models import ReconciliationConfig
 from reconciliation.domain.model.tolerance import Tolerance, ToleranceRule
 from reconciliation.domain.model.values import MAX_NAME_CHARACTERS, checked_name, exact_decimal
@@ -78,6 +79,10 @@ def _seconds(text: str, redis_key: str | None = None, *bounds: float) -> Mapping
     return {"kind": float, "unit": "seconds", "help": text, "redis_key": redis_key, **between}
 
 
+def _age(unit: str, text: str) -> Mapping[str, Any]:
+    return {"kind": float, "unit": unit, "help": f"{text}. 0 means any age", "lowest": 0.0}
+
+
 @dataclass(frozen=True, kw_only=True)
 class RegisteredAccount:
     """One account of the schedule. What is None follows the settings.
@@ -137,6 +142,15 @@ class RegisteredAccount:
         default=None,
         metadata=_seconds("The longest time of one read of either side. After that, the run is incomplete"),
     )
+    max_broker_age_seconds: float | None = field(
+        default=None, metadata=_age("seconds", "An older answer of a live broker makes the run incomplete")
+    )
+    max_statement_age_business_days: float | None = field(
+        default=None, metadata=_age("days", "A statement older than this many business days makes the run incomplete")
+    )
+    max_local_age_business_days: float | None = field(
+        default=None, metadata=_age("days", "A local book older than this many business days makes the run incomplete")
+    )
     currency: str | None = field(
         default=None, metadata=_text("code", "The currency of the account's cash and equity", MAX_CURRENCY_CHARACTERS)
     )
@@ -172,6 +186,7 @@ class RegisteredAccount:
             account_id=self.account_id,
             enabled=self.enabled,
             tolerances=(*defaults.tolerances, *self.tolerances),
+            calendar=defaults.calendar,
             **local,
         )
 
@@ -183,6 +198,11 @@ ACCOUNT_SETTINGS = tuple(
 _CONFIG_NAMES = frozenset(each.name for each in fields(ReconciliationConfig))
 #: Names of those that an account's `ReconciliationConfig` has, too.
 CONFIG_SETTINGS = tuple(each.name for each in ACCOUNT_SETTINGS if each.follows_settings)
+
+
+_AGE_OPTIONS = ("max_broker_age_seconds", "max_statement_age_business_days", "max_local_age_business_days")
+#: Options that every connection may have, whatever its broker.
+COMMON_OPTIONS = (*_AGE_OPTIONS, "zone", "holidays")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,6 +231,7 @@ class Connection:
                     f"connection {self.name!r}: secret {secret!r} must be a reference, env:VARIABLE or file:/path, "
                     "not the secret itself"
                 )
+        self.config(ReconciliationConfig(self.name))
         rate, concurrency = self.requests_per_second, self.concurrency
         if rate is not None and not 0 < rate < float("inf"):
             raise InvalidInputError(
@@ -218,6 +239,28 @@ class Connection:
             )
         if concurrency is not None and concurrency < 1:
             raise InvalidInputError(f"connection {self.name!r}: concurrency is {concurrency!r}: it must be at least 1")
+
+    @property
+    def broker_options(self) -> Mapping[str, Any]:
+        """Return the options of the broker itself: what it is opened with."""
+        return {name: value for name, value in self.options.items() if name not in COMMON_OPTIONS}
+
+    def config(self, defaults: ReconciliationConfig) -> ReconciliationConfig:
+        """Return the defaults of this login's accounts: its `COMMON_OPTIONS`, and for the others `defaults`.
+
+        Raises:
+            InvalidInputError: an option cannot be read.
+        """
+        changes: dict[str, Any] = {
+            name: float(exact_decimal(self.options[name], f"connection {self.name!r}: {name}"))
+            for name in _AGE_OPTIONS
+            if name in self.options
+        }
+        if "zone" in self.options or "holidays" in self.options:
+            zone = self.options.get("zone", defaults.calendar.zone)
+            holidays = self.options.get("holidays", [str(day) for day in defaults.calendar.holidays])
+            changes["calendar"] = read_calendar(zone, holidays)
+        return replace(defaults, **changes) if changes else defaults
 
     def in_flight_limit(self, sweep_size: int, sweep_seconds: float) -> int | None:
         """Return how many accounts of a slow login may be under way: what it can answer in the time of one sweep.

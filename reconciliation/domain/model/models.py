@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID, uuid4
 
+from reconciliation.domain.model.calendar import BusinessCalendar
 from reconciliation.domain.model.tolerance import ToleranceRule
 from reconciliation.domain.model.values import aware_utc, exact_decimal
 from reconciliation.errors import InvalidInputError, ReadError
@@ -202,6 +203,11 @@ class ReconciliationConfig:
     tolerances: tuple[ToleranceRule, ...] = ()
     #: Seconds after which reading a side is given up and the run is `incomplete`.
     read_timeout_seconds: float = 30.0
+    #: The greatest age of a side that states its time; an older one makes the run `incomplete`. 0: any age.
+    max_broker_age_seconds: float = 900.0
+    max_statement_age_business_days: float = 3
+    max_local_age_business_days: float = 3
+    calendar: BusinessCalendar = field(default_factory=BusinessCalendar)
 
     def __post_init__(self) -> None:
         self.validate()
@@ -245,7 +251,13 @@ class ReconciliationConfig:
                 f"post_fill_max_wait_seconds ({self.post_fill_max_wait_seconds}) is below "
                 f"post_fill_delay_seconds ({self.post_fill_delay_seconds}): the ceiling would end every window early"
             )
-        for name in ("cash_tolerance", "equity_tolerance_pct"):
+        for name in (
+            "cash_tolerance",
+            "equity_tolerance_pct",
+            "max_broker_age_seconds",
+            "max_statement_age_business_days",
+            "max_local_age_business_days",
+        ):
             if getattr(self, name) < 0:
                 raise InvalidInputError(f"{name} is {getattr(self, name)}: it must not be negative")
 

@@ -72,6 +72,8 @@ class BrokerSnapshot:
     positions: Sequence[BrokerPosition]
     #: When the numbers were true; None where the broker does not say (then: when it was asked).
     as_of: datetime | None = None
+    #: It was read from a statement, which is written once a business day, and not asked of a live broker.
+    is_statement: bool = False
 
 
 class PositionLike(Protocol):

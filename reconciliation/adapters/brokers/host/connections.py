@@ -94,7 +94,7 @@ class OpenConnections:
         return fresh
 
     def _open(self, definition: Connection) -> OpenConnection:
-        broker = open_broker(definition.broker, definition.options, resolve_secrets(definition.secrets))
+        broker = open_broker(definition.broker, definition.broker_options, resolve_secrets(definition.secrets))
         limits = limits_of(definition, broker)
         if limits is None:
             limiter: RateLimiter = LocalLimiter(UNLIMITED_CONCURRENCY)

@@ -45,7 +45,7 @@ class Statement:
                 f"{source.path}: account {self.account_id}: {self.no_positions}", account_id=self.account_id
             )
         as_of = self.as_of or source.modified_at()
-        return BrokerSnapshot(account=self.account, positions=self.positions, as_of=as_of)
+        return BrokerSnapshot(account=self.account, positions=self.positions, as_of=as_of, is_statement=True)
 
 
 def newest_per_account(statements: Iterable[Statement], source: StatementSource) -> list[Statement]:

@@ -30,6 +30,9 @@ class AccountRow(Base):
     post_fill_max_backoff_seconds: Mapped[float | None] = mapped_column(Double)
     run_lease_seconds: Mapped[float | None] = mapped_column(Double)
     read_timeout_seconds: Mapped[float | None] = mapped_column(Double)
+    max_broker_age_seconds: Mapped[float | None] = mapped_column(Double)
+    max_statement_age_business_days: Mapped[float | None] = mapped_column(Double)
+    max_local_age_business_days: Mapped[float | None] = mapped_column(Double)
     currency: Mapped[str | None] = mapped_column(String(16))
     #: The revision of the registry in which this row was last written.
     revision: Mapped[int] = mapped_column(BigInteger, index=True)

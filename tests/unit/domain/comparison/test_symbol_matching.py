@@ -39,7 +39,7 @@ def compare(
 ) -> ReconciliationResult:
     return conclude(
         RunRequest(account_id="A", context={}),
-        ReconciliationConfig("A"),
+        ReconciliationConfig("A", max_broker_age_seconds=0),
         RunStart.now(),
         LocalSnapshot(account_id="A", positions=local),
         BrokerSnapshot(account=BrokerAccount("A", None, None, None, None), positions=broker, as_of=as_of),
