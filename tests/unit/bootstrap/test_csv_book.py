@@ -37,5 +37,5 @@ async def test_the_balances_file_goes_before_what_the_mapping_finds(tmp_path: Pa
 
 
 def test_a_local_mapping_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="neither a file nor one of ours"):
+    with pytest.raises(ConfigurationError, match="neither a file nor a mapping that ships"):
         open_csv_book({"positions": "p.csv", "mapping": "nobody"})
