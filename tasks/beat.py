@@ -2,11 +2,11 @@
 
 import logging
 import time
-from pathlib import Path
 from typing import Any
 
 from celery.beat import ScheduleEntry, Scheduler
 
+from reconciliation.operations.heartbeats import BeatHeartbeat
 from reconciliation.settings import load_settings
 
 logger = logging.getLogger(__name__)
@@ -19,18 +19,17 @@ STEP_SECONDS = 1.0
 
 
 class HeartbeatScheduler(Scheduler):  # type: ignore[misc]  # celery has no types
-    """Keeps nothing on disk but the sign of life, and that only where RECONCILIATION_BEAT_HEARTBEAT_FILE says so."""
+    """Keeps nothing on disk but a sign of life, and that only where RECONCILIATION_BEAT_HEARTBEAT_FILE says so."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._heartbeat_file: Path | None = load_settings().beat_heartbeat_file
+        self._heartbeat = BeatHeartbeat(load_settings())
         self._offset = _clock_offset()
         super().__init__(*args, **kwargs)
 
     def tick(self, *args: Any, **kwargs: Any) -> Any:
         self._follow_clock()
         wait_seconds = super().tick(*args, **kwargs)
-        if self._heartbeat_file is not None:
-            self._heartbeat_file.touch()
+        self._heartbeat.record()
         return wait_seconds
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:

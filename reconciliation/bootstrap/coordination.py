@@ -8,6 +8,7 @@ from reconciliation.adapters.redis.circuit_breaker import RedisCircuitBreaker
 from reconciliation.adapters.redis.due_queue import DueQueue
 from reconciliation.adapters.redis.event_stream import RedisEventStream
 from reconciliation.adapters.redis.fill_window import FillWindows
+from reconciliation.adapters.redis.heartbeats import Heartbeats
 from reconciliation.adapters.redis.rate_limiter import RedisRateLimiter
 from reconciliation.adapters.redis.space import AsyncRedisSpace, RedisSpace
 from reconciliation.adapters.redis.ticks import Ticks
@@ -54,6 +55,10 @@ class Coordination:
             max_pause_ms=round(settings.connection_max_pause_seconds * 1000),
             probe_ms=round(settings.read_timeout_seconds * 1000),
         )
+
+    @cached_property
+    def heartbeats(self) -> Heartbeats:
+        return Heartbeats(self.space)
 
     @cached_property
     def ticks(self) -> Ticks:

@@ -31,6 +31,8 @@ from reconciliation.usecases.manage_connections import ConnectionManagement
 from reconciliation.usecases.request_runs import RunRequests
 from reconciliation.usecases.work_breaks import BreakWork
 
+__all__ = ["Desk", "ScheduleStatus", "open_desk"]
+
 
 @contextmanager
 def open_desk(settings: Settings | None = None) -> "Iterator[Desk]":

@@ -18,6 +18,7 @@ from reconciliation.adapters.database.missed_slots import SqlMissedSlots
 from reconciliation.adapters.database.outbox import SqlOutbox
 from reconciliation.adapters.database.registry import Registry
 from reconciliation.adapters.database.retention import Pruned, prune
+from reconciliation.adapters.database.run_ages import SqlRunAges
 from reconciliation.adapters.database.runs import SqlRecordedRuns
 from reconciliation.adapters.database.symbols import StoredSymbols, SymbolStore
 from reconciliation.adapters.database.verification import SqlVerification
@@ -78,6 +79,10 @@ class Stores:
     @cached_property
     def wanted_confirmations(self) -> SqlWantedConfirmations:
         return SqlWantedConfirmations(self.engine)
+
+    @cached_property
+    def run_ages(self) -> SqlRunAges:
+        return SqlRunAges(self.engine, interval_seconds=self._settings.interval_seconds)
 
     @cached_property
     def outbox(self) -> SqlOutbox:

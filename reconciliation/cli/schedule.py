@@ -4,17 +4,20 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from uuid import UUID
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from reconciliation.bootstrap.desk import open_desk
+from reconciliation.bootstrap.desk import ScheduleStatus, open_desk
 from reconciliation.cli.boundary import ExitStatus
+from reconciliation.cli.check import exit_if_failed, fail_if_older_option, print_findings
 from reconciliation.cli.options import json_option
 from reconciliation.cli.output import print_json, print_line, print_table
 from reconciliation.domain.model.models import Outcome
+from reconciliation.operations.liveness import check_work
 from reconciliation.support.wording import counted
 from reconciliation.usecases.request_runs import RunRequests
 
@@ -27,14 +30,26 @@ def schedule() -> None:
 
 
 @schedule.command()
+@fail_if_older_option
 @json_option("the whole status")
-def status(as_json: bool) -> None:
-    """Show for each connection which accounts are due, overdue and being reconciled."""
+def status(fail_if_older: timedelta | None, as_json: bool) -> None:
+    """Show for each connection which accounts are due, overdue and being reconciled, and whether the work is done.
+
+    Exit status 1 if beat, workers, events, accounts, connections or clocks are not as they should be.
+    """
     with open_desk() as desk:
         found, registered = desk.schedule_status(), desk.parts.stores.registry.count()
+        work = list(check_work(desk.parts, fail_if_older))
     if as_json:
-        print_json(asdict(found) | {"registered": registered})
-        return
+        print_json(asdict(found) | {"registered": registered, "work": [asdict(finding) for finding in work]})
+    else:
+        _print_status(found, registered)
+        print_line()
+        print_findings(work)
+    exit_if_failed(work)
+
+
+def _print_status(found: ScheduleStatus, registered: int) -> None:
     print_line(f"{found.accounts} of {registered} registered accounts are in the schedule")
     if not found.complete:
         print_line("the schedule is being filled: Redis does not know every account yet", style="yellow")

@@ -133,6 +133,18 @@ class TaskSender:
         except (OperationalError, redis.RedisError) as error:
             raise CoordinationError(f"Redis at {self._address} cannot be reached ({_reason(error)})") from error
 
+    def served_queues(self, timeout_seconds: float) -> Mapping[str, frozenset[str]]:
+        """Return the queues that each worker serves, of the workers that answer within `timeout_seconds`.
+
+        Raises:
+            CoordinationError: Redis cannot be reached.
+        """
+        try:
+            answers = self._app.control.inspect(timeout=timeout_seconds).active_queues() or {}
+        except (OperationalError, redis.RedisError) as error:
+            raise CoordinationError(f"Redis at {self._address} cannot be reached ({_reason(error)})") from error
+        return {worker: frozenset(queue["name"] for queue in queues) for worker, queues in answers.items()}
+
     def close(self) -> None:
         """Close every connection."""
         self._app.close()

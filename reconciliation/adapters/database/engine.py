@@ -40,6 +40,9 @@ _SESSION = {
 #: How JSON is written into the database. A run's context is the caller's, and may hold a UUID or a time, as text then.
 to_json = json.JSONEncoder(default=str).encode
 
+#: PostgreSQL refuses for a reason that is not our SQL: no rights, a read-only server, a full disk.
+_REFUSALS = ("42501", "25006", "53100")
+
 #: Execution option of a transaction that only reads: SQLite then takes no write lock.
 _READS = "reconciliation_reads"
 
@@ -93,6 +96,8 @@ def explain(error: Exception, engine: Engine) -> StorageError | None:
         return StorageError(f"the database {address} lacks a table ({cause}): run `reconcile migrate`")
     if isinstance(error, PoolTimeoutError):
         return StorageError(f"the database {address} gave no connection within {POOL_TIMEOUT_SECONDS} seconds")
+    if getattr(getattr(error, "orig", None), "sqlstate", None) in _REFUSALS:
+        return StorageError(f"the database {address} refuses: {cause}")
     if isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return StorageError(f"the database {address} cannot be used: {cause}; check RECONCILIATION_DATABASE_URL")
     return None

@@ -1,6 +1,6 @@
 """The circuit breaker of connections, shared by all workers: one that keeps failing is paused, for a bounded time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -31,6 +31,7 @@ class RedisCircuitBreaker:
         max_pause_ms: int = 300_000,
         probe_ms: int = 30_000,
     ) -> None:
+        self._space = space
         self.failures_before_pause = failures_before_pause
         self._script = space.script(packaged("circuit_breaker"))
         self._pause_ms = pause_ms
@@ -50,6 +51,20 @@ class RedisCircuitBreaker:
             f"connection {connection!r} is paused for another {max(1, round(int(left_ms) / 1000))} s, "
             f"because it failed again and again: {cause}"
         )
+
+    def pauses(self, connections: Iterable[str]) -> Mapping[str, str]:
+        """Return the cause for each of these connections that has been paused and has not succeeded since.
+
+        Raises:
+            CoordinationError: Redis cannot be reached.
+        """
+        names = list(connections)
+        with self._space.explained():
+            pipeline = self._space.client.pipeline(transaction=False)
+            for name in names:
+                pipeline.hmget(f"{self._space.prefix}pause:{name}", "pauses", "cause")
+            found = pipeline.execute()
+        return {name: cause or "" for name, (pauses, cause) in zip(names, found, strict=True) if pauses}
 
     def report(
         self, connection: str, failures: Sequence[ReadError], *, succeeded: bool, now_ms: int | None = None

@@ -7,6 +7,7 @@ from reconciliation.adapters.redis.space import RedisSpace
 from reconciliation.errors import ConfigurationError
 
 MINIMUM_VERSION = (6, 2)
+PROBE_SECONDS = 10
 SAFE_POLICY = "noeviction"
 
 
@@ -17,6 +18,9 @@ class ServerFacts:
     version: tuple[int, ...]
     eviction_policy: str
     is_append_only: bool
+    #: `master`, or `slave` for a replica, which takes no writes.
+    role: str
+    is_cluster: bool
 
     @property
     def version_text(self) -> str:
@@ -35,7 +39,19 @@ def read_facts(space: RedisSpace) -> ServerFacts:
         version=tuple(int(part) for part in str(info["redis_version"]).split(".")[:3]),
         eviction_policy=str(info.get("maxmemory_policy", "unknown")),
         is_append_only=bool(info.get("aof_enabled")),
+        role=str(info.get("role", "unknown")),
+        is_cluster=bool(info.get("cluster_enabled")),
     )
+
+
+def probe_write(space: RedisSpace) -> None:
+    """Write a key that is gone after seconds: a full, read-only or restricted server is found by this only.
+
+    Raises:
+        CoordinationError: the server refuses, with its reason.
+    """
+    with space.explained():
+        space.client.set(f"{space.prefix}probe", 1, ex=PROBE_SECONDS)
 
 
 def require_safe_server(url: str, address: str, timeout_seconds: float) -> ServerFacts:

@@ -101,9 +101,10 @@ def test_check_says_what_is_wrong_with_each_part_and_goes_on(reconcile, tmp_path
     )
     assert result.exit_code == 1
     found = verdicts(result)
-    assert {part for part in found if found[part]["verdict"] == "failed"} == {"migrations", "redis", "broker", "worker"}
+    assert {part for part in found if found[part]["verdict"] == "failed"} == {"migrations", "redis", "broker"}
     assert found["migrations"]["remedy"] == "run `reconcile migrate`"
     assert "check that it runs" in found["redis"]["remedy"]
+    assert found["work"]["verdict"] == "skipped"
 
 
 def test_check_passes_where_all_is_well_and_warns_about_what_is_not_kept(reconcile):
@@ -112,7 +113,7 @@ def test_check_passes_where_all_is_well_and_warns_about_what_is_not_kept(reconci
     found = verdicts(result)
     assert found["redis"]["verdict"] == "warning"
     assert found["redis"]["remedy"] == "set `appendonly yes`"
-    assert found["worker"]["verdict"] == "skipped"
+    assert found["work"]["verdict"] == "skipped"
 
 
 def test_check_fails_for_a_redis_that_throws_keys_away(reconcile, own_redis: RedisServer):

@@ -85,10 +85,12 @@ def test_connections_keep_references_and_never_secrets(reconcile) -> None:
 
 def test_the_status_shows_what_waits(reconcile, redis_client: redis.Redis) -> None:
     reconcile("accounts", "add", "A", "B", "--label", "eu")
-    assert "being filled" in reconcile("schedule", "status").stdout
+    assert "being filled" in reconcile("schedule", "status", status=1).stdout
     assert "2 runs requested" in reconcile("sweep", "--label", "eu", "--no-wait").stdout
 
-    status = json.loads(reconcile("schedule", "status", "--json").stdout)
+    status = json.loads(reconcile("schedule", "status", "--json", status=1).stdout)
+    failed = {finding["part"] for finding in status["work"] if finding["verdict"] == "failed"}
+    assert failed == {"beat", "schedule", "queues"}
     assert (status["registered"], status["requested"]) == (2, 2)
     assert status["connections"][0] | {"oldest_seconds": 0} == {
         "connection": "default",

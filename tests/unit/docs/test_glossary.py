@@ -26,7 +26,7 @@ read reconcil record redis refused registered removed report resolver response r
 sdk securities security sender server service session settings side source space span spec sql stack stamp start
 state status step storage store strict style summary table task thread trading traits type unavailable unknown
 async untimed unusable utc value verdict view waiting wanted watch window
-messaging setting
+messaging setting age beat finding heartbeat
 announcement applied before effect look verification factor shared sheet tally
 history management work
 """
