@@ -1,8 +1,9 @@
 """How many false alarms do fills in flight raise, and how soon is a real break told? In virtual time, on a real ledger.
 
-A paper broker shows each fill at once; our book has it some seconds later. Runs are made as the workers make them:
-periodic, after each burst of fills, and to confirm a suspicion. The real breaks: some fills are never booked; most are
-of a symbol that nobody trades on, some of one that goes on being traded.
+Each fill is reported at one moment; the broker shows it before or after, and so does the local book. Now and then the
+login flaps: it cannot be read, or it lists nothing for some seconds. Runs are made as the workers make them: periodic,
+after each burst of fills, and to confirm what a run saw. The real breaks: some fills are never booked; most are of a
+symbol that is not traded further, some of one that is. To resolve a real break is as false as to open another.
 
     python -m benchmarks.false_alarms [FILLS] [SEED]
 """
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import count
+from itertools import count, groupby
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +35,21 @@ from reconciliation.domain.breaks.recorded_run import RecordedRun
 from reconciliation.domain.comparison.conclude import conclude
 from reconciliation.domain.model.models import AssetType, OrderFill, ReconciliationConfig
 from reconciliation.domain.model.runs import RunRequest, RunStart
-from reconciliation.domain.model.snapshots import LocalPosition, LocalSnapshot
+from reconciliation.domain.model.snapshots import BrokerSnapshot, LocalPosition, LocalSnapshot
+from reconciliation.errors import ReadError, Unavailable
 
 EPOCH = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 ACCOUNTS = 20
 #: Accounts whose only fill is one that is never booked.
 QUIET_ACCOUNTS = 20
 SYMBOLS = ("AAPL", "IBM", "MSFT", "NVDA", "SPY")
-BOOKING_SECONDS = 3.0
+#: When the broker and the local book have a fill, in seconds after it is reported.
+DELAYS = ((0.0, 3.0), (0.0, 3.0), (-2.0, 1.0), (3.0, 0.0), (4.0, -1.0), (0.0, 0.0))
+#: Between two flaps of the login.
+FLAP_SECONDS = 200.0
+#: How long a flap lasts: the login cannot be read; it answers, and lists nothing.
+DOWN_SECONDS = 30.0
+FLAT_SECONDS = 4.0
 INTERVAL_SECONDS = 60.0
 POST_FILL_DELAY_SECONDS = 5.0
 POST_FILL_MAX_WAIT_SECONDS = 60.0
@@ -66,6 +74,8 @@ class Outcome:
     confirmations: int = 0
     suspicions: int = 0
     false_alarms: int = 0
+    #: Real breaks that were resolved.
+    false_resolutions: int = 0
     #: Seconds from the first sighting to `opened`, one for each real break that was told, by the kind of account: Q is
     #: quiet, A trades other symbols on, S the very symbol, each fill of which starts the confirmation anew.
     seconds: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in "QAS"})
@@ -83,6 +93,7 @@ class Simulation:
         self._broker = PaperBroker(clock=lambda: self.now)
         self._book: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
         self._last_ms: dict[str, dict[str | None, int]] = defaultdict(dict)  # account -> symbol -> its last fill
+        self._flap_until = {"down": -1.0, "flat": -1.0}
         self._window: dict[str, tuple[float, float]] = {}  # account -> first fill, due
         self._real: dict[tuple[str, str], float] = {}  # key -> since when
         self._order = count()
@@ -99,6 +110,8 @@ class Simulation:
             phase = self._random.uniform(0, INTERVAL_SECONDS)
             for slot in range(int((last + 180) / INTERVAL_SECONDS)):
                 self.plan(phase + slot * INTERVAL_SECONDS, "look", (account_id, "periodic"))
+        for number in range(int(last / FLAP_SECONDS)):
+            self.plan((number + 1) * FLAP_SECONDS, "flap", ("down" if number % 2 else "flat",))
         while self._heap:
             self.now, _, what, details = heapq.heappop(self._heap)
             await getattr(self, f"_{what}")(*details)
@@ -131,13 +144,25 @@ class Simulation:
         quantity = Decimal(self._random.choice((10, 25, 100)))
         return OrderFill(f"F{number}", f"O{number}", symbol, side, quantity, Decimal(100), EPOCH)
 
+    async def _flap(self, kind: str) -> None:
+        self._flap_until[kind] = self.now + (DOWN_SECONDS if kind == "down" else FLAT_SECONDS)
+
     async def _fill(self, account_id: str, fill: OrderFill, is_booked: bool) -> None:
-        self._broker.apply_fill(account_id, fill)
-        self._last_ms[account_id][fill.symbol] = self._now_ms
+        """Take a fill; who is early has it now, and its report comes later."""
+        broker, local = self._random.choice(DELAYS)
+        early = -min(broker, local, 0.0)
+        self.plan(self.now + early + broker, "show", (account_id, fill))
         if is_booked:
             signed = fill.quantity if fill.side == "buy" else -fill.quantity
-            self.plan(self.now + BOOKING_SECONDS, "settle", (account_id, fill.symbol, signed))
-        else:
+            self.plan(self.now + early + local, "settle", (account_id, fill.symbol, signed))
+        self.plan(self.now + early, "report", (account_id, fill, is_booked))
+
+    async def _show(self, account_id: str, fill: OrderFill) -> None:
+        self._broker.apply_fill(account_id, fill)
+
+    async def _report(self, account_id: str, fill: OrderFill, is_booked: bool) -> None:
+        self._last_ms[account_id][fill.symbol] = self._now_ms
+        if not is_booked:
             self._real.setdefault((account_id, fill.symbol), self.now)
         first, _ = self._window.get(account_id, (self.now, 0.0))
         due = min(self.now + POST_FILL_DELAY_SECONDS, first + POST_FILL_MAX_WAIT_SECONDS)
@@ -168,12 +193,27 @@ class Simulation:
             for symbol, quantity in self._book[account_id].items()
         ]
         local = LocalSnapshot(account_id=account_id, positions=rows)
-        broker = (await self._broker.get_snapshots([account_id]))[account_id]
+        broker = await self._read(account_id)
         request = RunRequest(account_id=account_id, context={"trigger": trigger, "in_a_row": in_a_row})
         result = conclude(request, ReconciliationConfig(account_id), start, local, broker)
-        holdings = frozenset(row.symbol for row in (*rows, *broker.positions))
-        run = RecordedRun(result=result, fills_before=fills_before, holdings=holdings)
+        held = () if isinstance(broker, ReadError) else broker.positions
+        holdings = frozenset(row.symbol for row in (*rows, *held))
+        run = RecordedRun(
+            result=result,
+            connection="login",
+            fills_before=fills_before,
+            holdings=holdings,
+            lists_nothing=bool(rows) and not held and not isinstance(broker, ReadError),
+        )
         self.plan(self.now + RUN_SECONDS, "record", (run,))
+
+    async def _read(self, account_id: str) -> BrokerSnapshot | ReadError:
+        if self.now < self._flap_until["down"]:
+            return Unavailable("the login is down")
+        snapshot = (await self._broker.get_snapshots([account_id]))[account_id]
+        if isinstance(snapshot, ReadError) or self.now >= self._flap_until["flat"]:
+            return snapshot
+        return replace(snapshot, positions=[])
 
     async def _record(self, run: RecordedRun) -> None:
         self.outcome.runs += 1
@@ -187,14 +227,14 @@ class Simulation:
         self.plan(due, "look", (wanted.account_id, "confirmation", wanted.in_a_row))
 
     def _judge(self) -> None:
-        query = "SELECT account_id, symbol, kind, at FROM break_events e JOIN breaks b ON b.break_id = e.break_id"
+        query = "SELECT account_id, symbol, type, kind, at FROM break_events e JOIN breaks b ON b.break_id = e.break_id"
         with read_transaction(self._engine) as connection:
-            history = connection.execute(text(f"{query} ORDER BY e.break_id, e.number")).all()
+            rows = connection.execute(text(f"{query} ORDER BY e.id")).all()
+        # SQLite keeps a time as text.
+        history = [(row[:2], *row[2:4], datetime.fromisoformat(row[4]).replace(tzinfo=UTC)) for row in rows]
         suspected: dict[tuple[str, str], datetime] = {}
         published: set[tuple[str, str]] = set()
-        for account_id, symbol, kind, at in history:
-            key = (account_id, symbol)
-            moment = datetime.fromisoformat(at).replace(tzinfo=UTC)  # as SQLite keeps it
+        for key, _, kind, moment in history:
             if kind == "suspected":
                 self.outcome.suspicions += 1
                 suspected[key] = moment
@@ -203,9 +243,25 @@ class Simulation:
                     self.outcome.false_alarms += 1
                 elif key not in published:
                     published.add(key)
-                    times = self.outcome.seconds[account_id[0]]
+                    times = self.outcome.seconds[key[0][0]]
                     times.append((moment - suspected.get(key, moment)).total_seconds())
+        self.outcome.false_resolutions = self._false_resolutions(history)
         self.outcome.real_breaks = len(self._real)
+
+    def _false_resolutions(self, history: list[tuple[tuple[str, str], str, str, datetime]]) -> int:
+        """Count real breaks that were resolved; not those whose difference goes on as another type."""
+        live: dict[tuple[str, str], set[str]] = defaultdict(set)
+        false = 0
+        for _, group in groupby(history, key=lambda entry: entry[3]):
+            ended = set()
+            for key, kind_of_break, kind, _ in group:
+                if kind in ("resolved", "cleared"):
+                    live[key].discard(kind_of_break)
+                else:
+                    live[key].add(kind_of_break)
+                ended |= {key} if kind == "resolved" and key in self._real else set()
+            false += sum(not live[key] for key in ended)
+        return false
 
 
 def simulate(directory: Path, fills: int = 1000, seed: int = 7, policy: BreakPolicy | None = None) -> Outcome:
@@ -223,6 +279,7 @@ def figures(outcome: Outcome) -> Iterator[str]:
     runs = f"{outcome.runs} runs ({outcome.confirmations} to confirm)"
     yield f"{outcome.fills} fills, {runs}, {outcome.suspicions} suspicions"
     yield f"false alarms: {outcome.false_alarms * 1000 / outcome.fills:g} per 1,000 fills"
+    yield f"real breaks resolved: {outcome.false_resolutions * 1000 / outcome.fills:g} per 1,000 fills"
     told = sum(map(len, outcome.seconds.values()))
     yield f"real breaks told: {told} of {outcome.real_breaks}"
     names = {"Q": "quiet account", "A": "account that trades other symbols on", "S": "symbol that is traded on"}

@@ -14,7 +14,6 @@ from uuid import UUID
 from reconciliation.domain.breaks.policy import BreakPolicy
 from reconciliation.domain.breaks.recorded_run import RecordedRun
 from reconciliation.domain.model.models import ReconciliationResult, Trigger
-from reconciliation.domain.model.runs import Fence
 
 
 class Condition(str, Enum):
@@ -104,8 +103,12 @@ class AccountHealth:
         return state is not None and state.until is None
 
 
-def why_not_applied(health: AccountHealth, result: ReconciliationResult, fence: Fence | None) -> str | None:
-    """Return why a run may change nothing: `incomplete`, `lease_lost` or `older_read`; None where it may."""
+def why_not_applied(health: AccountHealth, run: RecordedRun) -> str | None:
+    """Return why a run may change nothing: `incomplete`, `lease_lost` or `older_read`; None where it may.
+
+    Another connection is another source: how old its data are is not compared with the one before.
+    """
+    result, fence = run.result, run.fence
     if result.error is not None:
         return "incomplete"
     if fence is not None and fence.number < health.fences.get(fence.scope, fence.number):
@@ -113,7 +116,8 @@ def why_not_applied(health: AccountHealth, result: ReconciliationResult, fence: 
     local, broker = as_of_times(result)
     if health.local_as_of is not None and local < health.local_as_of:
         return "older_read"
-    if health.broker_as_of is not None and broker < health.broker_as_of:
+    same_source = run.connection is None or health.connection in (None, run.connection)
+    if same_source and health.broker_as_of is not None and broker < health.broker_as_of:
         return "older_read"
     return None
 

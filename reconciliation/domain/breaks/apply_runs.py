@@ -124,7 +124,7 @@ class _Batch:
         # A second run of one id in one call is a repetition, whatever the first one was.
         self._recorded[result.run_id] = Outcome.CLEAN
         health = self._accounts[result.account_id]
-        why = why_not_applied(health, result, run.fence)
+        why = why_not_applied(health, run)
         self._runs.append(AppliedRun(run=run, not_applied=why))
         done, is_crowd = Advance(), run.connection in self._crowds and run.lists_nothing
         if why is None:

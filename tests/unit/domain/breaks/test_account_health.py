@@ -29,8 +29,8 @@ class Account:
     def run(
         self, result: ReconciliationResult, *, fence: Fence | None = None, flood_size: int = 0, **known: Any
     ) -> str | None:
-        why = why_not_applied(self.health, result, fence)
         recorded = RecordedRun(result=result, fence=fence, **known)
+        why = why_not_applied(self.health, recorded)
         self.health, events = after_run(
             self.health, recorded, not_applied=why, policy=BreakPolicy(), flood_size=flood_size
         )
@@ -57,6 +57,14 @@ def test_an_older_read_changes_nothing_whichever_side_is_older() -> None:
     assert account.run(run(20, local_as_of=after(9))) == "older_read"
     assert account.run(run(10)) is None
     assert account.health.local_as_of == after(10)
+
+
+def test_the_older_statement_of_another_connection_counts_once_the_account_is_read_there() -> None:
+    account = Account()
+    account.run(run(100), connection="live")
+    assert account.run(run(200, broker_as_of=after(-5000)), connection="live") == "older_read"
+    assert account.run(run(300, broker_as_of=after(-5000)), connection="statements") is None
+    assert account.run(run(400, broker_as_of=after(-6000)), connection="statements") == "older_read"
 
 
 def test_a_side_that_claims_the_future_cannot_lock_the_account() -> None:
