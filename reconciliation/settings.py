@@ -212,7 +212,7 @@ class Settings(
 ):
     """All that an operator may choose. Defaults suit one machine; production sets the URLs.
 
-    URLs are secret, for they may hold a password: print `redis_address` and `database_address` instead.
+    URLs are secret, because they may hold a password: print `redis_address` and `database_address` instead.
     """
 
     model_config = SettingsConfigDict(

@@ -99,7 +99,7 @@ class ReconciliationTask(Task):  # type: ignore[misc]  # celery has no types
         try:
             raise self.retry(exc=error, countdown=wait_seconds)
         except Reject:
-            # The next try could not be sent, for Redis is away. Celery would forget the task here. Requeued, its
+            # The next try could not be sent: Redis is away. Celery would forget the task here. Requeued, its
             # message stays unacknowledged and comes again when Redis does.
             raise Reject(error, requeue=True) from error
 

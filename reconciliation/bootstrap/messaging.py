@@ -1,4 +1,4 @@
-"""Celery: what sends tasks to the workers. Imported at need, for Celery is slow to import."""
+"""Celery: what sends tasks to the workers. Imported when needed, because Celery is slow to import."""
 
 from contextlib import ExitStack
 from functools import cached_property

@@ -29,7 +29,7 @@ class FillEvent(str, Enum):
 class FillMessage(NamedTuple):
     """A fill, bust or correction as reported. None: not said.
 
-    A tuple, for it is made for each fill and takes a third of a frozen dataclass's time.
+    A tuple, because one is made for each fill, in a third of a frozen dataclass's time.
     """
 
     account_id: str

@@ -61,7 +61,7 @@ def import_book(
     if not named:
         raise InvalidInputError(f"{positions_path} names no account: nothing was imported")
     on_checked(rows)
-    # In one order for everybody: two imports then wait for each other instead of locking each other out.
+    # Sorted, so that concurrent imports cannot deadlock.
     account_ids = sorted(named)
     written = 0
     with write_transaction(engine) as connection:

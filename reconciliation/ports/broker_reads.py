@@ -12,7 +12,7 @@ from reconciliation.ports.accounts import AccountPlan
 
 
 class TimeBudget:
-    """How long a sweep goes on to begin with accounts. Those that it began with are always brought to an end."""
+    """The time for starting accounts in a sweep. A started account is always finished."""
 
     def __init__(self, seconds: float = float("inf"), should_stop: Callable[[], bool] = lambda: False) -> None:
         self._deadline = monotonic() + seconds

@@ -1,6 +1,6 @@
 """`make chaos`: fills at random over many accounts while everything around them is broken at random.
 
-    python -m tests.chaos.fill_chaos --seconds 120 [--seed 7] [--without-sweep]
+    python -m tests.chaos.fill_chaos --seconds 120 [--seed 7] [--without-reclaim]
 
 Exits with 0 if every fill was followed by a completed run that began after it, and no account was run twice at once.
 """
@@ -78,7 +78,7 @@ class Report:
         ]
 
 
-def run_chaos(seconds: float, directory: Path, *, seed: int, sweeps: bool = True) -> Report:
+def run_chaos(seconds: float, directory: Path, *, seed: int, reclaims: bool = True) -> Report:
     """Break things for so many seconds, then let them settle, and count."""
     chance = random.Random(seed)  # noqa: S311 - the same faults for the same seed
     database_url = f"sqlite:///{directory / 'book.db'}"
@@ -103,15 +103,15 @@ def run_chaos(seconds: float, directory: Path, *, seed: int, sweeps: bool = True
         workers = [processes.worker(lab.settings, name=f"worker-{n}", concurrency=2, wait=False) for n in range(2)]
         for worker in workers:
             worker.wait_ready()
-        beat = processes.beat(lab.settings, wait=sweeps)
-        if not sweeps:
+        beat = processes.beat(lab.settings, wait=reclaims)
+        if not reclaims:
             beat.kill()
         faults = Faults(list(workers), beat, server, chance)
         faults.start()
         fills = _report_fills(lab, chance, seconds, report)
         faults.stop()
         report.faults = faults.done
-        if not sweeps and beat.is_running():
+        if not reclaims and beat.is_running():
             beat.kill()
         fills += _last_blow(lab, workers)
         report.fills = len(fills)
@@ -143,7 +143,7 @@ def _report_fills(lab: FillLab, chance: random.Random, seconds: float, report: R
 
 
 def _last_blow(lab: FillLab, workers: Sequence[WorkerProcess]) -> list[tuple[str, float]]:
-    """Kill every worker in mid-run, after the last fills: no later fill wakes these windows, only the sweep can."""
+    """Kill every worker in mid-run, after the last fills: no later fill wakes these windows, only a reclaim can."""
     fills = [(account_id, lab.fill(account_id)) for account_id in ACCOUNTS]
     wait_for(lambda: lab.status().running, SETTLE_SECONDS)
     for worker in workers:
@@ -199,12 +199,12 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seconds", type=float, default=120)
     arguments.add_argument("--seed", type=int, default=None)
-    arguments.add_argument("--without-sweep", action="store_true", help="The control: this must lose fills.")
+    arguments.add_argument("--without-reclaim", action="store_true", help="The control: this must lose fills.")
     given = arguments.parse_args()
     seed = random.randrange(10**6) if given.seed is None else given.seed  # noqa: S311 - said, so that it can be repeated
     # The processes' logs are for pytest; here the answer is a few lines.
     with tempfile.TemporaryDirectory(prefix="fill-chaos-") as directory, contextlib.redirect_stdout(io.StringIO()):
-        report = run_chaos(given.seconds, Path(directory), seed=seed, sweeps=not given.without_sweep)
+        report = run_chaos(given.seconds, Path(directory), seed=seed, reclaims=not given.without_reclaim)
     print("\n".join(report.lines()))  # noqa: T201 - its answer
     return 0 if report.is_good else 1
 

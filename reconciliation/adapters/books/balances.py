@@ -15,7 +15,7 @@ class BalanceRow:
     cash: Decimal | None
     equity: Decimal | None
     currency: str | None
-    #: Where the row stands, for a complaint.
+    #: The place of the row, for errors.
     place: str
 
 

@@ -65,7 +65,7 @@ def prune(
 
 
 def _old_breaks(before: datetime) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions of a break that goes: not one that a person judged, for that is kept."""
+    """Return the conditions of a break that is deleted. One that a person judged is kept."""
     by_person = exists().where(BreakEventRow.break_id == BreakRow.break_id, BreakEventRow.actor.is_not(None))
     return (BreakRow.state == BreakState.RESOLVED.value, BreakRow.resolved_at < before, ~by_person)
 

@@ -26,7 +26,7 @@ local now = clock()
 
 local function whole(number) return string.format('%.0f', number) end
 
--- Grows even when Redis lost its data, for it follows the clock; and when the clock goes back, for it follows itself.
+-- Grows even when Redis lost its data, because it follows the clock; and when the clock goes back, it follows itself.
 local function next_fence()
   local last = tonumber(redis.call('GET', P .. 'fence') or '0')
   local fence = whole(math.max(last + 1, now * 1000))

@@ -1,11 +1,11 @@
-"""The due-queue in Redis: which runs are due, who has them, until when. The decision stands in `due_queue.lua`.
+"""The due-queue in Redis: which runs are due, who has them, until when. `due_queue.lua` decides.
 
     waiting ──claim──> queued ──start──> running ──complete──> waiting for the next slot (requested runs: gone)
        ^                  │                 │
        └────── lease over, or released ─────┘
 
 Every step but the last is under a lease, so a lost message, a killed worker or a killed beat only costs time. Each
-claim and each start carries a new fencing number; an outdated one is ignored.
+claim and each start carries a new fencing token; an outdated one is rejected.
 """
 
 import json

@@ -21,7 +21,7 @@ class FillStatus:
     #: Of these, by what holds them.
     waiting: int
     running: int
-    #: Waiting, although their run was due: the message is late, or lost until the sweep finds it.
+    #: Waiting, although their run was due: the message is late, or lost until it is reclaimed.
     overdue: int
     #: Locks that are held; the next reclaim takes the others.
     leases_held: int

@@ -1,6 +1,6 @@
-"""The gate of a broker login that all workers share: requests at once, and requests a second. Decided in Lua.
+"""The rate limiter of a broker login, shared by all workers: requests at once, and requests a second. Decided in Lua.
 
-In one process, one task speaks for all waiting requests: what was released and what is wanted meanwhile go to Redis
+In each process one task exchanges with Redis for all waiting requests: releases and new requests go to Redis
 together, so that a busy login costs few round trips and an idle one none. No process polls: a waiting process is woken
 when a permit becomes its own, or wakes when the rate allows the next.
 
@@ -27,7 +27,7 @@ from reconciliation.ports.broker import BrokerLimits
 
 #: No request is on its way to the broker for longer; a killed worker's permits stop to count against the rate after it.
 SENT_MS = 10_000
-#: Wishes of one process that stand in the common line; the others wait their turn at home.
+#: Requests of one process in the shared queue; its other requests wait in the process.
 MAX_LINE_LENGTH = 100
 #: One wait for a sign from Redis.
 LISTEN_SECONDS = 1

@@ -125,7 +125,7 @@ class BreakChange:
 
 @dataclass(frozen=True, kw_only=True)
 class Break:
-    """The long-lived case of one key: one per key, for ever; re-opened in place."""
+    """The long-lived case of one key: each key has one, permanently, which is re-opened."""
 
     key: BreakKey
     state: BreakState = BreakState.RESOLVED

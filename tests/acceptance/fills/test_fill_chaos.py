@@ -12,6 +12,6 @@ def test_no_fill_is_lost_or_doubled_in_chaos(tmp_path, seconds):
 
 
 @pytest.mark.slow
-def test_the_same_chaos_without_the_sweep_loses_fills(tmp_path):
-    report = run_chaos(60, tmp_path, seed=20_261_122, sweeps=False)
+def test_the_same_chaos_without_the_reclaim_loses_fills(tmp_path):
+    report = run_chaos(60, tmp_path, seed=20_261_122, reclaims=False)
     assert report.lost, "\n".join(report.lines())

@@ -92,7 +92,7 @@ class UserDatabase:
     def _set_up_sqlite(self, dbapi_connection: Any, _record: Any) -> None:
         dbapi_connection.isolation_level = None
         deadline = monotonic() + self._timeout_seconds
-        # Not only each statement but all of one snapshot, for the connection lives no longer.
+        # Holds for all of one snapshot, because the connection lives no longer.
         dbapi_connection.set_progress_handler(lambda: monotonic() > deadline, _SQLITE_STEPS)
 
     def _explain(self, error: DBAPIError) -> ReadError:

@@ -64,7 +64,7 @@ class SdkThreads:
 
         Raises:
             CoordinationError: no permit could be had.
-            ReadError: whatever went wrong. It holds no reference to the SDK's own error, for that one's text,
+            ReadError: the call failed. It holds no reference to the SDK's own error, for that one's text,
                 frames and request hold credentials.
         """
         return await self._ask(account_id, call, self._timeout_seconds)

@@ -1,4 +1,4 @@
-"""Time limits of a read that pause while it waits for its turn: the wait says nothing of the broker."""
+"""Read time-outs that pause while the read waits for the rate limiter: that wait says nothing about the broker."""
 
 import asyncio
 from collections.abc import Awaitable, Iterator, Sequence

@@ -74,7 +74,7 @@ class DiscrepancyRow(Base):
 
 
 class BreakRow(Base):
-    """One break: one row a key, for ever, so that no key can have two open ones."""
+    """One break: each key has one row, permanently, so that no key can have two open breaks."""
 
     __tablename__ = "breaks"
     __table_args__ = (

@@ -85,7 +85,7 @@ class Tables:
         self._most = max(self._width, len(cells))
 
     def _row(self, line: int, cells: list[str], text: str) -> Iterator[TableRow]:
-        """Yield the row if it is one; its width is looked at last, for footers and totals have other widths."""
+        """Yield the row if it is one; its width is checked last, because footers and totals have other widths."""
         if self._layout.ignore_lines.search(text):
             return
         row = self._taken(line, cells)
@@ -139,7 +139,7 @@ class Tables:
                     )
 
     def _text(self, cells: list[str]) -> str:
-        """Return the line as the mapping's patterns see it; nothing where there are none, for that is quicker."""
+        """Return the line as the mapping's patterns see it; nothing if there are none, because that is faster."""
         if not self._has_patterns:
             return ""
         return " | ".join(cells).strip(" |")

@@ -37,7 +37,7 @@ class Overview:
     """The folder as of now."""
 
     newest: Mapping[str, Candidate]
-    #: Files that ended too early, with the reason: left alone, for the rest may follow.
+    #: Files that ended too early, with the reason: not read, because the rest may follow.
     incomplete: Mapping[Path, str]
     #: Files that could not be opened or understood, with the error.
     unreadable: Sequence[tuple[FolderFile, ReadError]]
