@@ -95,6 +95,8 @@ def _measure(count: int, due: int) -> DispatchFigures:
             "redis_url": server.url,
             "database_url": f"sqlite:///{Path(directory) / 'bench.db'}",
             "max_queued_sweeps": 10_000,
+            "broker": "paper",
+            "broker_options": {"any_account": True},
         }
         with open_parts(Settings(**values)) as parts:
             upgrade(parts.stores.engine)

@@ -46,7 +46,7 @@ def book(engine: Engine, *account_ids: str) -> dict[str, tuple[object, ...]]:
 
 
 def reconcile(database_url: str, *arguments: str | Path) -> Result:
-    environment = {"RECONCILIATION_DATABASE_URL": database_url}
+    environment = {"RECONCILIATION_DATABASE_URL": database_url, "RECONCILIATION_BROKER": "paper"}
     return CliRunner().invoke(cli, [str(argument) for argument in arguments], env=environment)
 
 
