@@ -17,7 +17,7 @@ from reconciliation.adapters.brokers.statements.formats import (
     sniff_format,
     titles,
 )
-from reconciliation.adapters.brokers.statements.limits import DEFAULT_MAX_FILE_MEGABYTES
+from reconciliation.adapters.brokers.statements.limits import DEFAULT_MAX_FILE_MEGABYTES, MAX_POSITIONS
 from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement
 from reconciliation.bootstrap.csv_book import mapped_accounts
@@ -50,10 +50,11 @@ class StatementFile:
     max_file_megabytes: int
     #: Options of its format, by name.
     options: Mapping[str, Any]
+    max_rows: int = MAX_POSITIONS
 
     @property
     def source(self) -> StatementSource:
-        return StatementSource(path=self.path, max_file_megabytes=self.max_file_megabytes)
+        return StatementSource(path=self.path, max_file_megabytes=self.max_file_megabytes, max_rows=self.max_rows)
 
     def detect_format(self) -> str:
         """Return the format that was named, or else what the file looks like."""

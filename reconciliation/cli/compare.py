@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from reconciliation.bootstrap.files import Statement, named, read_local_csv, read_symbol_mappings
+from reconciliation.bootstrap.whole_books import BookFiles, of_a_firm, read_whole_books
+from reconciliation.cli.book_view import print_book, print_book_json, write_book_csv
 from reconciliation.cli.boundary import ExitStatus
 from reconciliation.cli.options import json_option
 from reconciliation.cli.output import print_json, print_line
@@ -21,8 +25,10 @@ from reconciliation.domain.model.runs import RunStart
 from reconciliation.domain.model.values import exact_decimal
 from reconciliation.errors import InvalidInputError
 from reconciliation.messages.runs import discrepancy_payload, result_payload
+from reconciliation.ports.whole_books import WholeBooks
 from reconciliation.support.wording import counted
 from reconciliation.usecases.compare_books import Tolerances, compare_books
+from reconciliation.usecases.reconcile_book import BookReport, reconcile_book
 
 
 class Amount(click.ParamType[Decimal]):
@@ -86,7 +92,18 @@ class Amount(click.ParamType[Decimal]):
     type=FILE,
     help="A CSV file of symbol mappings: broker,broker_symbol,local_symbol. The broker is a format, or *.",
 )
-@json_option("one object with `result` (for several accounts: `results`) and `discrepancies`")
+@click.option(
+    "--all-accounts",
+    is_flag=True,
+    help="Compare every account of either side, and show the totals and the discrepancies of most value.",
+)
+@click.option(
+    "--csv",
+    "csv_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --all-accounts: write every discrepancy as a row of this CSV file.",
+)
+@json_option("one object with `result` (several accounts: `results`; --all-accounts: `summary`) and `discrepancies`")
 @click.pass_context
 def compare(
     ctx: click.Context,
@@ -100,6 +117,8 @@ def compare(
     cost_tolerance: Decimal,
     symbols: Path | None,
     local_mapping: str | None,
+    all_accounts: bool,
+    csv_path: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -110,16 +129,39 @@ def compare(
     """
     start = RunStart.now()
     file = statement_file(statement, options)
+    if all_accounts:
+        file = of_a_firm(file)
+    mappings = read_symbol_mappings(symbols) if symbols else []
+    context = SymbolContext(resolver=SymbolResolver(mappings), brokers=(file.detect_format(),))
+    tolerances = Tolerances(cash=cash_tolerance, equity_pct=equity_tolerance_pct, cost=cost_tolerance)
+    if (csv_path and not all_accounts) or (all_accounts and file.account_ids):
+        raise InvalidInputError("--csv goes with --all-accounts, and --account does not")
+    if all_accounts:
+        named_symbols = [mapping.broker_symbol.strip() for mapping in mappings]
+        books = read_whole_books(
+            BookFiles(
+                positions=positions,
+                balances=balances,
+                statement=file,
+                mapping=local_mapping,
+                mapped_symbols=named_symbols,
+            )
+        )
+        report = _reconcile_with_bar(books, tolerances, context, start)
+        if csv_path is not None:
+            write_book_csv(report, csv_path)
+        if as_json:
+            print_book_json(report, start.elapsed_ms())
+        else:
+            print_book(report, f"{positions} against {statement}")
+        ctx.exit(EXIT_STATUS[report.outcome.value])
     statements = file.read()
     if len(statements) > 1 and not file.account_ids:
         raise InvalidInputError(
-            f"{statement} holds {len(statements)} accounts: choose with --account; it holds: {named(statements)}"
+            f"{statement} holds {len(statements)} accounts: choose with --account, or take --all-accounts; "
+            f"it holds: {named(statements)}"
         )
     broker = {one.account_id: file.snapshot(one) for one in statements}
-    context = SymbolContext(
-        resolver=SymbolResolver(read_symbol_mappings(symbols) if symbols else ()), brokers=(file.detect_format(),)
-    )
-    tolerances = Tolerances(cash=cash_tolerance, equity_pct=equity_tolerance_pct, cost=cost_tolerance)
     default_account = options.get("default_account")
     local = read_local_csv(positions, balances, [*broker], mapping=local_mapping, default_account=default_account)
     results = compare_books(local, broker, tolerances, context, start)
@@ -128,6 +170,16 @@ def compare(
     else:
         _print_results(results, statements, f"{positions} against {statement}")
     ctx.exit(max((EXIT_STATUS[result.outcome.value] for result in results), key=_BADNESS.index))
+
+
+def _reconcile_with_bar(
+    books: WholeBooks, tolerances: Tolerances, context: SymbolContext, start: RunStart
+) -> BookReport:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("accounts", total=len(books.broker))
+        return reconcile_book(books, tolerances, context, start, on_account=lambda: progress.advance(bar))
 
 
 #: From good to bad.

@@ -15,6 +15,7 @@ SHORT = 2
 
 #: Plain English, and names of products, formats and libraries: words that mean here what they mean everywhere.
 PLAIN = """
+equal factor finding part plain sheet split whole
 action activity address advance ageing aligned alpaca amount answer asset auth bad balance base build call candidate
 cash catalog cause celery ccxt change child client closable collector compar condition config consumed consumer
 coordination count credentials csv cursor custody data date day decimal decoder definitions demand directory

@@ -11,6 +11,9 @@ DEFAULT_MAX_FILE_MEGABYTES = 64
 MAX_POSITIONS = 200_000
 #: Statements, pages of statements and entries of a security list in a file.
 MAX_STATEMENTS = 200_000
+#: The same where a whole firm is compared at once: 100,000 accounts of 50 positions.
+MAX_POSITIONS_OF_A_FIRM = 5_000_000
+MAX_FILE_MEGABYTES_OF_A_FIRM = 2_048
 #: Of a line in a text format.
 MAX_LINE_CHARACTERS = MEGABYTE
 #: Of a number as it is written; its digits are bounded by the domain.

@@ -9,6 +9,7 @@ from pathlib import Path
 from reconciliation.adapters.brokers.statements.limits import (
     DEFAULT_MAX_FILE_MEGABYTES,
     MAX_LINE_CHARACTERS,
+    MAX_POSITIONS,
     MAX_PROBLEM_CHARACTERS,
     MEGABYTE,
 )
@@ -26,6 +27,8 @@ class StatementSource:
 
     path: Path
     max_file_megabytes: int = DEFAULT_MAX_FILE_MEGABYTES
+    #: Rows of a CSV file, which a reader of rows keeps in memory.
+    max_rows: int = MAX_POSITIONS
 
     def bad(self, problem: str, line: int | None = None) -> BadData:
         """Return the error for content that cannot be understood, naming file and line."""

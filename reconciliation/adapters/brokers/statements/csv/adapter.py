@@ -11,10 +11,12 @@ from reconciliation.adapters.brokers.statements.csv.rows import CsvAccounts
 from reconciliation.adapters.brokers.statements.csv.spreadsheet import SheetLines, is_spreadsheet
 from reconciliation.adapters.brokers.statements.csv.tables import TableRow, Tables
 from reconciliation.adapters.brokers.statements.format import DEFAULT_ACCOUNT, FormatOption, StatementFormat
-from reconciliation.adapters.brokers.statements.limits import MAX_POSITIONS
 from reconciliation.adapters.brokers.statements.source import StatementSource
 from reconciliation.adapters.brokers.statements.statement import Statement, newest_per_account
 from reconciliation.errors import InvalidInputError
+
+#: What a reader of the figures should know of a file that may be cut off.
+CUT_NOTE = "the last line has no line end: if the file is cut off there, its last number may be incomplete"
 
 
 def read_csv(
@@ -37,8 +39,8 @@ def read_csv(
     rows = 0
     for found in Tables(source, mapping, lines):
         rows += isinstance(found, TableRow)
-        if rows > MAX_POSITIONS:
-            raise source.bad(f"more than {MAX_POSITIONS} rows: ask for fewer accounts per file", found.line)
+        if rows > source.max_rows:
+            raise source.bad(f"more than {source.max_rows} rows: ask for fewer accounts per file", found.line)
         try:
             accounts.add(found)
         except InvalidInputError as error:
@@ -65,7 +67,7 @@ def _notes(mapping: CsvMapping, lines: Lines) -> Iterator[str]:
     if mapping.title:
         yield f"read as an export of {mapping.title}"
     if lines.is_cut:
-        yield "the last line has no line end: if the file is cut off there, its last number may be incomplete"
+        yield CUT_NOTE
 
 
 def _mapping(options: BrokerOptions) -> CsvMapping | None:

@@ -1,0 +1,1 @@
+"""Whole books in columns. Needs the extra `bulk`."""
