@@ -99,13 +99,16 @@ class Bootstrap:
         return Reconciler(
             directory=self.stores.account_directory,
             local_book=self.stores.local_book,
-            broker_reader=ConnectionReader(self.connections, self.coordination.circuit_breaker),
+            broker_reader=ConnectionReader(
+                self.connections, self.coordination.circuit_breaker, self.coordination.clock.now
+            ),
             ledger=self.stores.ledger,
             follow_up=self.run_follow_up,
             publisher=self.coordination.publisher,
             local_timeout_seconds=self.settings.read_timeout_seconds,
             fill_watch=self.coordination.fill_windows,
             symbols=self.stores.symbols,
+            clock=self.coordination.clock,
         )
 
     @cached_property

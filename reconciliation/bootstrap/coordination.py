@@ -5,6 +5,7 @@ from functools import cached_property
 
 from reconciliation.adapters.redis.channels import ChannelPublisher
 from reconciliation.adapters.redis.circuit_breaker import RedisCircuitBreaker
+from reconciliation.adapters.redis.clock import RedisClock
 from reconciliation.adapters.redis.due_queue import DueQueue
 from reconciliation.adapters.redis.event_stream import RedisEventStream
 from reconciliation.adapters.redis.fill_window import FillWindows
@@ -36,6 +37,10 @@ class Coordination:
         space = AsyncRedisSpace.of(self._settings)
         self._async_closing.push_async_callback(space.client.aclose)
         return space
+
+    @cached_property
+    def clock(self) -> RedisClock:
+        return RedisClock(self.space)
 
     @cached_property
     def due_queue(self) -> DueQueue:

@@ -27,6 +27,7 @@ from reconciliation.domain.model.snapshots import BrokerSnapshot, LocalSnapshot
 from reconciliation.errors import CoordinationError, ReadError, StorageError, Unavailable
 from reconciliation.ports.accounts import AccountDirectory, AccountPlan, SymbolSource
 from reconciliation.ports.broker_reads import BrokerAnswer, BrokerReader, TimeBudget
+from reconciliation.ports.clock import Clock
 from reconciliation.ports.fill_windows import FillWindows
 from reconciliation.ports.local_book import LocalBook
 from reconciliation.ports.publishing import ResultPublisher
@@ -59,6 +60,7 @@ class Reconciler:
         follow_up: RunFollowUp | None = None,
         fill_watch: FillWindows | None = None,
         symbols: SymbolSource | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._directory = directory
         self._local_book = local_book
@@ -69,6 +71,7 @@ class Reconciler:
         self._follow_up = follow_up
         self._fill_watch = fill_watch
         self._symbols = symbols
+        self._clock = clock
 
     async def reconcile(self, requests: Sequence[RunRequest]) -> list[ReconciliationResult]:
         """Make every requested run and return the results in the order of the requests.
@@ -93,6 +96,8 @@ class Reconciler:
         by_account: dict[str, list[RunRequest]] = defaultdict(list)
         for request in requests:
             by_account[request.account_id].append(request)
+        if self._clock is not None:  # runs are ordered by it, so that a host whose clock is wrong changes nothing
+            await asyncio.to_thread(self._clock.refresh)
         plans = await asyncio.to_thread(self._directory.get_plans, list(by_account))
         fills = await asyncio.to_thread(self._look_at_fills, list(by_account))
         unplanned = {
@@ -101,7 +106,7 @@ class Reconciler:
             if isinstance(plan := entry_of(plans, "registry", account_id), ReadError)
         }
         if unplanned:
-            start = RunStart.now()
+            start = self._start()
             runs = [
                 RecordedRun(result=incomplete(request, start, error, "registry"), fence=request.fence)
                 for account_id, error in unplanned.items()
@@ -119,13 +124,16 @@ class Reconciler:
         Raises:
             CoordinationError: the results could not be published either.
         """
-        start = RunStart.now()
+        start = self._start()
         results = [incomplete(request, start, Unavailable(reason), "worker") for request in requests]
         runs = [RecordedRun(result=result, fence=made.fence) for result, made in zip(results, requests, strict=True)]
         with contextlib.suppress(StorageError):  # most likely the reason itself
             await asyncio.to_thread(self._ledger.record, runs)
         await asyncio.to_thread(self._publisher.publish, results)
         return results
+
+    def _start(self) -> RunStart:
+        return RunStart.now() if self._clock is None else RunStart.now(self._clock.now)
 
     async def _conclude_group(
         self,

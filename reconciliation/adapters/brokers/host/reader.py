@@ -5,11 +5,12 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Protocol
 
 from reconciliation.adapters.brokers.host.rate_limited import PermittedBroker, RateLimiter, TimedBroker
 from reconciliation.adapters.brokers.sdk.time_limits import within
-from reconciliation.domain.model.runs import RunStart
+from reconciliation.domain.model.runs import RunStart, utc_now
 from reconciliation.domain.model.snapshots import BrokerSnapshot
 from reconciliation.errors import (
     AuthError,
@@ -79,9 +80,15 @@ class CircuitBreaker(Protocol):
 class ConnectionReader:
     """Reads accounts through the brokers of their connections; answers by our account ids."""
 
-    def __init__(self, connections: Connections, pauses: CircuitBreaker | None = None) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        pauses: CircuitBreaker | None = None,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._connections = connections
         self._breaker = pauses
+        self._now = now
 
     async def read(self, plans: Sequence[AccountPlan], budget: TimeBudget) -> AsyncIterator[BrokerAnswer]:
         """Yield each answer as it comes. Never raises for a broker's failure."""
@@ -108,9 +115,9 @@ class ConnectionReader:
     ) -> None:
         paused = await self._check(connection)
         if paused is not None:
-            _answer_all(plans, paused, put)
+            _answer_all(plans, paused, self._start(), put)
             return
-        health = _Health(self._breaker.failures_before_pause if self._breaker else len(plans))
+        health = _Health(self._breaker.failures_before_pause if self._breaker else len(plans), self._start)
         try:
             async with self._connections.use(connection) as opened:
                 if isinstance(opened.broker, SnapshotBroker):
@@ -119,8 +126,12 @@ class ConnectionReader:
                     await _read_each(opened, plans, budget, put, health)
         except ConfigurationError as error:
             failure = BadData(f"connection {connection!r} cannot be used: {error}")
-            _answer_all([plan for plan in plans if plan.config.account_id not in health.answered], failure, put)
+            left = [plan for plan in plans if plan.config.account_id not in health.answered]
+            _answer_all(left, failure, self._start(), put)
         await self._report(connection, health)
+
+    def _start(self) -> RunStart:
+        return RunStart.now(self._now)
 
     async def _check(self, connection: str) -> ReadError | None:
         if self._breaker is None:
@@ -138,10 +149,11 @@ class ConnectionReader:
 
 
 class _Health:
-    """How the requests of one sweep to one login end."""
+    """How the requests of one sweep to one login begin and end."""
 
-    def __init__(self, bound: int) -> None:
+    def __init__(self, bound: int, start: Callable[[], RunStart]) -> None:
         self._bound = bound
+        self.start = start
         #: Failures since the last success.
         self.failures: list[ReadError] = []
         self.succeeded = False
@@ -162,11 +174,15 @@ class _Health:
 
 
 async def _read_together(
-    opened: OpenConnection, broker: SnapshotBroker, plans: Sequence[AccountPlan], put: Put, health: _Health
+    opened: OpenConnection,
+    broker: SnapshotBroker,
+    plans: Sequence[AccountPlan],
+    put: Put,
+    health: _Health,
 ) -> None:
     asked = [plan.broker_account_id for plan in plans]
     timeout_seconds = max(plan.config.read_timeout_seconds for plan in plans)
-    start = RunStart.now()
+    start = health.start()
 
     async def read() -> Mapping[str, BrokerSnapshot | ReadError]:
         async with opened.limiter.permit():
@@ -180,14 +196,18 @@ async def _read_together(
 
 
 async def _read_each(
-    opened: OpenConnection, plans: Sequence[AccountPlan], budget: TimeBudget, put: Put, health: _Health
+    opened: OpenConnection,
+    plans: Sequence[AccountPlan],
+    budget: TimeBudget,
+    put: Put,
+    health: _Health,
 ) -> None:
     left = deque(plans)
 
     async def ask_about_some() -> None:
         while left and not budget.is_over():
             plan = left.popleft()
-            start = RunStart.now()
+            start = health.start()
             answer: BrokerSnapshot | ReadError
             if health.given_up is not None:
                 answer = Unavailable(f"the connection fails, so it was not asked: {health.given_up}")
@@ -201,8 +221,7 @@ async def _read_each(
     await asyncio.gather(*(ask_about_some() for _ in range(min(opened.accounts_at_once, len(plans)))))
 
 
-def _answer_all(plans: Sequence[AccountPlan], error: ReadError, put: Put) -> None:
-    start = RunStart.now()
+def _answer_all(plans: Sequence[AccountPlan], error: ReadError, start: RunStart, put: Put) -> None:
     redacted(error)
     for plan in plans:
         put(BrokerAnswer(plan=plan, snapshot=error, start=start))
