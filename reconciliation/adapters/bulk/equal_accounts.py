@@ -1,6 +1,6 @@
 """Which accounts of two books are plainly equal, decided for all rows at once.
 
-The rows of an account, in whatever order, are summed up in digests of 128 bits, with seeds that each run draws anew:
+The rows of an account, in any order, are summed up in digests of 128 bits, with new random seeds for each run:
 equal digests are equal rows. Numbers stay text, so that the first look costs nothing but hashing. What differs as text
 is looked at again as sums of exact decimals by instrument: lots, and 100 beside 100.00. The rest is left to the
 comparator, row by row: it alone says what a difference is.
@@ -19,7 +19,7 @@ from reconciliation.domain.model.models import AssetType, Measure
 from reconciliation.ports.whole_books import EqualPart
 
 _NUMBER = r"^-?\d+(\.\d+)?$"
-#: The reader of rows takes every number of so many characters.
+#: The reader of rows accepts every number up to this number of characters.
 _MAX_NUMBER_CHARACTERS = 60
 _MAX_NAME_CHARACTERS = 128
 #: The sum of any number of such rows has no more digits than the reader of rows takes.
