@@ -30,7 +30,9 @@ class RedisSettings(BaseModel):
     celery_broker_url: SecretStr | None = Field(
         None, description="Redis for Celery's messages and results; default: the same as redis_url."
     )
-    key_prefix: str = Field("reconciliation:", description="What each of our keys in Redis begins with.")
+    key_prefix: str = Field(
+        "reconciliation:", description="What each of our keys, channels and streams in Redis begins with."
+    )
     redis_timeout_seconds: float = Field(5.0, gt=0, description="The longest wait for one answer of Redis.")
 
 
@@ -108,6 +110,10 @@ class FillSettings(BaseModel):
     )
     post_fill_max_backoff_seconds: float = Field(300.0, gt=0, description="The longest time between two such attempts.")
     fill_stream: str = Field("reconciliation:fills", description="Redis Stream that `reconcile fills consume` reads.")
+    fill_replicas: int = Field(
+        0, ge=0, description="Replicas of Redis that must have a fill, or an event, before it counts as recorded."
+    )
+    replica_timeout_seconds: float = Field(1.0, gt=0, le=60, description="How long these replicas may take.")
     fill_reclaim_limit: int = Field(500, ge=1, description="Overdue fill windows that one tick of beat wakes at most.")
 
 

@@ -58,7 +58,7 @@ def test_a_worker_killed_in_mid_run_leaves_nothing_behind_and_its_run_is_made_ag
     children = children_of(first.pid)
     with (
         connect(own_redis.url, 5) as client,
-        ChannelListener(space_of(client), (RESULT_CHANNEL, DISCREPANCY_CHANNEL)) as listener,
+        ChannelListener(space_of(client, "reconciliation:"), (RESULT_CHANNEL, DISCREPANCY_CHANNEL)) as listener,
         ThreadPoolExecutor(1) as waiter,
     ):
         waiting = waiter.submit(run_through_worker, sender, listener, request, 90)

@@ -22,6 +22,6 @@ class ChannelPublisher:
         pipeline = self._space.client.pipeline(transaction=False)
         for result in results:
             for channel, payload in messages(result):
-                pipeline.publish(channel, payload)
+                pipeline.publish(self._space.own_name(channel), payload)
         with self._space.explained():
             pipeline.execute()

@@ -23,9 +23,10 @@ class RedisEventStream:
         """Publish them in this order, in one round trip.
 
         Raises:
-            CoordinationError: Redis cannot be reached; some may have been taken.
+            CoordinationError: Redis cannot be reached, or too few replicas confirmed; some may have been taken.
         """
         pipeline = self._space.client.pipeline(transaction=False)
+        stream, channel = self._space.own_name(EVENT_STREAM), self._space.own_name(BREAK_CHANNEL)
         for event in events:
             payload = json.dumps(event.payload)
             fields = {
@@ -34,7 +35,10 @@ class RedisEventStream:
                 "kind": event.kind,
                 "payload": payload,
             }
-            pipeline.xadd(EVENT_STREAM, fields, maxlen=self._max_events, approximate=True)  # type: ignore[arg-type]
-            pipeline.publish(BREAK_CHANNEL, payload)
+            pipeline.xadd(stream, fields, maxlen=self._max_events, approximate=True)  # type: ignore[arg-type]
+            pipeline.publish(channel, payload)
+        # On the connection of the writes, or it would not wait for them.
+        pipeline.wait(self._space.replicas, self._space.replica_timeout_ms)
         with self._space.explained():
-            pipeline.execute()
+            confirmed = pipeline.execute()[-1]
+        self._space.require_replicas(confirmed)

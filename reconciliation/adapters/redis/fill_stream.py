@@ -18,7 +18,7 @@ class RedisFillStream:
     def __init__(self, space: RedisSpace, *, stream: str, group: str, consumer: str) -> None:
         self._space = space
         self._client = space.client
-        self._stream = stream
+        self._stream = space.own_name(stream)
         self._group = group
         self._consumer = consumer
         self._claim_from = "0-0"

@@ -85,6 +85,9 @@ class FillWindows:
         # Constants stand in the script, not among its arguments: it is sent by its digest, and each argument costs.
         defaults = ", ".join(f"{field.name} = {getattr(times, field.name)}" for field in fields(times))
         self._script = space.script(f"local function default_times() return {{ {defaults} }} end\n{own}")
+        self._space = space
+        # On the connection of the writes, or it would not wait for them.
+        self._wait = ("WAIT", space.replicas, space.replica_timeout_ms) if space.replicas else None
         self._sweep_size = sweep_size
         self._back_off_spread = back_off_spread
         self._random = SystemRandom()
@@ -106,7 +109,9 @@ class FillWindows:
             if call_id != hashed:  # one call's reports share it
                 hashed, token = call_id, _token(call_id)
             tokens.append(token)
-        replies = self._script.call_many(lambda: self._record_calls(reports, tokens))
+        replies = self._script.call_many(lambda: self._record_calls(reports, tokens), then=self._wait)
+        if self._wait is not None:
+            self._space.require_replicas(replies.pop())
         return _answers(reports, tokens, chain.from_iterable(replies))
 
     def _record_calls(self, reports: Sequence[FillReport], tokens: Sequence[str]) -> Iterator[list[str | float]]:

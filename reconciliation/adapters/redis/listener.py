@@ -24,7 +24,8 @@ class ChannelListener:
 
     def __init__(self, space: RedisSpace, channels: Sequence[str]) -> None:
         self._space = space
-        self._channels = list(channels)
+        #: The name here, and the public one.
+        self._channels = {space.own_name(channel): channel for channel in channels}
         self._pubsub: Any = None
 
     def __enter__(self) -> Self:
@@ -72,7 +73,11 @@ class ChannelListener:
             payload = json.loads(message["data"])
         except ValueError:
             return None  # not one of our messages
-        return ChannelMessage(channel=message["channel"], payload=payload) if isinstance(payload, dict) else None
+        return (
+            ChannelMessage(channel=self._channels[message["channel"]], payload=payload)
+            if isinstance(payload, dict)
+            else None
+        )
 
     def close(self) -> None:
         """Stop listening; the client stays open."""

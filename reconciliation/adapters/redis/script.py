@@ -56,7 +56,9 @@ class LuaScript:
         [reply] = self.call_many(lambda: (arguments,))
         return reply
 
-    def call_many(self, make_calls: Callable[[], Iterable[Arguments]]) -> list[Any]:
+    def call_many(
+        self, make_calls: Callable[[], Iterable[Arguments]], *, then: Sequence[str | int] | None = None
+    ) -> list[Any]:
         """Run it several times in one round trip and return the replies in order.
 
         Each call is atomic by itself, the batch is not. Repeating the whole batch after an error must be harmless.
@@ -64,18 +66,19 @@ class LuaScript:
         Args:
             make_calls: Makes the calls, for each attempt again; the server works on the first while later ones are
                 made.
+            then: A command that follows on the same connection; its reply is the last.
 
         Raises:
             CoordinationError: Redis did not answer; some of the calls may have run.
         """
         with self._explained():
             try:
-                return self._execute(make_calls)
+                return self._execute(make_calls, then)
             except NoScriptError:
                 self._client.script_load(self._source)
-                return self._execute(make_calls)
+                return self._execute(make_calls, then)
 
-    def _execute(self, make_calls: Callable[[], Iterable[Arguments]]) -> list[Any]:
+    def _execute(self, make_calls: Callable[[], Iterable[Arguments]], then: Sequence[str | int] | None) -> list[Any]:
         """Do what `client.evalsha` does, on a connection that is kept at hand.
 
         The client's way to a connection and back costs as much again as the round trip, and each fill would pay it.
@@ -84,7 +87,7 @@ class LuaScript:
         connection = self._connection()
         try:
             return connection.retry.call_with_retry(
-                lambda: _exchange(connection, self._digest, make_calls()),
+                lambda: _exchange(connection, self._digest, make_calls(), then),
                 lambda _: connection.disconnect(),  # type: ignore[no-untyped-call]
             )
         except redis.ResponseError:
@@ -127,10 +130,15 @@ def _digest(source: str) -> str:
     return sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
-def _exchange(connection: AbstractConnection, digest: str, calls: Iterable[Arguments]) -> list[Any]:
+def _exchange(
+    connection: AbstractConnection, digest: str, calls: Iterable[Arguments], then: Sequence[str | int] | None
+) -> list[Any]:
     sent = 0
     for arguments in calls:
         connection.send_command("EVALSHA", digest, 0, *arguments)  # type: ignore[no-untyped-call]
+        sent += 1
+    if then is not None:
+        connection.send_command(*then)  # type: ignore[no-untyped-call]
         sent += 1
     replies: list[Any] = []
     failure: redis.ResponseError | None = None
