@@ -13,6 +13,7 @@ from reconciliation.adapters.redis.event_stream import RedisEventStream
 from reconciliation.usecases.relay_events import EventRelay
 from tests.builders.ledger import finding, run
 from tests.integration.adapters.database.books import Book, opened
+from tests.support.fill_lab import PREFIX
 from tests.support.places import ROOT
 from tests.support.processes import Processes
 from tests.support.spaces import space_of
@@ -43,7 +44,7 @@ def test_a_consumer_resumes_from_its_position_and_sees_each_event_once(
 ) -> None:
     position = tmp_path / "position.json"
     with opened(sqlite_url) as book:
-        relay = EventRelay(SqlOutbox(book.engine), RedisEventStream(space_of(redis_client), max_events=10_000))
+        relay = EventRelay(SqlOutbox(book.engine), RedisEventStream(space_of(redis_client, PREFIX), max_events=10_000))
         make_events(book, relay, 0, 3)
         seen = consume(redis_url, position, 4)
         repeated: Any = redis_client.xrange("reconciliation:events")[1:5]
@@ -66,7 +67,7 @@ def test_watch_shows_the_events_of_breaks(
     argv = [sys.executable, "-m", "reconciliation.cli", "watch", "--breaks", "--json", "--count", "2"]
     watcher = processes.program(argv, {"redis_url": redis_url, "database_url": sqlite_url}, ready_line="Listening")
     with opened(sqlite_url) as book:
-        relay = EventRelay(SqlOutbox(book.engine), RedisEventStream(space_of(redis_client), max_events=10_000))
+        relay = EventRelay(SqlOutbox(book.engine), RedisEventStream(space_of(redis_client, PREFIX), max_events=10_000))
         make_events(book, relay, 0, 1)
     wait_for(lambda: not watcher.is_running(), 30, "watch ends after two events")
     lines = [json.loads(line) for line in watcher.log().splitlines() if line.startswith("{")]

@@ -14,6 +14,7 @@ from reconciliation.errors import CoordinationError
 from reconciliation.usecases.relay_events import EventRelay
 from tests.builders.ledger import after, finding, run
 from tests.integration.adapters.database.books import Book, opened
+from tests.support.fill_lab import PREFIX
 from tests.support.spaces import space_of
 
 
@@ -24,7 +25,7 @@ def book(database_url: str) -> Iterator[Book]:
 
 
 def relay_of(book: Book, client: redis.Redis, stream_max_events: int = 100_000) -> EventRelay:
-    return EventRelay(SqlOutbox(book.engine), RedisEventStream(space_of(client), max_events=stream_max_events))
+    return EventRelay(SqlOutbox(book.engine), RedisEventStream(space_of(client, PREFIX), max_events=stream_max_events))
 
 
 def stream(client: redis.Redis) -> list[dict[str, Any]]:
@@ -98,7 +99,7 @@ def test_several_relays_at_once_send_each_event_once_and_in_order(
 
     def work(_: int) -> int:
         engine, client = build_engine(database_url), connect(redis_url, 5)
-        relay = EventRelay(SqlOutbox(engine), RedisEventStream(space_of(client), max_events=100_000))
+        relay = EventRelay(SqlOutbox(engine), RedisEventStream(space_of(client, PREFIX), max_events=100_000))
         sent = 0
         while backlog(engine).events:
             sent += relay.publish_waiting()
