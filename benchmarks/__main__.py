@@ -12,6 +12,7 @@ SECTIONS = {
     "dispatch": "benchmarks.bench_dispatch:measure",
     "sweeps": "benchmarks.bench_sweeps:measure",
     "limits": "benchmarks.bench_limits:measure",
+    "whole-books": "benchmarks.bench_whole_books:measure",
 }
 
 

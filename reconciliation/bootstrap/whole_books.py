@@ -1,7 +1,7 @@
 """Reads both sides of a whole firm out of two files: in columns where it can, else row by row."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +19,8 @@ from reconciliation.ports.whole_books import WholeBooks
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from reconciliation.adapters.bulk.equal_accounts import Books, Split
 
 #: What only the reader of rows understands, or looks at.
 _ONLY_IN_ROWS = frozenset({"side", "total_cost", "buying_power", "margin_used"})
@@ -92,7 +94,7 @@ def _read_columns(files: BookFiles) -> WholeBooks:
         split = split_accounts(books, files.mapped_symbols)
     except NotPlainError as error:
         raise _NotPlain(str(error)) from error
-    rest = _read_some(files, books.local, books.balances, books.broker, sorted(split.to_judge))
+    rest = _read_some(files, books, split)
     notes = [] if _ends_with_line_end(files.statement.path) else [CUT_NOTE]
     return replace(rest, only_local=split.only_local, only_broker=split.only_broker, equal=split.equal, notes=notes)
 
@@ -111,31 +113,26 @@ def _check_columns(local: "pl.DataFrame", balances: "pl.DataFrame | None", broke
         raise _NotPlain("statements of several dates are read row by row")
 
 
-def _read_some(
-    files: BookFiles,
-    local: "pl.DataFrame",
-    balances: "pl.DataFrame | None",
-    broker: "pl.DataFrame",
-    accounts: Sequence[str],
-) -> WholeBooks:
-    """Return the rows of some accounts as the reader of rows has them: the same words for the same cells."""
+def _read_some(files: BookFiles, books: "Books", split: "Split") -> WholeBooks:
+    """Return what is to be judged as the reader of rows has it: the same words for the same cells."""
     from reconciliation.adapters.bulk.text_frame import write_text_frame  # noqa: PLC0415 - an extra
 
+    accounts = sorted(split.to_judge)
     if not accounts:
         return WholeBooks(local={}, broker={})
     with TemporaryDirectory(prefix="reconcile-") as folder:
-        names = ("positions.csv", "balances.csv", "statement.csv")
-        paths = [Path(folder) / name for name in names]
-        for frame, columns, path in zip((local, balances, broker), (_LOCAL, _BALANCES, _BROKER), paths, strict=True):
-            if frame is not None:
-                write_text_frame(frame, accounts, columns, path)
+        paths = [Path(folder) / name for name in ("positions.csv", "balances.csv", "statement.csv")]
+        write_text_frame(books.local, accounts, split.equal_local_rows, _LOCAL, paths[0])
+        if books.balances is not None:
+            write_text_frame(books.balances, accounts, None, _BALANCES, paths[1])
+        write_text_frame(books.broker, accounts, split.equal_broker_rows, _BROKER, paths[2])
         # A statement that states no time was true, at the latest, when its file was written.
         status = files.statement.path.stat()
         os.utime(paths[2], ns=(status.st_atime_ns, status.st_mtime_ns))
         some = replace(
             files,
             positions=paths[0],
-            balances=None if balances is None else paths[1],
+            balances=None if books.balances is None else paths[1],
             statement=replace(files.statement, path=paths[2], format_name="csv"),
         )
         return read_rows(some)

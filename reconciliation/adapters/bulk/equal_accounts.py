@@ -54,6 +54,10 @@ class Split:
     to_judge: frozenset[str]
     only_local: list[str]
     only_broker: list[str]
+    #: Rows of the accounts to judge that are plainly equal, and need not be: their places in the local file...
+    equal_local_rows: pl.Series
+    #: ... and in the broker's.
+    equal_broker_rows: pl.Series
 
 
 def split_accounts(books: Books, mapped_symbols: Collection[str]) -> Split:
@@ -80,38 +84,50 @@ def split_accounts(books: Books, mapped_symbols: Collection[str]) -> Split:
     both = local_names & broker_names
     figures = _compared_balances(balances, broker)
     rest = both - _equal_balances(figures)
-    suspects = both - rest - _accounts_with(local, held, _ambiguous(local, held, mapped_symbols))
+    ambiguous = _accounts_with(local, held, _ambiguous(local, held, mapped_symbols))
     positions = _PlainPositions(local, held)
-    equal = positions.equal(suspects)
+    equal = positions.equal(both - rest - ambiguous)
     done = frozenset(equal["account"].to_list())
-    not_compared = Counter({Measure.COST: int(equal["without_cost"].sum())})
+    left_out = positions.equal_rows(both - done - ambiguous)
+    not_compared = Counter({Measure.COST: int(equal["without_cost"].sum()) + int(left_out["without_cost"].sum())})
     for measure, name in ((Measure.CASH, "cash"), (Measure.EQUITY, "equity")):
         not_compared[measure] += _missing(figures, name, done)
     return Split(
-        equal=EqualPart(accounts=len(done), positions=int(equal["rows"].sum()), not_compared=+not_compared),
+        equal=EqualPart(
+            accounts=len(done), positions=int(equal["rows"].sum()) + left_out.height, not_compared=+not_compared
+        ),
         to_judge=frozenset(both - done),
         only_local=sorted(local_names - broker_names),
         only_broker=sorted(broker_names - local_names),
+        equal_local_rows=left_out["place"],
+        equal_broker_rows=left_out["place_broker"],
     )
 
 
 def _checked(frame: pl.DataFrame, empty: Collection[str]) -> pl.DataFrame:
-    """Return the columns stripped, with null for nothing, and asset types by their names."""
+    """Return the columns with null for nothing, and asset types by their names."""
     names = [name for name in ("account", "symbol") if name in frame.columns]
     others = [name for name in frame.columns if name not in names]
-    stripped = pl.all().str.strip_chars()
-    frame = frame.with_columns(stripped).with_columns(
-        *(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in names),
-        *(pl.when(~pl.col(name).is_in(["", *empty])).then(pl.col(name)).alias(name) for name in others),
-    )
     numbers = [name for name in _NUMBERS if name in frame.columns]
     faults = [
         ~pl.col(name).str.contains(_NUMBER) | (pl.col(name).str.len_bytes() > _MAX_NUMBER_CHARACTERS)
         for name in numbers
     ]
     faults += [pl.col(name).str.len_chars() > _MAX_NAME_CHARACTERS for name in names]
-    if frame.select(pl.any_horizontal([fault.any() for fault in faults])).item():
+    is_faulty = pl.any_horizontal([fault.any() for fault in faults])
+    if empty and frame.select(is_faulty).item():
+        # Words for nothing; a number is looked at again without them.
+        frame = frame.with_columns(
+            pl.when(~pl.col(name).is_in(list(empty))).then(pl.col(name)).alias(name) for name in others
+        )
+    elif empty:
+        words = [name for name in others if name not in numbers]
+        frame = frame.with_columns(
+            pl.when(~pl.col(name).is_in(list(empty))).then(pl.col(name)).alias(name) for name in words
+        )
+    if frame.select(is_faulty).item():
         raise NotPlainError("a number of another style, or a name that is too long")
+    frame = frame.with_row_index("place")
     if "asset_type" not in frame.columns:
         return frame.with_columns(asset_type=pl.lit(AssetType.STOCK.value)) if "symbol" in frame.columns else frame
     kinds = {kind for kind in frame["asset_type"].unique() if kind is not None}
@@ -197,13 +213,17 @@ def _accounts_with(local: pl.DataFrame, broker: pl.DataFrame, symbols: list[str]
     return frozenset(found)
 
 
+def _has_identifiers(frame: pl.DataFrame) -> bool:
+    return any(name in frame.columns and frame[name].null_count() < frame.height for name in _IDENTIFIERS)
+
+
 class _PlainPositions:
     """The positions of both sides, looked at as text first and as sums then."""
 
     def __init__(self, local: pl.DataFrame, broker: pl.DataFrame) -> None:
         is_zero = pl.col("quantity").str.contains(_ZERO)
         # A flat row names nothing that a broker's row could be, unless by an identifier.
-        keeps_flat = any(name in local.columns and local[name].null_count() < local.height for name in _IDENTIFIERS)
+        keeps_flat = _has_identifiers(local)
         self._without_cost = any(
             "avg_cost" not in frame.columns or frame["avg_cost"].null_count() == frame.height
             for frame in (local, broker)
@@ -211,6 +231,9 @@ class _PlainPositions:
         values = ["quantity", *([] if self._without_cost else ["avg_cost"])]
         values += ["multiplier"] if all("multiplier" in frame.columns for frame in (local, broker)) else []
         self._values = values
+        #: Whether an instrument can be known by its name alone: not by identifiers that both sides give.
+        self._names_are_all = not all(_has_identifiers(frame) for frame in (local, broker))
+        self._all_local, self._all_broker = (frame.select(*_KEY, *values, "place") for frame in (local, broker))
         self._local = (local if keeps_flat else local.filter(~is_zero)).select(*_KEY, *values)
         self._broker = broker.filter(~is_zero).select(*_KEY, *values)
         self._seeds = [secrets.randbits(63) for _ in range(2)]
@@ -228,6 +251,22 @@ class _PlainPositions:
             flat = rest.join(pl.concat([frame.select("account") for frame in held]), on="account", how="anti")
             found.append(flat.with_columns(rows=0, without_cost=0))
         return pl.concat(found, how="vertical_relaxed")
+
+    def equal_rows(self, accounts: Collection[str]) -> pl.DataFrame:
+        """Return the places of rows that are plainly equal in accounts that are not, and whether they lack a cost.
+
+        Such a row has the only one of its instrument on either side, and nothing but its own name can make it another.
+        One row of each account stays, so that the account is still there.
+        """
+        wanted = pl.DataFrame({"account": list(accounts) if self._names_are_all else []}, schema={"account": pl.String})
+        left, right = (
+            frame.join(wanted, on="account", how="semi").filter(~pl.struct(_KEY).is_duplicated())
+            for frame in (self._all_local, self._all_broker)
+        )
+        same = left.join(right, on=[*_KEY, *self._values], how="inner", nulls_equal=True, suffix="_broker")
+        same = same.filter(~pl.col("quantity").str.contains(_ZERO)).filter(pl.col("account").is_first_distinct().not_())
+        lacks_cost = pl.lit(value=True) if self._without_cost else pl.col("avg_cost").is_null()
+        return same.select("place", "place_broker", without_cost=lacks_cost)
 
     def _look(self, sides: Sequence[pl.DataFrame], accounts: pl.DataFrame) -> pl.DataFrame:
         """Return those of the accounts whose rows are equal on both sides."""

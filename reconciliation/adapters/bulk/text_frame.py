@@ -6,6 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
+#: Bytes that are looked at in one go.
+_STEP = 1 << 24
+
 
 class NotPlainError(Exception):
     """The file is written in a way that only the reader of rows understands, or can complain about."""
@@ -25,7 +28,7 @@ def read_text_frame(
     Raises:
         NotPlainError: quotes, lines of different width, not UTF-8, or a column that is missing or there twice.
     """
-    header, signs, header_is_all = _shape(path, delimiter)
+    header, signs, header_is_all, may_need_strip = _shape(path, delimiter)
     if len(set(header)) < len(header):
         raise NotPlainError("a column is there twice")
     found = {name: header.index(text) for name, text in columns.items() if text in header}
@@ -51,18 +54,26 @@ def read_text_frame(
     if signs != (len(header) - 1) * (frame.height + 1):
         raise NotPlainError("lines of different width")
     names = {f"#{place}": name for name, place in found.items()}
+    if may_need_strip:
+        frame = frame.with_columns(pl.all().str.strip_chars()).with_columns(
+            pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in frame.columns
+        )
     return frame.rename({name: names[name] for name in frame.columns})
 
 
-def write_text_frame(frame: pl.DataFrame, accounts: Sequence[str], columns: Mapping[str, str], path: Path) -> None:
-    """Write the rows of some accounts under the headers that they had."""
+def write_text_frame(
+    frame: pl.DataFrame, accounts: Sequence[str], left_out: pl.Series | None, columns: Mapping[str, str], path: Path
+) -> None:
+    """Write the rows of some accounts, but for those at some places, under the headers that they had."""
     wanted = pl.Series(accounts, dtype=pl.String)
+    if left_out is not None:
+        frame = frame.with_row_index("place").filter(~pl.col("place").is_in(left_out.implode())).drop("place")
     rows = frame.filter(pl.col("account").str.strip_chars().is_in(wanted.implode()))
     rows.rename({name: columns[name] for name in rows.columns}).write_csv(path)
 
 
-def _shape(path: Path, delimiter: str) -> tuple[list[str], int, bool]:
-    """Return the header, how many delimiters the whole file has, and whether there is nothing but a header."""
+def _shape(path: Path, delimiter: str) -> tuple[list[str], int, bool, bool]:
+    """Return the header, how many delimiters there are, whether it is all, and whether there are spaces."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if content.find(b'"') >= 0 or content.find(b"\0") >= 0:
@@ -72,14 +83,19 @@ def _shape(path: Path, delimiter: str) -> tuple[list[str], int, bool]:
             if _count(content, b"\r") != _count(content, b"\r\n"):
                 raise NotPlainError("line ends of several kinds")
             names = [name.strip() for name in header.split(delimiter)]
-            return names, _count(content, delimiter.encode()), end < 0 or end + 1 == len(content)
+            has_spaces = content.find(b" ") >= 0 or content.find(b"\t") >= 0 or not _is_ascii(content)
+            return names, _count(content, delimiter.encode()), end < 0 or end + 1 == len(content), has_spaces
     except (OSError, ValueError) as error:  # ValueError: an empty file, or not UTF-8
         raise NotPlainError(str(error)) from error
+
+
+def _is_ascii(content: mmap.mmap) -> bool:
+    return all(content[place : place + _STEP].isascii() for place in range(0, len(content), _STEP))
 
 
 def _count(content: mmap.mmap, sign: bytes) -> int:
     """Count without a copy of the whole file."""
     if content.find(sign) < 0:
         return 0
-    step, overlap = 1 << 24, len(sign) - 1
-    return sum(content[place : place + step + overlap].count(sign) for place in range(0, len(content), step))
+    overlap = len(sign) - 1
+    return sum(content[place : place + _STEP + overlap].count(sign) for place in range(0, len(content), _STEP))
