@@ -16,19 +16,22 @@ from typing import Any
 
 from sqlalchemy import Engine, event, text
 
-from reconciliation.adapters.database.ageing import SqlAgeing
+from reconciliation.adapters.database.break_pages import SqlBreakPages
+from reconciliation.adapters.database.break_reports import SqlBreakReports
 from reconciliation.adapters.database.breaks import SqlBreaks
 from reconciliation.adapters.database.engine import build_engine
 from reconciliation.adapters.database.migrate import upgrade
 from reconciliation.adapters.database.runs import SqlRuns
 from reconciliation.domain.breaks.states import BreakState
-from reconciliation.ports.breaks import BreakFilter
+from reconciliation.ports.breaks import BreakDimension, BreakFilter, BreakSort, SortKey
 from reconciliation.ports.runs import RunFilter
 
 #: One break has so many findings, one run so many too; one break in ten is not resolved.
 FINDINGS_OF_A_BREAK = 50
 FINDINGS_OF_A_RUN = 10
 ACCOUNTS = 10_000
+BY = (BreakDimension.ACCOUNT, BreakDimension.TYPE, BreakDimension.SEVERITY)
+OLDEST_FIRST = (SortKey(BreakSort.FIRST_SEEN_AT),)
 
 _FILL = (
     """INSERT INTO runs (run_id, account_id, timestamp, trigger, outcome, context, positions_checked,
@@ -80,19 +83,21 @@ def fill(engine: Engine, findings: int) -> None:
 
 def questions(engine: Engine) -> dict[str, Callable[[], Any]]:
     """Return what an operator asks, by name."""
-    breaks, runs = SqlBreaks(engine), SqlRuns(engine)
+    breaks, pages, runs = SqlBreaks(engine), SqlBreakPages(engine), SqlRuns(engine)
     with engine.connect() as connection:
         shown = str(connection.execute(text("SELECT break_id FROM breaks WHERE state = 'open' LIMIT 1")).scalar_one())
         made = str(connection.execute(text("SELECT run_id FROM runs LIMIT 1")).scalar_one())
     return {
-        "breaks list": lambda: breaks.find(BreakFilter(), limit=100),
-        "breaks list --account": lambda: breaks.find(BreakFilter(account_ids=("A10",)), limit=100),
-        "breaks list --state resolved": lambda: breaks.find(BreakFilter(states=(BreakState.RESOLVED,)), limit=100),
+        "breaks list": lambda: pages.page(BreakFilter(), sort=OLDEST_FIRST, limit=100),
+        "breaks list --account": lambda: pages.page(BreakFilter(account_ids=("A10",)), sort=OLDEST_FIRST, limit=100),
+        "breaks list --state resolved": lambda: pages.page(
+            BreakFilter(states=(BreakState.RESOLVED,)), sort=OLDEST_FIRST, limit=100
+        ),
         "breaks show": lambda: breaks.show(shown[:8]),
         "runs list": lambda: runs.find(RunFilter(), limit=50),
         "runs list --account": lambda: runs.find(RunFilter(account_ids=("A10",)), limit=50),
         "runs show": lambda: runs.show(made),
-        "report ageing": lambda: SqlAgeing(engine).count(BreakFilter(), datetime.now(UTC)),
+        "report ageing": lambda: SqlBreakReports(engine).ageing(BreakFilter(), BY, datetime.now(UTC)),
     }
 
 

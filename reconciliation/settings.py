@@ -136,7 +136,8 @@ class BreakSettings(BaseModel):
     )
     severity_rules: list[dict[str, Any]] = Field(
         default_factory=list,
-        description="Rules that raise a severity, as JSON: severity, type, min_difference, min_age_seconds.",
+        description="Rules that raise a severity, as JSON: severity, type, min_difference, min_age_seconds, "
+        "min_value, currency.",
     )
     failed_runs_before_alert: int = Field(
         3, ge=1, description="Runs in a row that failed before `could_not_run` is published."

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from reconciliation.adapters.books.symbol_file import read_symbol_mappings
 from reconciliation.adapters.brokers.host.registry import broker_names
-from reconciliation.adapters.database.ageing import SqlAgeing
+from reconciliation.adapters.database.break_pages import SqlBreakPages
+from reconciliation.adapters.database.break_reports import SqlBreakReports
 from reconciliation.adapters.database.breaks import SqlBreaks
 from reconciliation.adapters.database.migrate import pending, upgrade
 from reconciliation.adapters.database.retention import Pruned, count_old, prune
@@ -64,8 +65,12 @@ class Desk:
         return BreakWork(breaks=self.breaks, follow_up=self.parts.run_follow_up)
 
     @cached_property
-    def ageing(self) -> SqlAgeing:
-        return SqlAgeing(self.parts.stores.engine)
+    def break_pages(self) -> SqlBreakPages:
+        return SqlBreakPages(self.parts.stores.engine)
+
+    @cached_property
+    def break_reports(self) -> SqlBreakReports:
+        return SqlBreakReports(self.parts.stores.engine)
 
     @cached_property
     def runs(self) -> SqlRuns:

@@ -1,13 +1,26 @@
-"""`reconcile breaks`: list, show and work the breaks."""
+"""`reconcile breaks`: list, group, show and work the breaks."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from reconciliation.bootstrap.desk import open_desk
 from reconciliation.cli.break_actions import ACTIONS
+from reconciliation.cli.break_view import (
+    COLUMNS,
+    HISTORY_COLUMNS,
+    break_line,
+    csv_columns,
+    csv_row,
+    file_payload,
+    history_line,
+    span_text,
+    total_payload,
+    total_text,
+)
 from reconciliation.cli.options import (
+    csv_option,
     filter_options,
     filter_words,
     json_option,
@@ -15,14 +28,10 @@ from reconciliation.cli.options import (
     rows_of,
     say_truncated,
 )
-from reconciliation.cli.output import print_json, print_line, print_table
-from reconciliation.domain.breaks.break_ import Break, BreakChange
-from reconciliation.domain.breaks.lifecycle import age_of
+from reconciliation.cli.output import print_csv, print_json, print_line, print_table
 from reconciliation.messages.break_events import break_payload
-from reconciliation.ports.breaks import BreakFile
-from reconciliation.usecases.filters import BREAK_FIELDS, break_filter
-
-SHORT_ID_DIGITS = 8
+from reconciliation.ports.breaks import BreakGroup, BreakSort
+from reconciliation.usecases.filters import BREAK_FIELDS, break_filter, break_sort, group_filter
 
 
 @click.group()
@@ -36,113 +45,110 @@ for command in ACTIONS:
 
 @breaks.command("list")
 @filter_options(BREAK_FIELDS)
+@click.option(
+    "--sort",
+    metavar="FIELDS",
+    default=BreakSort.FIRST_SEEN_AT.value,
+    show_default=True,
+    help="The order, such as -severity,-value. A - means from high to low. Fields: "
+    f"{', '.join(field.value for field in BreakSort)}.",
+)
+@click.option("--after", metavar="CURSOR", help="Go on after an earlier list. Its JSON has the cursor as `next`.")
 @limit_option(100)
-@json_option("one object with `breaks`, `total` and `truncated`")
-def list_(limit: int | str, as_json: bool, **options: Any) -> None:
-    """List the breaks that are not resolved, the oldest first."""
+@csv_option()
+@json_option("one object with `breaks`, `total`, `truncated` and `next`")
+def list_(*, sort: str, after: str | None, limit: int | str, as_csv: bool, as_json: bool, **options: Any) -> None:
+    """List the breaks that are not resolved, the oldest first, and their value at stake."""
     now = datetime.now(UTC)
+    wanted, keys = break_filter(filter_words(BREAK_FIELDS, options), now), break_sort(sort)
+    with open_desk() as desk:
+        page = desk.break_pages.page(wanted, sort=keys, limit=rows_of(limit), after=after)
+        total = desk.break_reports.total(wanted)
+    if as_json:
+        shown = [break_payload(case) for case in page.breaks]
+        truncated = {"truncated": page.next is not None, "next": page.next}
+        print_json({"breaks": shown, "total": total.count, **truncated, "value": total_payload(total)})
+    elif as_csv:
+        print_csv(csv_columns(), [csv_row(case) for case in page.breaks])
+    else:
+        print_table(COLUMNS, [break_line(case, now) for case in page.breaks])
+        print_line(total_text(total))
+    if page.next is not None:
+        say_truncated(len(page.breaks), "breaks", total.count)
+
+
+@breaks.command()
+@filter_options(BREAK_FIELDS)
+@limit_option(50)
+@json_option("one object with `groups` and `truncated`")
+def groups(limit: int | str, as_json: bool, **options: Any) -> None:
+    """Group the breaks of several accounts by their likely cause, the largest group first.
+
+    Breaks stand together if they have the same symbol, cause and ratio. You can work a group as one: give its filter to
+    `reconcile breaks ack --filter`.
+    """
+    now, rows = datetime.now(UTC), rows_of(limit)
     wanted = break_filter(filter_words(BREAK_FIELDS, options), now)
     with open_desk() as desk:
-        found = desk.breaks.find(wanted, limit=rows_of(limit))
-        total = desk.breaks.count(wanted) if len(found) == limit else len(found)
-    truncated = total > len(found)
+        found = desk.break_reports.groups(wanted, limit=None if rows is None else rows + 1)
+    shown, truncated = found[:rows], rows is not None and len(found) > rows
     if as_json:
-        print_json({"breaks": [break_payload(case) for case in found], "total": total, "truncated": truncated})
+        print_json({"groups": [_group_payload(group) for group in shown], "truncated": truncated})
     else:
-        columns = (
-            "break", "account", "symbol", "type", "severity", "state", "local", "broker", "age", "assignee", "cause",
-        )  # fmt: skip
-        print_table(columns, [_line(case, now) for case in found])
+        columns = ("symbol", "cause", "ratio", "type", "accounts", "severity", "age", "breaks and value", "filter")
+        print_table(columns, [_group_line(group, now) for group in shown])
     if truncated:
-        say_truncated(len(found), "breaks", total)
+        say_truncated(len(shown), "groups")
 
 
 @breaks.command()
 @click.argument("break_id")
-@json_option("one object with `break`, `history` and `sightings`")
+@json_option("one object with `break`, `history`, `sightings` and `related`")
 def show(break_id: str, as_json: bool) -> None:
-    """Show one break with its history. BREAK_ID is its id, or the first digits of it."""
+    """Show one break with its history. BREAK_ID is its id, or the first digits of it.
+
+    Related breaks of the same account are shown too: of the same holding, or cash beside equity.
+    """
     with open_desk() as desk:
         found = desk.breaks.show(break_id)
+        related = desk.breaks.related(found.case)
     if as_json:
-        print_json(_file_payload(found))
+        print_json(file_payload(found, related))
         return
     for name, value in break_payload(found.case).items():
         if name != "hints":
             print_line(f"{name:<14} {'-' if value is None else value}")
     for kind, sentence in found.case.seen.hints:
         print_line(f"{'likely cause':<14} {kind}: {sentence}")
-    print_table(("at", "what", "who", "local", "broker", "terms", "note"), [_entry(change) for change in found.history])
+    print_table(HISTORY_COLUMNS, [history_line(change) for change in found.history])
+    if related:
+        print_table(COLUMNS, [break_line(case, datetime.now(UTC)) for case in related], title="Related breaks")
 
 
-def _line(case: Break, now: datetime) -> tuple[Any, ...]:
-    amounts, key = case.seen.amounts, case.key
+def _group_line(group: BreakGroup, now: datetime) -> tuple[Any, ...]:
     return (
-        case.break_id.hex[:SHORT_ID_DIGITS],
-        key.account_id,
-        key.symbol or key.currency,
-        key.type.value,
-        case.severity.value,
-        case.state.value,
-        amounts.local_value,
-        amounts.broker_value,
-        span_text(age_of(case, now)),
-        case.assignee,
-        ", ".join(kind for kind, _ in case.seen.hints) or None,
+        group.symbol,
+        group.cause,
+        group.ratio,
+        group.type,
+        group.accounts,
+        group.severity.value,
+        span_text(now - group.first_seen_at),
+        total_text(group.total),
+        group_filter(group),
     )
 
 
-def _entry(change: BreakChange) -> tuple[Any, ...]:
-    who = change.actor or ("run " + change.run_id.hex[:SHORT_ID_DIGITS] if change.run_id else None)
-    amounts = change.amounts
-    return (change.at, change.kind.value, who, amounts.local_value, amounts.broker_value, _terms(change), change.note)
-
-
-def _terms(change: BreakChange) -> str | None:
-    """Return to whom, from whom, until when and up to how much, as far as the entry says."""
-    parts = [
-        f"to {change.assignee}" if change.assignee else "",
-        f"from {change.previous_assignee}" if change.previous_assignee not in (None, change.assignee) else "",
-        f"until {change.until:%Y-%m-%d %H:%M} UTC" if change.until else "",
-        f"up to {change.change_limit:f}" if change.change_limit is not None else "",
-    ]
-    return ", ".join(part for part in parts if part) or None
-
-
-def _file_payload(found: BreakFile) -> dict[str, Any]:
+def _group_payload(group: BreakGroup) -> dict[str, Any]:
     return {
-        "break": break_payload(found.case),
-        "history": [
-            {
-                "number": change.number,
-                "kind": change.kind.value,
-                "at": change.at.isoformat(),
-                "actor": change.actor,
-                "run_id": None if change.run_id is None else str(change.run_id),
-                "note": change.note,
-                "assignee": change.assignee,
-                "previous_assignee": change.previous_assignee,
-                "until": None if change.until is None else change.until.isoformat(),
-                "change_limit": None if change.change_limit is None else f"{change.change_limit:f}",
-            }
-            for change in found.history
-        ],
-        "sightings": [
-            {
-                "run_id": str(seen.run_id),
-                "timestamp": seen.timestamp.isoformat(),
-                "local_value": None if seen.local_value is None else f"{seen.local_value:f}",
-                "broker_value": None if seen.broker_value is None else f"{seen.broker_value:f}",
-            }
-            for seen in found.sightings
-        ],
+        "symbol": group.symbol,
+        "asset_type": group.asset_type,
+        "type": group.type,
+        "cause": group.cause,
+        "ratio": group.ratio,
+        "accounts": group.accounts,
+        "severity": group.severity.value,
+        "first_seen_at": group.first_seen_at.isoformat(),
+        **total_payload(group.total),
+        "filter": group_filter(group),
     }
-
-
-def span_text(span: timedelta) -> str:
-    """Return a span in its largest unit: 3d, 5h, 12m, 40s."""
-    seconds = int(span.total_seconds())
-    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= length:
-            return f"{seconds // length}{unit}"
-    return f"{seconds}s"

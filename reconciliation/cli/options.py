@@ -77,6 +77,12 @@ def json_option(what: str) -> Callable[[Command], Command]:
     return click.option("--json", "as_json", is_flag=True, help=f"Print {what} as JSON.")
 
 
+def csv_option() -> Callable[[Command], Command]:
+    """Add `--csv`."""
+    help_text = "Print CSV. Text that a spreadsheet would take for a formula begins with a '."
+    return click.option("--csv", "as_csv", is_flag=True, help=help_text)
+
+
 def limit_option(rows: int) -> Callable[[Command], Command]:
     """Add `--limit`."""
     help_text = "The largest number of rows to print. `all` or 0 prints every row."

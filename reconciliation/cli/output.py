@@ -1,5 +1,6 @@
 """What commands print: tables, JSON and sentences; coloured on a terminal, plain in a pipe."""
 
+import csv
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,9 @@ WORD_STYLES: Mapping[str, str] = {
     "incomplete": "bold yellow",
     "failed": "bold red",
 }
+
+#: With these a spreadsheet takes a cell for a formula.
+_FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r")
 
 Cell = str | int | float | Decimal | datetime | None
 
@@ -56,6 +60,14 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Print rows as CSV. Text that a spreadsheet would run as a formula gets a `'` in front; numbers stay numbers."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_csv_cell(cell) for cell in row] for row in rows)
+    sys.stdout.flush()
+
+
 def print_line(text: str = "", *, style: str | None = None, stream: TextIO | None = None) -> None:
     """Print one line of text as it is; `style` (rich's words) shows on a terminal only."""
     target = stream or sys.stdout
@@ -79,6 +91,13 @@ def _text(cell: Cell) -> str:
     if isinstance(cell, datetime):
         return cell.isoformat(sep=" ", timespec="seconds")
     return printable(str(cell))
+
+
+def _csv_cell(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    text = _text(cell)
+    return f"'{text}" if isinstance(cell, str) and cell.startswith(_FORMULA_BEGINNINGS) else text
 
 
 def _is_number_column(cells: Iterable[Cell]) -> bool:

@@ -11,6 +11,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from reconciliation.domain.breaks.apply_runs import Event
 from reconciliation.domain.breaks.break_ import Break, BreakEvent
 from reconciliation.domain.model.values import decimal_text
+from reconciliation.messages.runs import value_payload
 
 BREAK_CHANNEL = "reconciliation:break"
 EVENT_STREAM = "reconciliation:events"
@@ -66,6 +67,8 @@ def break_payload(case: Break) -> dict[str, Any]:
         "local_value": decimal_text(amounts.local_value),
         "broker_value": decimal_text(amounts.broker_value),
         "difference": decimal_text(amounts.difference),
+        **value_payload(case.seen.value),
+        "ratio": case.seen.ratio,
         "first_seen_at": _time(case.first_seen_at),
         "last_seen_at": _time(case.seen.last_seen_at),
         "opened_at": _time(case.opened_at),

@@ -11,15 +11,18 @@ from enum import Enum
 from typing import Any
 
 from reconciliation.domain.breaks.states import BreakState
-from reconciliation.domain.model.models import DiscrepancySeverity, DiscrepancyType, Outcome, Trigger
+from reconciliation.domain.model.models import AssetType, DiscrepancySeverity, DiscrepancyType, Outcome, Trigger
+from reconciliation.domain.model.values import exact_decimal
 from reconciliation.errors import InvalidInputError
 from reconciliation.ports.accounts import AccountFilter
-from reconciliation.ports.breaks import BreakFilter
+from reconciliation.ports.breaks import BreakDimension, BreakFilter, BreakGroup, BreakSort, SortKey
 from reconciliation.ports.runs import RunFilter
 
 MAX_VALUE_CHARACTERS = 256
 MAX_VALUES = 1000
 MAX_SPAN_DIGITS = 8
+#: Of a cause or a ratio: there is none.
+NONE = "none"
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _TRUE, _FALSE = ("yes", "true", "1"), ("no", "false", "0")
@@ -89,6 +92,10 @@ def _ago(text: str, now: datetime) -> datetime:
     return read_moment(text, lambda span: now - span)
 
 
+def _or_none(text: str, _now: datetime) -> str:
+    return "" if text == NONE else text
+
+
 _ACCOUNT = Field(help="Include only this account.", attribute="account_ids", shown="ID")
 _CONNECTION = Field(help="Include only accounts of this connection.", attribute="connections", shown="NAME")
 _LABEL = Field(help="Include only accounts that have this label.", attribute="labels", shown="NAME")
@@ -103,6 +110,7 @@ BREAK_FIELDS: Mapping[str, Field] = {
         attribute="symbol_part",
         is_list=False,
     ),
+    "asset_type": _words(AssetType, "asset_types", "Include only this asset type."),
     "type": _words(DiscrepancyType, "types", "Include only this type of difference."),
     "severity": _words(DiscrepancySeverity, "severities", "Include only this severity."),
     "state": _words(BreakState, "states", "Include only this state. Default: every state but resolved."),
@@ -113,6 +121,30 @@ BREAK_FIELDS: Mapping[str, Field] = {
         read=_yes_or_no,
         is_list=False,
         is_flag=True,
+    ),
+    "cause": Field(
+        help="Include only this likely cause, such as split; `none` means that no cause is known.",
+        attribute="causes",
+        read=_or_none,
+        shown="KIND",
+    ),
+    "ratio": Field(
+        help="Include only this ratio of broker to local quantity, such as 10:1; `none` means no simple ratio.",
+        attribute="ratios",
+        read=_or_none,
+        shown="N:N",
+    ),
+    "min_value": Field(
+        help="Include only breaks whose value at stake is known and at least this, in any currency.",
+        attribute="min_value",
+        read=lambda text, _now: exact_decimal(text, "it"),
+        is_list=False,
+        shown="AMOUNT",
+    ),
+    "value_currency": Field(
+        help="Include only breaks whose value at stake is in this currency.",
+        attribute="value_currencies",
+        shown="CODE",
     ),
     "older_than": Field(
         help="Include only breaks first seen before this time: a span such as 2d, or a date.",
@@ -174,6 +206,54 @@ def run_filter(words: Iterable[tuple[str, str]], now: datetime) -> RunFilter:
 def account_filter(words: Iterable[tuple[str, str]], now: datetime) -> AccountFilter:
     """Return the filter of accounts; as `break_filter`."""
     return AccountFilter(**_read(ACCOUNT_FIELDS, words, now))
+
+
+def break_sort(text: str) -> tuple[SortKey, ...]:
+    """Return the order that a text such as `-severity,first_seen_at` describes.
+
+    Raises:
+        InvalidInputError: a field cannot be sorted by, or is there twice.
+    """
+    keys = tuple(_sort_key(word.strip()) for word in text.split(","))
+    if len({key.field for key in keys}) < len(keys):
+        raise InvalidInputError(f"the order {text!r} names a field twice")
+    return keys
+
+
+def _sort_key(word: str) -> SortKey:
+    try:
+        return SortKey(BreakSort(word.removeprefix("-")), descending=word.startswith("-"))
+    except ValueError:
+        known = ", ".join(field.value for field in BreakSort)
+        raise InvalidInputError(f"{word!r} cannot be sorted by; fields are: {known}") from None
+
+
+def break_dimensions(text: str) -> tuple[BreakDimension, ...]:
+    """Return the dimensions that a text such as `connection,severity` names.
+
+    Raises:
+        InvalidInputError: breaks cannot be counted by one of them, or it is there twice.
+    """
+    words = [word.strip() for word in text.split(",")]
+    known = [dimension.value for dimension in BreakDimension]
+    for word in words:
+        if word not in known:
+            raise InvalidInputError(f"breaks cannot be counted by {word!r}; dimensions are: {', '.join(known)}")
+        if words.count(word) > 1:
+            raise InvalidInputError(f"{word!r} is named twice")
+    return tuple(map(BreakDimension, words))
+
+
+def group_filter(group: BreakGroup) -> str:
+    """Return the text of the filter that finds the breaks of a group."""
+    words = {
+        "symbol": group.symbol,
+        "asset_type": group.asset_type,
+        "type": group.type,
+        "cause": group.cause or NONE,
+        "ratio": group.ratio or NONE,
+    }
+    return " ".join(f"{name}={shlex.quote(value)}" for name, value in words.items() if value is not None)
 
 
 def split_words(text: str) -> list[tuple[str, str]]:

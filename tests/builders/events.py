@@ -1,5 +1,7 @@
 """One event of each shape, made by the domain itself: what docs/breaks.md shows."""
 
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from reconciliation.domain.breaks.lifecycle import advance
 from reconciliation.domain.breaks.policy import BreakPolicy
 from reconciliation.domain.breaks.recorded_run import RecordedRun
 from reconciliation.domain.breaks.states import BreakEventKind
+from reconciliation.domain.model.models import ValueAtStake, ValueBasis
 from reconciliation.messages.break_events import event_payload
 from tests.builders.ledger import after, failed_run, finding, run
 
@@ -18,8 +21,10 @@ RUN_ID = UUID("3f1d7a52-2f4e-4d0a-9a34-6f6a1f6b7c01")
 
 
 def _opened() -> tuple[Break, dict[str, Any]]:
-    first = advance([], RecordedRun(result=run(0, finding(broker="-100"))), BreakPolicy())
-    confirming = run(5, finding(broker="-100"), run_id=RUN_ID)
+    value = ValueAtStake(amount=Decimal("37450.00"), currency="USD", basis=ValueBasis.MARKET_VALUE)
+    found = replace(finding(broker="-100"), value=value)
+    first = advance([], RecordedRun(result=run(0, found)), BreakPolicy())
+    confirming = run(5, found, run_id=RUN_ID)
     ((case, change),) = advance(first.breaks, RecordedRun(result=confirming), BreakPolicy()).changes
     return case, event_payload(BreakEvent(case=case, change=change), 1)
 

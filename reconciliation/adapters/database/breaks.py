@@ -34,25 +34,17 @@ class SqlBreaks:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def find(self, wanted: BreakFilter, *, limit: int | None) -> list[Break]:
-        """Return breaks, the oldest first; None: all.
+    def related(self, case: Break) -> list[Break]:
+        """Return the other breaks of the account that are not resolved and are about the same holding, or its cash.
 
         Raises:
             StorageError: the database cannot be reached.
         """
-        oldest_first = select(_TABLE).where(*conditions(wanted)).order_by(_TABLE.c.first_seen_at, _TABLE.c.break_id)
+        same = (_TABLE.c.account_id == case.key.account_id, _TABLE.c.symbol == (case.key.symbol or ""))
+        others = select(_TABLE).where(*same, _TABLE.c.state.in_(LIVE), _TABLE.c.break_id != case.break_id)
         with read_transaction(self._engine) as connection:
-            return [break_of(row) for row in connection.execute(oldest_first.limit(limit)).mappings()]
-
-    def count(self, wanted: BreakFilter) -> int:
-        """Return how many breaks there are.
-
-        Raises:
-            StorageError: the database cannot be reached.
-        """
-        with read_transaction(self._engine) as connection:
-            counted = select(func.count()).select_from(_TABLE).where(*conditions(wanted))
-            return int(connection.execute(counted).scalar_one())
+            rows = connection.execute(others.order_by(_TABLE.c.type, _TABLE.c.break_id)).mappings()
+            return [break_of(row) for row in rows]
 
     def show(self, break_id: str) -> BreakFile:
         """Return one break with its history and last sightings, by its id or a clear beginning of it.
@@ -107,9 +99,13 @@ def conditions(wanted: BreakFilter) -> list[ColumnElement[bool]]:
     for column, values in (
         (columns.account_id, wanted.account_ids),
         (columns.symbol, wanted.symbols),
+        (columns.asset_type, [kind.value for kind in wanted.asset_types]),
         (columns.type, [kind.value for kind in wanted.types]),
         (columns.severity, [severity.value for severity in wanted.severities]),
         (columns.assignee, wanted.assignees),
+        (columns.cause, wanted.causes),
+        (columns.ratio, wanted.ratios),
+        (columns.value_currency, wanted.value_currencies),
     ):
         if values:
             found.append(column.in_(values))
@@ -123,6 +119,8 @@ def conditions(wanted: BreakFilter) -> list[ColumnElement[bool]]:
         found.append(func.lower(columns.symbol).contains(wanted.symbol_part.lower(), autoescape=True))
     if wanted.unassigned:
         found.append(columns.assignee.is_(None))
+    if wanted.min_value is not None:
+        found.append(columns.value_order >= float(wanted.min_value))
     if wanted.first_seen_before is not None:
         found.append(columns.first_seen_at < wanted.first_seen_before)
     if wanted.first_seen_since is not None:

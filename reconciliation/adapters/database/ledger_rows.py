@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
+from reconciliation.adapters.database.tables.ledger import UNKNOWN_VALUE
 from reconciliation.domain.breaks.account_health import AccountHealth, Condition, ConditionState
 from reconciliation.domain.breaks.break_ import Amounts, Break, BreakChange, BreakKey, Sightings
 from reconciliation.domain.breaks.recorded_run import RecordedRun
@@ -16,6 +17,8 @@ from reconciliation.domain.model.models import (
     DiscrepancySeverity,
     DiscrepancyType,
     ReconciliationConfig,
+    ValueAtStake,
+    ValueBasis,
 )
 
 #: A broker's error page is no message.
@@ -57,7 +60,23 @@ def discrepancy_row(run_id: UUID, found: Discrepancy) -> dict[str, Any]:
         "currency": found.currency,
         "local_value": found.local_value,
         "broker_value": found.broker_value,
+        **_value_columns(found.value),
     }
+
+
+def _value_columns(value: ValueAtStake | None) -> dict[str, Any]:
+    return {
+        "value_at_stake": None if value is None else value.amount,
+        "value_currency": None if value is None else value.currency,
+        "value_basis": None if value is None else value.basis.value,
+    }
+
+
+def _value_of(row: RowMapping | Mapping[str, Any]) -> ValueAtStake | None:
+    if row["value_at_stake"] is None:
+        return None
+    basis = ValueBasis(row["value_basis"])
+    return ValueAtStake(amount=row["value_at_stake"], currency=row["value_currency"], basis=basis)
 
 
 def break_row(case: Break) -> dict[str, Any]:
@@ -96,6 +115,10 @@ def break_row(case: Break) -> dict[str, Any]:
         "fills_before": seen.fills_before,
         "confirmations_asked": seen.confirmations_asked,
         "hints": [list(hint) for hint in seen.hints],
+        **_value_columns(seen.value),
+        "value_order": UNKNOWN_VALUE if seen.value is None else float(seen.value.amount),
+        "cause": seen.cause or "",
+        "ratio": seen.ratio or "",
     }
 
 
@@ -139,6 +162,8 @@ def _sightings(row: RowMapping | Mapping[str, Any]) -> Sightings:
         fills_before=row["fills_before"],
         confirmations_asked=row["confirmations_asked"],
         hints=tuple((kind, text) for kind, text in row["hints"]),
+        value=_value_of(row),
+        ratio=row["ratio"] or None,
     )
 
 

@@ -13,7 +13,13 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from reconciliation.domain.breaks.states import BREAK_EVENTS, BreakEventKind, BreakState, Effect, next_state
-from reconciliation.domain.model.models import AssetType, Discrepancy, DiscrepancySeverity, DiscrepancyType
+from reconciliation.domain.model.models import (
+    AssetType,
+    Discrepancy,
+    DiscrepancySeverity,
+    DiscrepancyType,
+    ValueAtStake,
+)
 from reconciliation.domain.model.values import EXACT
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:reconciliation-workers:break")
@@ -96,6 +102,15 @@ class Sightings:
     confirmations_asked: int = 0
     #: Likely causes, as (kind, sentence).
     hints: tuple[tuple[str, str], ...] = ()
+    #: None: not known, which is not zero.
+    value: ValueAtStake | None = None
+    #: How many times the local quantity the broker's is, such as `10:1`; None: neither simple nor known.
+    ratio: str | None = None
+
+    @property
+    def cause(self) -> str | None:
+        """The likeliest cause."""
+        return self.hints[0][0] if self.hints else None
 
 
 @dataclass(frozen=True, kw_only=True)

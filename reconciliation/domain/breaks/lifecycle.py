@@ -141,7 +141,7 @@ def _propose(case: Break, found: Finding | None, view: _RunView) -> _Step:
         return replace(step, kind=_when_gone(step, view))
     at = view.result.timestamp
     first = case.first_seen_at if case.is_live and case.first_seen_at is not None else at
-    severity = view.policy.severity(case.key.type, found.severity, found.amounts, at - first)
+    severity = view.policy.severity(found, at - first)
     step = _Step(case=case, found=found, severity=severity, kind=None, fills=fills)
     return replace(step, kind=_when_seen(step, found.amounts, view))
 
@@ -303,6 +303,8 @@ def _look(step: _Step, view: _RunView) -> Sightings:
         gone_at=None,
         gone_count=0,
         hints=_hints(before, step.found),
+        value=step.found.value,
+        ratio=step.found.ratio,
     )
 
 

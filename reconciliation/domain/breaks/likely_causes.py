@@ -20,6 +20,7 @@ from reconciliation.domain.model.models import (
     OrderFill,
     OrderSide,
     ReconciliationResult,
+    ValueAtStake,
 )
 from reconciliation.domain.model.snapshots import BookRow, BrokerPosition, BrokerSnapshot, LocalPosition, LocalSnapshot
 from reconciliation.domain.model.values import EXACT
@@ -28,6 +29,8 @@ _SPLIT_RATIOS = frozenset(
     Fraction(a, b) for a in range(1, 101) for b in (1, 2, 3, 4) if Fraction(a, b) > 1
 )  # 2:1, 3:2, 20:1 ...; and their inverses
 _SPLIT_COST_SLACK = Fraction(1, 100)
+#: A ratio of larger numbers is a coincidence.
+_MAX_SIMPLE_RATIO = 1000
 _CASH_SLACK = Decimal("1.00")
 _OPTION_MULTIPLIER = Decimal(100)
 
@@ -79,6 +82,9 @@ class Finding:
     severity: DiscrepancySeverity
     amounts: Amounts
     hints: tuple[tuple[str, str], ...] = ()
+    value: ValueAtStake | None = None
+    #: How many times the local quantity the broker's is, such as `10:1`; None: neither simple nor known.
+    ratio: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +104,13 @@ def explain(result: ReconciliationResult, facts: CauseInputs) -> dict[BreakKey, 
     for found in result.discrepancies:
         key = BreakKey.of(found)
         amounts = Amounts(local_value=found.local_value, broker_value=found.broker_value)
-        findings.setdefault(key, Finding(key=key, severity=found.severity, amounts=amounts, hints=_hints_of(found)))
+        finding = Finding(key=key, severity=found.severity, amounts=amounts, hints=_hints_of(found), value=found.value)
+        findings.setdefault(key, finding)
     context = _CauseContext(findings=findings, facts=facts, at=result.timestamp, broker_as_of=result.broker_as_of)
-    return {key: replace(found, hints=found.hints + _guesses(found, context)) for key, found in findings.items()}
+    return {
+        key: replace(found, hints=found.hints + _guesses(found, context), ratio=_ratio_text(found, context))
+        for key, found in findings.items()
+    }
 
 
 def _guesses(found: Finding, context: _CauseContext) -> tuple[tuple[str, str], ...]:
@@ -148,19 +158,37 @@ def _multiplier(found: Finding, context: _CauseContext) -> str | None:
 
 
 def _split(found: Finding, context: _CauseContext) -> str | None:
-    if found.key.type is not DiscrepancyType.QUANTITY_MISMATCH:
-        return None
-    ratio = _ratio(found.amounts)
-    cost = context.findings.get(replace(found.key, type=DiscrepancyType.COST_MISMATCH))
-    cost_ratio = None if cost is None else _ratio(cost.amounts)
-    if ratio is None or cost_ratio is None or not (ratio in _SPLIT_RATIOS or 1 / ratio in _SPLIT_RATIOS):
-        return None
-    if abs(ratio * cost_ratio - 1) > _SPLIT_COST_SLACK:
+    """Say the same of both findings of a split, so that they stand together."""
+    ratio = _split_ratio(found, context)
+    if ratio is None:
         return None
     words = f"{ratio.numerator}:{ratio.denominator}"
     return (
         f"the broker's quantity is {words} of the local one, its cost the inverse: perhaps a split booked by one side"
     )
+
+
+def _split_ratio(found: Finding, context: _CauseContext) -> Fraction | None:
+    if found.key.type not in (DiscrepancyType.QUANTITY_MISMATCH, DiscrepancyType.COST_MISMATCH):
+        return None
+    pair = [
+        context.findings.get(replace(found.key, type=kind))
+        for kind in (DiscrepancyType.QUANTITY_MISMATCH, DiscrepancyType.COST_MISMATCH)
+    ]
+    ratio, cost_ratio = (None if one is None else _ratio(one.amounts) for one in pair)
+    if ratio is None or cost_ratio is None or not (ratio in _SPLIT_RATIOS or 1 / ratio in _SPLIT_RATIOS):
+        return None
+    return ratio if abs(ratio * cost_ratio - 1) <= _SPLIT_COST_SLACK else None
+
+
+def _ratio_text(found: Finding, context: _CauseContext) -> str | None:
+    """Return the ratio of the quantities, where it is a simple one: what many accounts with one cause share."""
+    ratio = _split_ratio(found, context)
+    if ratio is None and found.key.type is DiscrepancyType.QUANTITY_MISMATCH:
+        ratio = _ratio(found.amounts)
+    if ratio is None or max(ratio.numerator, ratio.denominator) > _MAX_SIMPLE_RATIO:
+        return None
+    return f"{ratio.numerator}:{ratio.denominator}"
 
 
 def _unsettled_cash(found: Finding, context: _CauseContext) -> str | None:

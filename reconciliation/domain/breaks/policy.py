@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from reconciliation.domain.breaks.break_ import Amounts, BreakKey
-from reconciliation.domain.model.models import DISCREPANCY_TRAITS, DiscrepancySeverity, DiscrepancyType
+from reconciliation.domain.breaks.likely_causes import Finding
+from reconciliation.domain.model.models import DISCREPANCY_TRAITS, DiscrepancySeverity, DiscrepancyType, ValueAtStake
 from reconciliation.domain.model.values import EXACT, exact_decimal
 from reconciliation.errors import InvalidInputError
 
@@ -31,22 +32,32 @@ class SeverityRule:
     min_difference: Decimal | None = None
     #: Seen for at least this long.
     min_age_seconds: float | None = None
+    #: The value at stake is at least this, in `currency` where that is named. An unknown value raises nothing.
+    min_value: Decimal | None = None
+    currency: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "severity", DiscrepancySeverity(self.severity))
         if self.type is not None:
             object.__setattr__(self, "type", DiscrepancyType(self.type))
-        if self.min_difference is not None:
-            object.__setattr__(self, "min_difference", exact_decimal(self.min_difference, "min_difference"))
-        if self.min_difference is None and self.min_age_seconds is None:
-            raise InvalidInputError("a severity rule needs min_difference, min_age_seconds or both")
+        for name in ("min_difference", "min_value"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, exact_decimal(getattr(self, name), name))
+        if self.min_difference is None and self.min_age_seconds is None and self.min_value is None:
+            raise InvalidInputError("a severity rule needs at least one of min_difference, min_age_seconds, min_value")
+        if self.currency is not None and self.min_value is None:
+            raise InvalidInputError("a severity rule with a currency needs min_value")
 
-    def applies_to(self, kind: DiscrepancyType, amounts: Amounts, age: timedelta) -> bool:
+    def applies_to(self, found: Finding, age: timedelta) -> bool:
         return (
-            self.type in (None, kind)
-            and (self.min_difference is None or abs(amounts.difference) >= self.min_difference)
+            self.type in (None, found.key.type)
+            and (self.min_difference is None or abs(found.amounts.difference) >= self.min_difference)
             and (self.min_age_seconds is None or age.total_seconds() >= self.min_age_seconds)
+            and (self.min_value is None or self._is_worth_it(found.value, self.min_value))
         )
+
+    def _is_worth_it(self, value: ValueAtStake | None, least: Decimal) -> bool:
+        return value is not None and self.currency in (None, value.currency) and value.amount >= least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,12 +101,10 @@ class BreakPolicy:
             if getattr(self, name) < 1:
                 raise InvalidInputError(f"{name} is {getattr(self, name)}: it must be at least 1")
 
-    def severity(
-        self, kind: DiscrepancyType, base: DiscrepancySeverity, amounts: Amounts, age: timedelta
-    ) -> DiscrepancySeverity:
+    def severity(self, found: Finding, age: timedelta) -> DiscrepancySeverity:
         """Return the finding's own severity, raised by the rules that apply."""
-        raised = (rule.severity for rule in self.severity_rules if rule.applies_to(kind, amounts, age))
-        return highest([base, *raised])
+        raised = (rule.severity for rule in self.severity_rules if rule.applies_to(found, age))
+        return highest([found.severity, *raised])
 
     def is_material(self, key: BreakKey, published: Amounts, now: Amounts, limit: Decimal | None = None) -> bool:
         """Say whether the difference moved enough from what was published; `limit` is an operator's own bound."""

@@ -63,7 +63,8 @@ def test_breaks_are_listed_with_filters(reconcile: Command) -> None:
     assert (flipped["difference"], flipped["hints"][0]["kind"]) == ("0.2", "sign_flipped")
     table = reconcile("breaks", "list").stdout.splitlines()
     assert table[0].split()[:3] == ["break", "account", "symbol"]
-    assert len(table) == 4
+    assert len(table) == 5
+    assert table[-1] == "3 breaks, 3 of unknown value"
 
 
 @both_databases
@@ -176,7 +177,7 @@ def test_ageing_counts_by_account_type_severity_and_age(reconcile: Command, book
         ("cash_mismatch", 1),
         ("quantity_mismatch", 2),
     ]
-    assert reconcile("report", "ageing").stdout.endswith("9 breaks are not resolved\n")
+    assert reconcile("report", "ageing").stdout.endswith("9 breaks, 9 of unknown value: not resolved\n")
 
 
 @pytest.mark.parametrize("book", ["postgres_url"], indirect=True)

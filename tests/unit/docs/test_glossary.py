@@ -28,8 +28,8 @@ sdk securities security sender server service session settings side source space
 state status step storage store strict style summary table task thread trading traits type unavailable unknown
 async untimed unusable utc value verdict view waiting wanted watch window
 messaging setting age beat finding heartbeat
-announcement applied before clock effect look verification factor shared sheet tally
-history management work
+announcement applied before clock effect look verification factor shared sheet tally history management work
+dimension sort total
 """
 
 

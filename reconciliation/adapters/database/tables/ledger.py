@@ -25,6 +25,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from reconciliation.adapters.database.column_types import ExactDecimal, UtcDateTime
 from reconciliation.adapters.database.tables.local_book import Base, Json, RowId
 
+#: In `value_order`: it sorts below every value.
+UNKNOWN_VALUE = -1.0
+
 
 class RunRow(Base):
     """One run, of whatever outcome."""
@@ -71,6 +74,10 @@ class DiscrepancyRow(Base):
     currency: Mapped[str | None] = mapped_column(String(16))
     local_value: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     broker_value: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    #: NULL: not known.
+    value_at_stake: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    value_currency: Mapped[str | None] = mapped_column(String(16))
+    value_basis: Mapped[str | None] = mapped_column(String(16))
 
 
 class BreakRow(Base):
@@ -118,6 +125,16 @@ class BreakRow(Base):
     confirmations_asked: Mapped[int] = mapped_column(Integer)
     #: Pairs of kind and sentence.
     hints: Mapped[list[list[str]]] = mapped_column(Json)
+    #: NULL: not known.
+    value_at_stake: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    value_currency: Mapped[str | None] = mapped_column(String(16))
+    value_basis: Mapped[str | None] = mapped_column(String(16))
+    #: The same as a float, to be sorted by; one below zero where it is not known.
+    value_order: Mapped[float] = mapped_column(Double, server_default=str(UNKNOWN_VALUE))
+    #: The kind of the first hint; empty: there is none.
+    cause: Mapped[str] = mapped_column(String(32), server_default="")
+    #: Of the quantities, such as `10:1`; empty: neither simple nor known.
+    ratio: Mapped[str] = mapped_column(String(16), server_default="")
 
 
 _UNPUBLISHED = text("published_at IS NULL AND event_id IS NOT NULL")
@@ -129,6 +146,7 @@ class BreakEventRow(Base):
     __tablename__ = "break_events"
     __table_args__ = (
         UniqueConstraint("break_id", "number"),
+        Index("ix_break_events_actor_at", "actor", "at"),
         Index(
             "ix_break_events_unpublished",
             "event_id",

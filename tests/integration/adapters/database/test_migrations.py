@@ -14,6 +14,7 @@ from sqlalchemy import Connection, MetaData, insert, inspect, text
 
 from reconciliation.adapters.database import migrate
 from reconciliation.adapters.database import tables as our_tables
+from reconciliation.adapters.database.break_pages import SqlBreakPages
 from reconciliation.adapters.database.breaks import SqlBreaks
 from reconciliation.adapters.database.engine import build_engine, read_transaction, write_transaction
 from reconciliation.adapters.database.migrate import pending, upgrade
@@ -22,7 +23,7 @@ from reconciliation.domain.breaks.break_ import Amounts, BreakKey, Sightings, re
 from reconciliation.domain.breaks.states import BreakState
 from reconciliation.domain.model.models import AssetType
 from reconciliation.errors import StorageError
-from reconciliation.ports.breaks import BreakFilter
+from reconciliation.ports.breaks import BreakFilter, BreakSort, SortKey
 from tests.builders.ledger import QUANTITY, after, finding, run
 from tests.integration.adapters.database.books import opened
 
@@ -154,7 +155,10 @@ def test_a_database_of_the_release_before_account_health_keeps_its_data(empty_da
     upgrade(engine)
 
     breaks = SqlBreaks(engine)
-    found = {case.key.symbol: case for case in breaks.find(BreakFilter(states=tuple(BreakState)), limit=9)}
+    every = BreakFilter(states=tuple(BreakState))
+    oldest_first = (SortKey(BreakSort.FIRST_SEEN_AT),)
+    page = SqlBreakPages(engine).page(every, sort=oldest_first, limit=None)
+    found = {case.key.symbol: case for case in page.breaks}
     assert {symbol: (case.state.value, case.is_announced) for symbol, case in found.items()} == {
         "OPEN": ("open", True),
         "NEW": ("suspected", False),

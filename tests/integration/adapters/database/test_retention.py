@@ -4,6 +4,7 @@ from threading import Event, Thread
 import pytest
 from click.testing import CliRunner
 
+from reconciliation.adapters.database.break_pages import SqlBreakPages
 from reconciliation.adapters.database.breaks import SqlBreaks
 from reconciliation.adapters.database.retention import Pruned, count_old, prune
 from reconciliation.cli import cli
@@ -102,7 +103,7 @@ def test_the_command_says_what_it_deleted_or_would(sqlite_url: str, monkeypatch:
 def test_what_a_person_did_to_a_break_is_kept_for_ever(book: Book) -> None:
     for second in (0, 10):
         book.record(run(second, finding("WORKED"), finding("GONE")))
-    worked = SqlBreaks(book.engine).find(BreakFilter(symbols=("WORKED",)), limit=1)[0]
+    worked = SqlBreakPages(book.engine).page(BreakFilter(symbols=("WORKED",)), sort=(), limit=1).breaks[0]
     action = BreakAction(kind=BreakEventKind.NOTED, actor="ann", at=after(15), note="asked the broker")
     SqlBreaks(book.engine).act(str(worked.break_id), action)
     for second in (20, 30):

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import delete, insert, update
 
+from reconciliation.adapters.database.break_pages import SqlBreakPages
 from reconciliation.adapters.database.breaks import SqlBreaks
 from reconciliation.adapters.database.engine import write_transaction
 from reconciliation.adapters.database.outbox import SqlOutbox
@@ -42,7 +43,7 @@ def publish(book: Book) -> None:
 
 def test_a_sound_ledger_is_found_sound_whether_its_events_wait_or_were_published(book: Book) -> None:
     assert verify(book) == Verification(breaks=2)
-    break_id = str(SqlBreaks(book.engine).find(BreakFilter(), limit=1)[0].break_id)
+    break_id = str(SqlBreakPages(book.engine).page(BreakFilter(), sort=(), limit=1).breaks[0].break_id)
     SqlBreaks(book.engine).act(break_id, BreakAction(kind=BreakEventKind.ACKNOWLEDGED, actor="ann", at=after(10)))
     publish(book)
     assert verify(book) == Verification(breaks=2)
