@@ -22,9 +22,12 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     REMAP_SIGTERM=SIGQUIT
 WORKDIR /app
+# So that `celery -A tasks` works here, too.
+COPY celeryconfig.py ./
+COPY tasks tasks
 USER 10001
 
 # A worker that is busy answers, one whose main loop is stuck does not. Beat has its own check in docker-compose.yml.
 HEALTHCHECK --interval=30s --timeout=20s --start-period=60s --retries=3 \
-    CMD celery -A tasks inspect ping -d "celery@$HOSTNAME" --timeout 5 >/dev/null
-CMD ["celery", "-A", "tasks", "worker"]
+    CMD reconcile celery inspect ping -d "celery@$HOSTNAME" --timeout 5 >/dev/null
+CMD ["reconcile", "worker"]

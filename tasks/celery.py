@@ -8,11 +8,12 @@ from celery.signals import setup_logging
 
 from reconciliation.settings import load_settings
 from reconciliation.support.logs import configure_logging
+from reconciliation.support.worker_files import CONFIG_SOURCE
 from tasks import runtime, shutdown
 from tasks.redis_check import RefuseUnsafeRedis
 
 app = Celery("reconciliation", task_cls="tasks.base:ReconciliationTask")
-app.config_from_object("celeryconfig")
+app.config_from_object(CONFIG_SOURCE)
 app.steps["consumer"].add(RefuseUnsafeRedis)
 runtime.follow_worker_signals()
 shutdown.follow_worker_signals()

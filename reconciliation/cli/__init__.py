@@ -36,6 +36,9 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     },
     "Operation": {
         "up": "reconciliation.cli.up:up",
+        "worker": "reconciliation.cli.worker:worker",
+        "beat": "reconciliation.cli.worker:beat",
+        "celery": "reconciliation.cli.worker:celery",
         "check": "reconciliation.cli.check:check",
         "settings": "reconciliation.cli.settings:settings",
         "schedule": "reconciliation.cli.schedule:schedule",

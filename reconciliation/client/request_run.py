@@ -114,5 +114,5 @@ def _time_out(sender: TaskSender, state: str, run_id: str, timeout_seconds: floa
     if state in ("STARTED", "RETRY"):
         return f"{within}: a worker has begun and may still end it; its result will be on {RESULT_CHANNEL}"
     if sender.count_workers(PING_SECONDS) == 0:
-        return f"{within}: no worker answers; start one with `celery -A tasks worker` or `reconcile up`"
+        return f"{within}: no worker answers; start one with `reconcile worker` or `reconcile up`"
     return f"{within}: it waits in queue {RECONCILE_ACCOUNT.queue!r} behind other work, or no worker serves that queue"

@@ -41,7 +41,7 @@ def check_work(parts: Bootstrap, fail_if_older: timedelta | None = None) -> Iter
 def _beat(parts: Bootstrap) -> Answer:
     alive, last = _signs(parts, BEAT)
     if not alive:
-        return Verdict.FAILED, f"no beat ticks{last}", "start one: `celery -A tasks beat`, or `reconcile up`"
+        return Verdict.FAILED, f"no beat ticks{last}", "start one: `reconcile beat`, or `reconcile up`"
     return Verdict.OK, f"{counted(alive, 'beat')} ticked in the last {MAX_TICK_AGE_SECONDS:g} s", None
 
 
@@ -63,7 +63,7 @@ def _signs(parts: Bootstrap, kind: str) -> tuple[int, str]:
 def _queues(parts: Bootstrap) -> Answer:
     served = parts.messaging.task_sender.served_queues(PING_SECONDS)
     if not served:
-        return Verdict.FAILED, "no worker answers", "start one: `celery -A tasks worker`, or `reconcile up`"
+        return Verdict.FAILED, "no worker answers", "start one: `reconcile worker`, or `reconcile up`"
     missing = [queue for queue in QUEUES if not any(queue in queues for queues in served.values())]
     if missing:
         remedy = "start a worker without `--queues`, or one that names it"

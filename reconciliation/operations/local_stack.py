@@ -5,7 +5,6 @@ What the settings name wins: with a Redis URL or a database URL of one's own, on
 
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from reconciliation.adapters.embedded.redis_server import RedisServer
 from reconciliation.errors import CoordinationError
 from reconciliation.settings import Settings
 from reconciliation.support.lifetime import start_bound, stop_process
+from reconciliation.support.worker_files import celery_command
 
 #: A worker ends the runs that it has begun; then it is killed, and its messages are delivered again.
 STOP_GRACE_SECONDS = 20.0
@@ -144,7 +144,7 @@ class LocalStack:
     def _start_child(self, name: str, *arguments: str) -> None:
         log_path = self._state_dir / f"{name}.log"
         with log_path.open("wb") as log:
-            argv = [sys.executable, "-m", "celery", "-A", "tasks", name, *arguments]
+            argv = celery_command([name, *arguments])
             process = start_bound(argv, env={**os.environ, **self._urls()}, output=log)
         self._stopping.callback(stop_process, process, STOP_GRACE_SECONDS)
         self.children.append(ChildProcess(name=name, process=process, log_path=log_path))

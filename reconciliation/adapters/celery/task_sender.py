@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 
 from reconciliation.errors import CoordinationError
 from reconciliation.settings import Settings
+from reconciliation.support.worker_files import CONFIG_SOURCE
 
 #: Messages of one pipeline to Redis: few round trips, and no reply that is megabytes long.
 BATCH_SIZE = 500
@@ -42,7 +43,7 @@ class TaskSender:
     def __init__(self, settings: Settings) -> None:
         self._address = settings.celery_address
         self._app = Celery("reconciliation.sender", set_as_current=False)
-        self._app.config_from_object("celeryconfig")
+        self._app.config_from_object(CONFIG_SOURCE)
         url = settings.celery_url.get_secret_value()
         limits = {
             "global_keyprefix": settings.celery_key_prefix,

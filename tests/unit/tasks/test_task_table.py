@@ -8,7 +8,7 @@ import tasks
 from reconciliation.messages.tasks import QUEUES, TASKS
 from tasks.celery import app
 
-HELPERS = {"__init__", "base", "beat", "celery", "redis_check", "runtime", "shutdown"}
+HELPERS = {"__init__", "__main__", "base", "beat", "celery", "redis_check", "runtime", "shutdown"}
 
 
 def test_each_task_is_in_a_file_of_its_name_and_nothing_else_is_a_task() -> None:
