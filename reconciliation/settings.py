@@ -43,8 +43,8 @@ class DatabaseSettings(BaseModel):
         SecretStr("sqlite:///reconciliation.db"),
         description="SQLAlchemy URL of our own tables: sqlite:/// or postgresql+psycopg://.",
     )
-    prune_after_days: float | None = Field(
-        None, gt=0, description="Every hour, runs and resolved breaks older than this are deleted; default: never."
+    prune_after_days: float = Field(
+        30, ge=0, description="Every hour, runs and resolved breaks older than this are deleted. 0 means never."
     )
 
 

@@ -17,7 +17,7 @@ from reconciliation.adapters.database.local_book import SqlBook
 from reconciliation.adapters.database.missed_slots import SqlMissedSlots
 from reconciliation.adapters.database.outbox import SqlOutbox
 from reconciliation.adapters.database.registry import Registry
-from reconciliation.adapters.database.retention import Pruned, prune
+from reconciliation.adapters.database.retention import Pruned, oldest_run_at, prune
 from reconciliation.adapters.database.run_ages import SqlRunAges
 from reconciliation.adapters.database.runs import SqlRecordedRuns
 from reconciliation.adapters.database.symbols import StoredSymbols, SymbolStore
@@ -117,9 +117,13 @@ class Stores:
         self._closing.callback(book.close)
         return book
 
-    def prune(self, before: datetime, *, max_batches: int) -> Pruned:
-        """Delete what is older, in at most `max_batches` transactions of each kind."""
-        return prune(self.engine, before, max_batches=max_batches)
+    def prune(self, before: datetime, *, limit_seconds: float) -> Pruned:
+        """Delete what is older, for at most `limit_seconds`."""
+        return prune(self.engine, before, limit_seconds=limit_seconds)
+
+    def oldest_run_at(self) -> datetime | None:
+        """Return when the oldest recorded run began."""
+        return oldest_run_at(self.engine)
 
     def close(self) -> None:
         """Close what was built, the last one first."""

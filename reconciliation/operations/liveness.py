@@ -21,6 +21,8 @@ MAX_TICK_AGE_SECONDS = 30.0
 #: The relay publishes once a second.
 MAX_EVENT_AGE_SECONDS = 60.0
 MAX_SKEW_SECONDS = 2.0
+#: Old runs are deleted once an hour; a day behind, it does not keep up.
+MAX_RETENTION_DELAY_DAYS = 1.0
 #: An account is late when two of its slots have passed without a complete run, and the time of one sweep.
 LATE_INTERVALS = 2
 LATE_SECONDS = 60.0
@@ -35,6 +37,7 @@ def check_work(parts: Bootstrap, fail_if_older: timedelta | None = None) -> Iter
     yield ask("events", lambda: _events(parts))
     yield ask("accounts", lambda: _accounts(parts, fail_if_older))
     yield ask("connections", lambda: _connections(parts))
+    yield ask("retention", lambda: _retention(parts))
     yield ask("clocks", lambda: _clocks(parts))
 
 
@@ -111,6 +114,18 @@ def _connections(parts: Bootstrap) -> Answer:
     name, cause = next(iter(paused.items()))
     more = f", and {len(paused) - 1} more" if len(paused) > 1 else ""
     return Verdict.FAILED, f"connection {name!r} keeps failing and is paused{more}: {cause}", "see the broker's status"
+
+
+def _retention(parts: Bootstrap) -> Answer:
+    days = parts.settings.prune_after_days
+    if not days:
+        return Verdict.OK, "runs are kept for ever, as the settings say", None
+    oldest = parts.stores.oldest_run_at()
+    kept_days = 0.0 if oldest is None else (_now(parts) - oldest) / timedelta(days=1)
+    if kept_days > days + MAX_RETENTION_DELAY_DAYS:
+        found = f"the oldest run is {kept_days:.0f} days old, though runs are to be kept for {days:g}"
+        return Verdict.WARNING, found, "run `reconcile prune`, which has no time limit"
+    return Verdict.OK, f"no run is older than {days:g} days", None
 
 
 def _clocks(parts: Bootstrap) -> Answer:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
+from time import monotonic
 
 from sqlalchemy import ColumnElement, Engine, delete, exists, func, select
 
@@ -43,7 +43,7 @@ def prune(
     before: datetime,
     *,
     on_deleted: Callable[[int], object] = lambda _: None,
-    max_batches: int | None = None,
+    limit_seconds: float = float("inf"),
 ) -> Pruned:
     """Delete runs that began, and breaks that were resolved, before a time, with all that belongs to them.
 
@@ -54,14 +54,26 @@ def prune(
         engine: of our own database.
         before: what is older than this goes.
         on_deleted: called after each transaction with the number of rows.
-        max_batches: most transactions of each kind; None: until nothing old is left.
+        limit_seconds: no further transaction begins after this time; the next call goes on.
 
     Raises:
         StorageError: the database cannot be reached; what was deleted until then stays deleted.
     """
-    runs = _repeat(lambda: _prune_runs(engine, before), on_deleted, max_batches)
-    breaks = _repeat(lambda: _prune_breaks(engine, before), on_deleted, max_batches)
+    deadline = monotonic() + limit_seconds
+    # Breaks first: they are few, and must not wait behind millions of runs.
+    breaks = _repeat(lambda: _prune_breaks(engine, before), on_deleted, deadline)
+    runs = _repeat(lambda: _prune_runs(engine, before), on_deleted, deadline)
     return Pruned(runs=runs, breaks=breaks)
+
+
+def oldest_run_at(engine: Engine) -> datetime | None:
+    """Return when the oldest recorded run began.
+
+    Raises:
+        StorageError: the database cannot be reached.
+    """
+    with read_transaction(engine) as connection:
+        return connection.execute(select(func.min(RunRow.timestamp))).scalar_one_or_none()
 
 
 def _old_breaks(before: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -70,9 +82,9 @@ def _old_breaks(before: datetime) -> tuple[ColumnElement[bool], ...]:
     return (BreakRow.state == BreakState.RESOLVED.value, BreakRow.resolved_at < before, ~by_person)
 
 
-def _repeat(step: Callable[[], int], on_deleted: Callable[[int], object], max_batches: int | None) -> int:
+def _repeat(step: Callable[[], int], on_deleted: Callable[[int], object], deadline: float) -> int:
     total = 0
-    for _ in count() if max_batches is None else range(max_batches):
+    while monotonic() < deadline:
         deleted = step()
         if not deleted:
             break

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from reconciliation.adapters.database.break_pages import SqlBreakPages
 from reconciliation.adapters.database.breaks import SqlBreaks
-from reconciliation.adapters.database.retention import Pruned, count_old, prune
+from reconciliation.adapters.database.retention import Pruned, count_old, oldest_run_at, prune
 from reconciliation.cli import cli
 from reconciliation.domain.breaks.actions import BreakAction
 from reconciliation.domain.breaks.states import BreakEventKind
@@ -50,9 +50,11 @@ def test_a_pruned_break_that_comes_back_is_a_new_case(book: Book) -> None:
 def test_pruning_goes_in_batches_that_can_be_bounded(book: Book) -> None:
     book.record(*[run(0, account_id=f"A{number}") for number in range(1100)])
     deleted: list[int] = []
-    assert prune(book.engine, after(1), on_deleted=deleted.append, max_batches=2).runs == 1000
-    assert prune(book.engine, after(1), on_deleted=deleted.append).runs == 100
+    assert prune(book.engine, after(1), on_deleted=deleted.append, limit_seconds=0).runs == 0
+    assert oldest_run_at(book.engine) == after(0)
+    assert prune(book.engine, after(1), on_deleted=deleted.append).runs == 1100
     assert deleted == [500, 500, 100]
+    assert oldest_run_at(book.engine) is None
 
 
 def test_pruning_while_a_worker_records_disturbs_neither(book: Book, database_url: str) -> None:
