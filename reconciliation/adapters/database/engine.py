@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -69,6 +70,7 @@ def read_transaction(engine: Engine) -> Iterator[Connection]:
     options: dict[str, Any] = {_READS: True}
     if engine.dialect.name == "postgresql":
         options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    require_file(engine)
     with _explained(engine), engine.connect() as connection:
         reader = connection.execution_options(**options)
         with reader.begin():
@@ -76,16 +78,41 @@ def read_transaction(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def write_transaction(engine: Engine) -> Iterator[Connection]:
+def write_transaction(engine: Engine, *, may_create: bool = False) -> Iterator[Connection]:
     """Give a transaction that commits at the end, and rolls back on an error.
 
     On SQLite it takes the write lock at once, so that it never fails half-way because another writer was faster.
 
+    Args:
+        engine: of the database.
+        may_create: whether a file of SQLite is made where there is none.
+
     Raises:
         StorageError: the database cannot be reached, or lacks its tables.
     """
+    if not may_create:
+        require_file(engine)
     with _explained(engine), engine.begin() as connection:
         yield connection
+
+
+def require_file(engine: Engine) -> None:
+    """Refuse to make an SQLite file in passing: in a wrong directory, an empty one would say that all is well.
+
+    Raises:
+        StorageError: there is no file.
+    """
+    if lacks_file(engine):
+        raise StorageError(
+            f"there is no database {_address(engine.url)} (working directory {Path.cwd()}): go to the right directory, "
+            "set RECONCILIATION_DATABASE_URL, or run `reconcile migrate` to make a new one"
+        )
+
+
+def lacks_file(engine: Engine) -> bool:
+    """Say whether the database is an SQLite file that does not exist."""
+    path = engine.url.database or ""
+    return engine.dialect.name == "sqlite" and not path.startswith("file:") and not Path(path).exists()
 
 
 def explain(error: Exception, engine: Engine) -> StorageError | None:

@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
-from reconciliation.adapters.database.engine import read_transaction, write_transaction
+from reconciliation.adapters.database.engine import lacks_file, read_transaction, write_transaction
 from reconciliation.errors import StorageError
 from reconciliation.support.wording import counted
 
@@ -60,7 +60,7 @@ def upgrade(engine: Engine, on_wait: Callable[[str], object] = logger.warning) -
 
 
 def _upgrade(engine: Engine) -> list[str]:
-    with write_transaction(engine) as connection:
+    with write_transaction(engine, may_create=True) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             # Another migration is waited for without a limit: that lock blocks no other session.
@@ -81,6 +81,8 @@ def pending(engine: Engine) -> list[str]:
     Raises:
         StorageError: the database cannot be reached, or is newer than this package.
     """
+    if lacks_file(engine):
+        return _missing((), _config())
     with read_transaction(engine) as connection:
         return _missing(MigrationContext.configure(connection).get_current_heads(), _config())
 

@@ -101,7 +101,12 @@ def test_check_says_what_is_wrong_with_each_part_and_goes_on(reconcile, tmp_path
     )
     assert result.exit_code == 1
     found = verdicts(result)
-    assert {part for part in found if found[part]["verdict"] == "failed"} == {"migrations", "redis", "broker"}
+    assert {part for part in found if found[part]["verdict"] == "failed"} == {
+        "database",
+        "migrations",
+        "redis",
+        "broker",
+    }
     assert found["migrations"]["remedy"] == "run `reconcile migrate`"
     assert "check that it runs" in found["redis"]["remedy"]
     assert found["work"]["verdict"] == "skipped"
