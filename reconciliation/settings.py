@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
 from dotenv import dotenv_values
@@ -42,6 +42,11 @@ class DatabaseSettings(BaseModel):
     database_url: SecretStr = Field(
         SecretStr("sqlite:///reconciliation.db"),
         description="SQLAlchemy URL of our own tables: sqlite:/// or postgresql+psycopg://.",
+    )
+    database_pooling: Literal["session", "transaction"] = Field(
+        "session",
+        description="What a pooler in front of PostgreSQL gives out: `session`, or `transaction` as PgBouncer does "
+        "with `pool_mode = transaction`.",
     )
     prune_after_days: float = Field(
         30, ge=0, description="Every hour, runs and resolved breaks older than this are deleted. 0 means never."

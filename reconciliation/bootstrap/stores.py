@@ -38,7 +38,8 @@ class Stores:
 
     @cached_property
     def engine(self) -> Engine:
-        engine = build_engine(self._settings.database_url.get_secret_value())
+        pooling = self._settings.database_pooling == "transaction"
+        engine = build_engine(self._settings.database_url.get_secret_value(), transaction_pooling=pooling)
         self._closing.callback(engine.dispose)
         return engine
 

@@ -48,8 +48,13 @@ _REFUSALS = ("42501", "25006", "53100")
 _READS = "reconciliation_reads"
 
 
-def build_engine(url: str, *, pool_size: int = 5) -> Engine:
+def build_engine(url: str, *, pool_size: int = 5, transaction_pooling: bool = False) -> Engine:
     """Return an engine for our own tables: SQLite in a file, or PostgreSQL by psycopg. It connects on first use.
+
+    Args:
+        url: where the tables are.
+        pool_size: connections that are kept open; as many again at need.
+        transaction_pooling: a pooler stands in front that gives out a server's session for one transaction only.
 
     Raises:
         ConfigurationError: the URL is none that our tables can live at.
@@ -57,7 +62,7 @@ def build_engine(url: str, *, pool_size: int = 5) -> Engine:
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite_engine(parsed)
-    return _postgresql_engine(parsed, pool_size)
+    return _postgresql_engine(parsed, pool_size, transaction_pooling)
 
 
 @contextmanager
@@ -225,7 +230,7 @@ def _begin_sqlite(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _postgresql_engine(url: URL, pool_size: int) -> Engine:
+def _postgresql_engine(url: URL, pool_size: int, transaction_pooling: bool) -> Engine:
     arguments: dict[str, Any] = {
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "application_name": "reconciliation",
@@ -234,6 +239,9 @@ def _postgresql_engine(url: URL, pool_size: int) -> Engine:
         # A cable that is cut in the middle of a statement is noticed by the kernel, not by the server's limits.
         "tcp_user_timeout": (STATEMENT_TIMEOUT_SECONDS + CONNECT_TIMEOUT_SECONDS) * 1000,
     }
+    if transaction_pooling:
+        # A statement that is prepared in one server's session is not known in the next one's.
+        arguments["prepare_threshold"] = None
     try:
         engine = create_engine(
             url,
@@ -251,8 +259,13 @@ def _postgresql_engine(url: URL, pool_size: int) -> Engine:
             "the PostgreSQL driver is not installed: pip install 'reconciliation-workers[postgres]'"
         ) from None
     # By a statement, and not in the packet that opens the connection: PgBouncer refuses it there, or drops it unseen.
-    wanted = "; ".join(f"SET {name} = {value}" for name, value in _SESSION.items() if not _is_said(url, name))
-    event.listen(engine, "connect", partial(_set_up_postgresql, wanted))
+    wanted = {name: value for name, value in _SESSION.items() if not _is_said(url, name)}
+    if transaction_pooling:
+        limits = "; ".join(f"SET LOCAL {name} = {value}" for name, value in wanted.items())
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(limits))
+    else:
+        limits = "; ".join(f"SET {name} = {value}" for name, value in wanted.items())
+        event.listen(engine, "connect", partial(_set_up_postgresql, limits))
     return engine
 
 

@@ -70,22 +70,22 @@ class UserDatabase:
             event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN DEFERRED"))
             return engine
         if self._kind == "postgresql":
-            limits = {
-                "default_transaction_read_only": "on",
-                "statement_timeout": round(self._timeout_seconds * 1000),
-                "lock_timeout": round(self._timeout_seconds * 1000),
-            }
+            timeout_ms = round(self._timeout_seconds * 1000)
+            # In each transaction, and not in the packet that opens the connection: PgBouncer refuses it there, and in
+            # its transaction mode the next transaction may be in another session.
+            limits = f"SET LOCAL statement_timeout = {timeout_ms}; SET LOCAL lock_timeout = {timeout_ms}"
             engine = create_engine(
                 url,
                 execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
                 connect_args={
                     "connect_timeout": CONNECT_TIMEOUT_SECONDS,
                     "application_name": "reconciliation",
-                    "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
+                    "prepare_threshold": None,
                 },
                 **options,
             )
             event.listen(engine, "connect", _set_up_psycopg)
+            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(limits))
             return engine
         return create_engine(url, **options)
 

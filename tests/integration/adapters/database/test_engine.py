@@ -108,3 +108,20 @@ def test_a_bug_is_not_reported_as_a_storage_error(engine: Engine) -> None:
     with pytest.raises(Exception, match=r"(?i)unique|duplicate") as caught, write_transaction(engine) as connection:
         connection.execute(insert(Account), [{"account_id": "A"}, {"account_id": "A"}])
     assert not isinstance(caught.value, StorageError)
+
+
+def test_behind_a_pooler_of_transactions_each_transaction_has_its_limits_and_leaves_nothing_behind(
+    postgres_url: str,
+) -> None:
+    engine = build_engine(postgres_url, transaction_pooling=True)
+    for transaction in (read_transaction, write_transaction):
+        for _ in range(10):
+            with transaction(engine) as connection:
+                assert connection.execute(text("SHOW lock_timeout")).scalar_one() == "10s"
+                assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "30s"
+    server = engine.raw_connection()
+    server.driver_connection.autocommit = True
+    assert server.driver_connection.execute("SHOW lock_timeout").fetchone() == ("0",)
+    assert server.driver_connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
+    server.close()
+    engine.dispose()
