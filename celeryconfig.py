@@ -62,6 +62,9 @@ worker_disable_prefetch = True
 broker_connection_retry_on_startup = True
 broker_connection_retry = True
 broker_connection_max_retries = None
+# The same for a Redis that answers, but refuses: a primary that became a replica (READONLY), or that lacks replicas
+# (NOREPLICAS) or memory. Without it the worker would end.
+broker_channel_error_retry = True
 broker_connection_timeout = 5
 # A run goes on when the connection is lost, and may be made twice under one run id, which is harmless. True would lose
 # it: Celery 5.7.0 kills the child, cannot note "retry" in the Redis that is away, and then acknowledges the message.

@@ -86,6 +86,8 @@ def _limits(url: str, timeout_seconds: float) -> dict[str, Any]:
         "socket_timeout": timeout_seconds,
         "socket_connect_timeout": timeout_seconds,
         "health_check_interval": HEALTH_CHECK_INTERVAL_SECONDS,
+        # After a failover the old primary refuses, and keeps its connections: drop this one, and ask its name again.
+        "retry_on_error": [redis.exceptions.ReadOnlyError, redis.exceptions.MasterDownError],
         # RESP2: the same answers from every server and every redis-py that we allow.
         "protocol": 2,
     }

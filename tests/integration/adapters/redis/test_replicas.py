@@ -12,7 +12,7 @@ import redis
 
 from reconciliation.adapters.embedded.redis_server import RedisServer
 from reconciliation.adapters.redis.channels import ChannelPublisher
-from reconciliation.adapters.redis.client import connect
+from reconciliation.adapters.redis.client import COMMAND_ATTEMPTS, connect
 from reconciliation.adapters.redis.event_stream import RedisEventStream
 from reconciliation.adapters.redis.fill_stream import RedisFillStream
 from reconciliation.adapters.redis.fill_window import FillWindows
@@ -89,6 +89,18 @@ def test_an_event_leaves_the_outbox_when_the_replica_has_it(redis_client, replic
     assert relay.publish_waiting() == 1
     with connect(replica.url, 5) as client:
         assert {fields["event_id"] for _, fields in client.xrange("t:events")} == {str(EVENT.event_id)}
+
+
+def test_after_a_failover_the_connection_to_the_old_primary_is_dropped(redis_client, replica) -> None:
+    with connect(replica.url, 5) as client:
+        windows = FillWindows(space_of(client), times=FillTimes())
+        before = client.info("stats")["total_connections_received"]
+        with pytest.raises(CoordinationError, match="is a read-only replica"):
+            windows.record([report()])
+        assert client.info("stats")["total_connections_received"] - before >= COMMAND_ATTEMPTS
+        client.replicaof("NO", "ONE")
+        [recorded] = windows.record([report()])
+        assert recorded.outcome is FillOutcome.RECORDED
 
 
 def test_two_spaces_in_one_redis_do_not_mix_channels_and_streams(redis_client) -> None:
