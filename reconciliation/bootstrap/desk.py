@@ -11,6 +11,7 @@ from reconciliation.adapters.brokers.host.registry import broker_names
 from reconciliation.adapters.database.break_pages import SqlBreakPages
 from reconciliation.adapters.database.break_reports import SqlBreakReports
 from reconciliation.adapters.database.breaks import SqlBreaks
+from reconciliation.adapters.database.bulk_jobs import SqlBulkJobs
 from reconciliation.adapters.database.migrate import pending, upgrade
 from reconciliation.adapters.database.retention import Pruned, count_old, prune
 from reconciliation.adapters.database.runs import SqlRuns
@@ -30,7 +31,7 @@ from reconciliation.settings import Settings
 from reconciliation.usecases.manage_accounts import AccountManagement
 from reconciliation.usecases.manage_connections import ConnectionManagement
 from reconciliation.usecases.request_runs import RunRequests
-from reconciliation.usecases.work_breaks import BreakWork
+from reconciliation.usecases.work_breaks import BreakWork, BulkWork
 
 __all__ = ["Desk", "ScheduleStatus", "open_desk"]
 
@@ -63,6 +64,10 @@ class Desk:
     @cached_property
     def break_work(self) -> BreakWork:
         return BreakWork(breaks=self.breaks, follow_up=self.parts.run_follow_up)
+
+    @cached_property
+    def bulk_work(self) -> BulkWork:
+        return BulkWork(jobs=SqlBulkJobs(self.parts.stores.engine), follow_up=self.parts.run_follow_up)
 
     @cached_property
     def break_pages(self) -> SqlBreakPages:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from reconciliation.bootstrap.desk import open_desk
-from reconciliation.cli.break_actions import ACTIONS
+from reconciliation.cli.break_actions import ACTIONS, resume
 from reconciliation.cli.break_view import (
     COLUMNS,
     HISTORY_COLUMNS,
@@ -39,7 +39,7 @@ def breaks() -> None:
     """List, show and work the breaks. A break is a difference that more than one run has found."""
 
 
-for command in ACTIONS:
+for command in (*ACTIONS, resume):
     breaks.add_command(command)
 
 

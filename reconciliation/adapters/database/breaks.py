@@ -1,17 +1,18 @@
 """Breaks as people work them: found, shown with their history, and changed by hand."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
-from reconciliation.adapters.database.account_lock import lock_accounts, save_accounts
+from reconciliation.adapters.database.account_lock import LockedAccounts, lock_accounts, save_accounts
 from reconciliation.adapters.database.bulk_rows import insert_rows, upsert_rows
 from reconciliation.adapters.database.engine import read_transaction, write_transaction
 from reconciliation.adapters.database.ledger_rows import break_of, break_row, change_of, change_row
 from reconciliation.adapters.database.tables.ledger import BreakEventRow, BreakRow, DiscrepancyRow
 from reconciliation.adapters.database.tables.registry import AccountLabelRow, AccountRow
 from reconciliation.domain.breaks.actions import BreakAction, act
-from reconciliation.domain.breaks.break_ import Break, BreakEvent, is_published
+from reconciliation.domain.breaks.break_ import Break, BreakChange, BreakEvent, is_published
 from reconciliation.domain.breaks.states import BreakState
 from reconciliation.errors import InvalidInputError
 from reconciliation.messages.break_events import event_id
@@ -54,7 +55,7 @@ class SqlBreaks:
             StorageError: the database cannot be reached.
         """
         with read_transaction(self._engine) as connection:
-            case = _by_id(connection, break_id)
+            case = find_by_id(connection, break_id)
             events = select(BreakEventRow.__table__).where(BreakEventRow.break_id == case.break_id)
             history = connection.execute(events.order_by(BreakEventRow.number)).mappings().all()
             seen = connection.execute(
@@ -80,16 +81,23 @@ class SqlBreaks:
             StorageError: the database cannot be reached.
         """
         with write_transaction(self._engine) as connection:
-            account_id = _by_id(connection, break_id).key.account_id
+            account_id = find_by_id(connection, break_id).key.account_id
             locked = lock_accounts(connection, [account_id])
-            case, change = act(_by_id(connection, break_id), action)
-            upsert_rows(connection, BreakRow, [break_row(case)])
-            events = [BreakEvent(case=case, change=change)] if is_published(case, change) else []
-            made_id = event_id(events[0]) if events else None
-            insert_rows(connection, BreakEventRow, [change_row(case.break_id, change, made_id)])
-            locked.queue(events)
+            case, change = act(find_by_id(connection, break_id), action)
+            change_breaks(connection, locked, [(case, change)])
             save_accounts(connection, locked, locked.health)
         return case
+
+
+def change_breaks(connection: Connection, locked: LockedAccounts, changes: Sequence[tuple[Break, BreakChange]]) -> None:
+    """Write breaks with the entries of their histories, and queue the events; the accounts are locked."""
+    rows = []
+    for case, change in changes:
+        event = BreakEvent(case=case, change=change) if is_published(case, change) else None
+        rows.append(change_row(case.break_id, change, None if event is None else event_id(event)))
+        locked.queue([] if event is None else [event])
+    upsert_rows(connection, BreakRow, [break_row(case) for case, _ in changes])
+    insert_rows(connection, BreakEventRow, rows)
 
 
 def conditions(wanted: BreakFilter) -> list[ColumnElement[bool]]:
@@ -128,7 +136,12 @@ def conditions(wanted: BreakFilter) -> list[ColumnElement[bool]]:
     return found
 
 
-def _by_id(connection: Connection, break_id: str) -> Break:
+def find_by_id(connection: Connection, break_id: str) -> Break:
+    """Return a break by its id or a clear beginning of it.
+
+    Raises:
+        InvalidInputError: no break, or more than one, has such an id.
+    """
     first, last = id_range(break_id, "break")
     rows = connection.execute(select(_TABLE).where(_TABLE.c.break_id.between(first, last)).limit(2)).mappings().all()
     if not rows:

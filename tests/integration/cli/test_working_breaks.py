@@ -12,11 +12,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from reconciliation.adapters.database.bulk_jobs import SqlBulkJobs
 from reconciliation.adapters.database.registry import Registry
 from reconciliation.cli import cli
+from reconciliation.domain.breaks.actions import BreakAction
 from reconciliation.domain.breaks.policy import BreakPolicy
+from reconciliation.domain.breaks.states import BreakEventKind
 from reconciliation.domain.model.accounts import RegisteredAccount
 from reconciliation.domain.model.models import Discrepancy, DiscrepancyType, ValueAtStake, ValueBasis
+from reconciliation.ports.breaks import BreakFilter
 from tests.builders.ledger import T0, finding, run
 from tests.integration.adapters.database.books import Book, opened
 
@@ -202,3 +206,52 @@ def test_who_worked_what_since_when(reconcile: Command) -> None:
     ]
     assert answer(reconcile, "report", "activity", "--person", "eve")["activity"] == []
     assert answer(reconcile, "report", "activity", "--until", "1h")["activity"] == []
+
+
+@both_databases
+def test_a_group_is_worked_as_one_and_each_break_has_a_result(
+    reconcile: Command, book: Book, redis_client: Any
+) -> None:
+    (group,) = answer(reconcile, "breaks", "groups")["groups"]
+    preview = answer(reconcile, "breaks", "ack", "--filter", group["filter"], "--dry-run")
+    assert (preview["count"], len(preview["breaks"])) == (6, 6)
+    assert answer(reconcile, "report", "activity")["activity"] == []
+    done = answer(reconcile, "breaks", "ack", "--filter", group["filter"], "--note", "split")
+    assert done["counts"] == {"done": 6, "refused": 0, "changed": 0}
+    listed = answer(reconcile, "breaks", "list", "--filter", group["filter"])["breaks"]
+    assert {(case["state"], case["assignee"], case["note"]) for case in listed} == {("acknowledged", "ann", "split")}
+    published = [fields["kind"] for _, fields in redis_client.xrange("reconciliation:events")]
+    assert published.count("acknowledged") == 6
+    assert answer(reconcile, "breaks", "resume", done["job_id"][:8])["counts"] == done["counts"]
+    assert book.rows("SELECT count(*) FROM break_events WHERE kind = 'acknowledged'") == [(6,)]
+    assert book.rows("SELECT actor, note, selection FROM bulk_jobs") == [("ann", "split", group["filter"])]
+
+
+@both_databases
+def test_a_job_that_was_interrupted_goes_on_and_leaves_alone_what_changed(reconcile: Command, book: Book) -> None:
+    jobs = SqlBulkJobs(book.engine)
+    action = BreakAction(kind=BreakEventKind.RESOLVED, actor="ann", at=datetime.now(UTC), note="booked")
+    job_id = jobs.create(action, "symbol=NVDA", BreakFilter(symbols=("NVDA",)))
+    assert jobs.work(job_id, limit=2) == ["S0"]  # then the process died
+    changed, closed = jobs.get(str(job_id)).items[2:4]
+    reconcile("breaks", "note", str(changed.break_id), "--note", "wait", "--by", "bob")
+    result = reconcile("breaks", "resume", str(job_id), "--json", status=1)
+    assert json.loads(result.stdout)["counts"] == {"done": 5, "refused": 0, "changed": 1}
+    assert jobs.get(str(job_id)).finished_at is not None
+    assert "was changed since it was selected" in reconcile("breaks", "resume", str(job_id), status=1).stdout
+    refused = reconcile("breaks", "ack", str(closed.break_id), str(changed.break_id), "--json", status=1)
+    assert json.loads(refused.stdout)["counts"] == {"done": 1, "refused": 1, "changed": 0}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "name breaks by their ids, or give --filter"),
+        (["51a0", "--filter", "symbol=X"], "and not both"),
+        (["--filter", "symbol=NONE"], "no break matches the filter: nothing was changed"),
+        (["--filter", "colour=red"], "'colour' is not a field"),
+        (["ffffffff", "fffffffe"], "there is no break 'ffffffff'"),
+    ],
+)
+def test_a_selection_that_cannot_be_is_a_sentence(reconcile: Command, words: list[str], sentence: str) -> None:
+    assert sentence in reconcile("breaks", "ack", *words, status=2).stderr

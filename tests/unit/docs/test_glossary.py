@@ -29,7 +29,7 @@ state status step storage store strict style summary table task thread trading t
 async untimed unusable utc value verdict view waiting wanted watch window
 messaging setting age beat finding heartbeat
 announcement applied before clock effect look verification factor shared sheet tally history management work
-dimension sort total
+dimension item sort total
 """
 
 
