@@ -5,7 +5,7 @@ FROM python:3.11-slim-bookworm AS build
 ARG EXTRAS=postgres
 WORKDIR /src
 RUN python -m venv /opt/venv
-COPY pyproject.toml README.md LICENSE celeryconfig.py ./
+COPY pyproject.toml hatch_build.py README.md LICENSE celeryconfig.py ./
 COPY reconciliation reconciliation
 COPY tasks tasks
 RUN /opt/venv/bin/pip install --no-cache-dir ".[$EXTRAS]"
