@@ -20,6 +20,7 @@ from reconciliation.adapters.database.registry import Registry
 from reconciliation.adapters.database.retention import Pruned, oldest_run_at, prune
 from reconciliation.adapters.database.run_ages import SqlRunAges
 from reconciliation.adapters.database.runs import SqlRecordedRuns
+from reconciliation.adapters.database.stream_lag import SqlStreamLag
 from reconciliation.adapters.database.symbols import StoredSymbols, SymbolStore
 from reconciliation.adapters.database.verification import SqlVerification
 from reconciliation.bootstrap.csv_book import open_csv_book
@@ -93,6 +94,10 @@ class Stores:
     def missed_slots(self) -> SqlMissedSlots:
         settings = self._settings
         return SqlMissedSlots(self.engine, policy=break_policy(settings), interval_seconds=settings.interval_seconds)
+
+    @cached_property
+    def stream_lag(self) -> SqlStreamLag:
+        return SqlStreamLag(self.engine)
 
     @cached_property
     def verification(self) -> SqlVerification:

@@ -1,6 +1,6 @@
-"""Whether the system does its work at this moment: beats, ticks, queues, events, accounts, connections, clocks.
+"""Whether the system does its work at this moment: beats, ticks, queues, events and readers, accounts, connections.
 
-All times are measured by Redis' clock.
+Clocks are compared, too, and all times are measured by Redis' clock.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from time import time
 from reconciliation.adapters.database.outbox import backlog
 from reconciliation.bootstrap import Bootstrap
 from reconciliation.domain.model.accounts import DEFAULT_CONNECTION
+from reconciliation.messages.break_events import EVENT_STREAM
 from reconciliation.messages.tasks import QUEUES
 from reconciliation.operations.heartbeats import BEAT, TICK
 from reconciliation.operations.verdicts import Answer, Finding, Verdict, ask
@@ -35,6 +36,7 @@ def check_work(parts: Bootstrap, fail_if_older: timedelta | None = None) -> Iter
     yield ask("schedule", lambda: _schedule(parts))
     yield ask("queues", lambda: _queues(parts))
     yield ask("events", lambda: _events(parts))
+    yield ask("readers", lambda: _readers(parts))
     yield ask("accounts", lambda: _accounts(parts, fail_if_older))
     yield ask("connections", lambda: _connections(parts))
     yield ask("retention", lambda: _retention(parts))
@@ -82,6 +84,23 @@ def _events(parts: Bootstrap) -> Answer:
     found = f"{counted(waiting.events, 'event')} wait to be published, the oldest since {_span(age_seconds)}"
     if age_seconds > MAX_EVENT_AGE_SECONDS:
         return Verdict.FAILED, found, "see the workers' log for why Redis does not take them"
+    return Verdict.OK, found, None
+
+
+def _readers(parts: Bootstrap) -> Answer:
+    lag = parts.coordination.event_stream.lag()
+    if not lag.unread:
+        return Verdict.OK, "no consumer group reads the event stream", None
+    name, unread = max(lag.unread.items(), key=lambda item: item[1])
+    found = f"consumer group {name!r} has not read {counted(unread, 'event')}; the stream keeps about {lag.max_events}"
+    if unread > lag.length:
+        found += f", and {counted(unread - lag.length, 'event')} of them are gone"
+    if lag.behind():
+        stream = parts.coordination.space.own_name(EVENT_STREAM)
+        remedy = (
+            f"see why its reader is slow; if the group is no longer needed: `redis-cli XGROUP DESTROY {stream} {name}`"
+        )
+        return Verdict.FAILED, found, remedy
     return Verdict.OK, found, None
 
 

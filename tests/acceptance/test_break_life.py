@@ -73,3 +73,18 @@ def test_an_account_whose_queue_is_dead_is_published_within_two_intervals_and_so
     assert seconds_between(missed["details"]["last_run_at"], missed["at"]) <= 2 * INTERVAL_SECONDS
     processes.worker(site.settings, queues=["reconciliation.sweeps"], wait=False)
     wait_for(lambda: kinds(redis_client) == ["missed_slot", "schedule_recovered"], 90, "its recovery is told")
+
+
+def test_a_reader_that_falls_behind_is_published_and_so_is_its_return(
+    site: Site, processes: Processes, redis_client: redis.Redis
+) -> None:
+    settings = {**site.settings, "event_stream_max_events": 1000}
+    redis_client.xgroup_create("reconciliation:events", "pager", id="0", mkstream=True)
+    for number in range(501):
+        redis_client.xadd("reconciliation:events", {"payload": json.dumps({"kind": number})})
+    processes.worker(settings, queues=["reconciliation.control"], wait=False)
+    processes.beat(settings, wait=False)
+    wait_for(lambda: kinds(redis_client)[501:] == ["stream_lag"], 90, "the slow reader is published")
+    assert events(redis_client)[-1]["details"]["groups"] == ["pager"]
+    redis_client.xreadgroup("pager", "one", {"reconciliation:events": ">"})
+    wait_for(lambda: kinds(redis_client)[501:] == ["stream_lag", "stream_lag_ended"], 60, "its return is published")

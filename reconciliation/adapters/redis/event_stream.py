@@ -2,10 +2,16 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
+from reconciliation.adapters.redis.script import packaged
 from reconciliation.adapters.redis.space import RedisSpace
+from reconciliation.domain.breaks.stream_lag import StreamLag
 from reconciliation.messages.break_events import BREAK_CHANNEL, EVENT_STREAM
 from reconciliation.ports.publishing import WaitingEvent
+
+#: Entries counted in one call: Redis does nothing else meanwhile.
+COUNTED_PER_CALL = 1000
 
 
 class RedisEventStream:
@@ -18,6 +24,7 @@ class RedisEventStream:
     def __init__(self, space: RedisSpace, *, max_events: int) -> None:
         self._space = space
         self._max_events = max_events
+        self._count = space.script(packaged("stream_count"))
 
     def publish(self, events: Sequence[WaitingEvent]) -> None:
         """Publish them in this order, in one round trip.
@@ -42,3 +49,29 @@ class RedisEventStream:
         with self._space.explained():
             confirmed = pipeline.execute()[-1]
         self._space.require_replicas(confirmed)
+
+    def lag(self) -> StreamLag:
+        """Return how far each consumer group of the stream has read.
+
+        Raises:
+            CoordinationError: Redis cannot be reached.
+        """
+        client, stream = self._space.client, self._space.own_name(EVENT_STREAM)
+        with self._space.explained():
+            length: Any = client.xlen(stream)
+            groups: Any = client.xinfo_groups(stream) if client.exists(stream) else []
+        unread = {
+            # None where Redis cannot say, as for a group that began in the middle; absent before Redis 7.
+            group["name"]: self._unread_after(group["last-delivered-id"]) if group.get("lag") is None else group["lag"]
+            for group in groups
+        }
+        return StreamLag(length=length, max_events=self._max_events, unread=unread)
+
+    def _unread_after(self, entry_id: str) -> int:
+        total = 0
+        while total < self._max_events:
+            counted, entry_id = self._count.call(self._space.own_name(EVENT_STREAM), entry_id, COUNTED_PER_CALL)
+            total += counted
+            if counted < COUNTED_PER_CALL:
+                break
+        return total

@@ -17,12 +17,13 @@ from reconciliation.domain.model.models import ReconciliationResult, Trigger
 
 
 class Condition(str, Enum):
-    """What may be wrong with a whole account."""
+    """What may be wrong with a whole account, or with the system."""
 
     FLOOD = "flood"  # one run shows more new breaks than an operator can work: something systemic
     LISTS_NOTHING = "lists_nothing"  # the broker lists no position, although the local book holds some
     COULD_NOT_RUN = "could_not_run"  # several runs in a row were incomplete, or read older data than before
     MISSED_SLOT = "missed_slot"  # no run ended for longer than its interval allows
+    STREAM_LAG = "stream_lag"  # a reader of events is far behind; of the system only
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,7 @@ CONDITIONS: Mapping[Condition, ConditionRule] = {
     Condition.LISTS_NOTHING: ConditionRule(begin="lists_nothing", end="lists_again", alone=False),
     Condition.COULD_NOT_RUN: ConditionRule(begin="could_not_run", end="runs_recovered"),
     Condition.MISSED_SLOT: ConditionRule(begin="missed_slot", end="schedule_recovered"),
+    Condition.STREAM_LAG: ConditionRule(begin="stream_lag", end="stream_lag_ended"),
 }
 
 #: The account id of events that concern more than one account.

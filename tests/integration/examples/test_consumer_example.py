@@ -61,6 +61,51 @@ def test_a_consumer_resumes_from_its_position_and_sees_each_event_once(
         ]
 
 
+def test_a_consumer_reports_events_that_it_can_no_longer_read(
+    sqlite_url: str, redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    position = tmp_path / "position.json"
+    argv = [sys.executable, str(CONSUMER), redis_url, str(position)]
+
+    def reports(count: int) -> list[str]:
+        done = subprocess.run([*argv, str(count)], capture_output=True, text=True, timeout=60, check=True)
+        return done.stderr.splitlines()
+
+    with opened(sqlite_url) as book:
+        relay = EventRelay(SqlOutbox(book.engine), RedisEventStream(space_of(redis_client, PREFIX), max_events=10_000))
+        make_events(book, relay, 0, 1)
+        assert reports(2) == []
+        make_events(book, relay, 1, 4)
+        kept: Any = redis_client.xrange("reconciliation:events")
+        lost = [entry_id for entry_id, fields in kept if fields["account_id"] == "A"][1:3]
+        redis_client.xdel("reconciliation:events", *lost)
+        assert reports(6) == [
+            "account 'A': event 4 follows event 1, with a gap. See `reconcile breaks list --account A`"
+        ]
+        make_events(book, relay, 5, 4)
+        redis_client.xtrim("reconciliation:events", maxlen=2, approximate=False)
+    first, *rest = reports(2)
+    assert "older than the first event of the stream" in first
+    assert "`reconcile breaks list`" in first
+    assert sorted(line.split(",")[0] for line in rest) == [
+        "account 'A': event 9 follows event 5",
+        "account 'B': event 9 follows event 5",
+    ]
+
+
+def test_a_new_consumer_is_told_that_the_stream_does_not_begin_with_the_first_event(
+    sqlite_url: str, redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    with opened(sqlite_url) as book:
+        relay = EventRelay(SqlOutbox(book.engine), RedisEventStream(space_of(redis_client, PREFIX), max_events=10_000))
+        make_events(book, relay, 0, 3)
+        redis_client.xtrim("reconciliation:events", maxlen=2, approximate=False)
+    argv = [sys.executable, str(CONSUMER), redis_url, str(tmp_path / "position.json"), "2"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
+    assert "older than the first event of the stream" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_watch_shows_the_events_of_breaks(
     sqlite_url: str, redis_url: str, redis_client: redis.Redis, processes: Processes
 ) -> None:

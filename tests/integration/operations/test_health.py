@@ -135,6 +135,24 @@ def test_events_that_wait_for_long_fail(settings: Settings, parts: Bootstrap) ->
     assert "1 event wait to be published, the oldest since 10 min" in found.found
 
 
+def test_a_reader_that_is_far_behind_fails(redis_url: str, sqlite_url: str, redis_client: redis.Redis) -> None:
+    settings = Settings(redis_url=redis_url, database_url=sqlite_url, event_stream_max_events=1000)
+    assert check(settings)["readers"].verdict is Verdict.OK
+    redis_client.xgroup_create("reconciliation:events", "pager", id="0", mkstream=True)
+    for unread in range(1, 502):
+        redis_client.xadd("reconciliation:events", {"kind": "opened"})
+        if unread == 500:
+            found = check(settings)["readers"]
+            assert (found.verdict, found.found) == (
+                Verdict.OK,
+                "consumer group 'pager' has not read 500 events; the stream keeps about 1000",
+            )
+    found = check(settings)["readers"]
+    assert found.verdict is Verdict.FAILED
+    assert "has not read 501 events" in found.found
+    assert "XGROUP DESTROY reconciliation:events pager" in str(found.remedy)
+
+
 def test_an_account_without_a_complete_run_in_time_fails(settings: Settings, parts: Bootstrap) -> None:
     parts.stores.registry.add([RegisteredAccount(account_id="A", interval_seconds=60.0)])
     assert check(settings)["accounts"].verdict is Verdict.WARNING
