@@ -1,6 +1,7 @@
 """What the benches of sweeps need in a worker process: a broker with a latency, and the processes themselves."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -67,7 +68,10 @@ def start_worker(settings: Mapping[str, object], directory: Path) -> AbstractCon
 
 def environment(settings: Mapping[str, object]) -> dict[str, str]:
     """Return the variables that say these settings to a process of ours."""
-    values = {f"RECONCILIATION_{name.upper()}": str(value) for name, value in settings.items()}
+    values = {
+        f"RECONCILIATION_{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
+        for name, value in settings.items()
+    }
     return values | {"PYTHONPATH": str(ROOT), "RECONCILIATION_LOG_LEVEL": "INFO"}
 
 

@@ -1,34 +1,16 @@
 """Reads both sides of a whole firm out of two files: in columns where it can, else row by row."""
 
-import os
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
-from reconciliation.adapters.books.csv import BALANCE_COLUMNS, POSITION_COLUMNS, CsvBook
-from reconciliation.adapters.brokers.statements.csv.adapter import CUT_NOTE
-from reconciliation.adapters.brokers.statements.csv.mapping import DEFAULT_COLUMNS
+from reconciliation.adapters.books.csv import CsvBook
 from reconciliation.adapters.brokers.statements.limits import MAX_FILE_MEGABYTES_OF_A_FIRM, MAX_POSITIONS_OF_A_FIRM
 from reconciliation.bootstrap.csv_book import mapped_accounts
 from reconciliation.bootstrap.files import DEFAULT_MAX_FILE_MEGABYTES, StatementFile
 from reconciliation.errors import InvalidInputError, ReadError
 from reconciliation.ports.whole_books import WholeBooks
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from reconciliation.adapters.bulk.equal_accounts import Books, Split
-
-#: What only the reader of rows understands, or looks at.
-_ONLY_IN_ROWS = frozenset({"side", "total_cost", "buying_power", "margin_used"})
-_MORE = ("side", "multiplier", "currency", "isin", "cusip", "figi", "conid")
-#: The name of a column in statements to its header in the file.
-_LOCAL = {"account": "account_id", **{name: name for name in (*POSITION_COLUMNS[1:], *_MORE)}}
-_BALANCES = {"account": "account_id", **{name: name for name in (*BALANCE_COLUMNS[1:], "currency")}}
-_BROKER = {name: names[0] for name, names in DEFAULT_COLUMNS.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,16 +36,18 @@ def read_whole_books(files: BookFiles) -> WholeBooks:
     """
     why = _why_in_rows(files)
     if why is None:
+        from reconciliation.bootstrap.whole_books_in_columns import read_columns  # noqa: PLC0415 - an extra
+
         try:
-            return _read_columns(files)
-        except (_NotPlain, InvalidInputError, ReadError) as error:
+            return read_columns(files)
+        except (NotInColumnsError, InvalidInputError, ReadError) as error:
             # The reader of rows names file and line of a fault, if it is one.
-            why = str(error) if isinstance(error, _NotPlain) else ""
+            why = str(error) if isinstance(error, NotInColumnsError) else ""
     books = read_rows(files)
     return replace(books, notes=[*books.notes, f"read row by row, which is slower: {why}"])
 
 
-class _NotPlain(Exception):
+class NotInColumnsError(Exception):
     """The files cannot be compared in columns."""
 
 
@@ -76,66 +60,6 @@ def _why_in_rows(files: BookFiles) -> str | None:
     if find_spec("polars") is None:
         return "install reconciliation-workers[bulk] to read in columns"
     return None
-
-
-def _read_columns(files: BookFiles) -> WholeBooks:
-    from reconciliation.adapters.bulk.equal_accounts import Books, split_accounts  # noqa: PLC0415 - an extra
-    from reconciliation.adapters.bulk.text_frame import NotPlainError, read_text_frame  # noqa: PLC0415 - an extra
-
-    try:
-        books = Books(
-            local=read_text_frame(files.positions, _LOCAL, required=("account", *POSITION_COLUMNS[1:])),
-            balances=None
-            if files.balances is None
-            else read_text_frame(files.balances, _BALANCES, required=("account", "cash", "equity")),
-            broker=read_text_frame(files.statement.path, _BROKER, required=("account", "symbol", "quantity")),
-        )
-        _check_columns(books.local, books.balances, books.broker)
-        split = split_accounts(books, files.mapped_symbols)
-    except NotPlainError as error:
-        raise _NotPlain(str(error)) from error
-    rest = _read_some(files, books, split)
-    notes = [] if _ends_with_line_end(files.statement.path) else [CUT_NOTE]
-    return replace(rest, only_local=split.only_local, only_broker=split.only_broker, equal=split.equal, notes=notes)
-
-
-def _check_columns(local: "pl.DataFrame", balances: "pl.DataFrame | None", broker: "pl.DataFrame") -> None:
-    """Raise _NotPlain for what only the reader of rows understands."""
-    if broker.is_empty():
-        raise _NotPlain("the statement has no rows")
-    for frame in (local, broker):
-        for name in _ONLY_IN_ROWS & set(frame.columns):
-            if name == "side" or frame[name].null_count() < frame.height:
-                raise _NotPlain(f"the column {name!r} is read row by row")
-    if balances is not None and "currency" in balances.columns:
-        raise _NotPlain("balances by currency are read row by row")
-    if "as_of" in broker.columns and broker["as_of"].n_unique() > 1:
-        raise _NotPlain("statements of several dates are read row by row")
-
-
-def _read_some(files: BookFiles, books: "Books", split: "Split") -> WholeBooks:
-    """Return what is to be judged as the reader of rows has it: the same words for the same cells."""
-    from reconciliation.adapters.bulk.text_frame import write_text_frame  # noqa: PLC0415 - an extra
-
-    accounts = sorted(split.to_judge)
-    if not accounts:
-        return WholeBooks(local={}, broker={})
-    with TemporaryDirectory(prefix="reconcile-") as folder:
-        paths = [Path(folder) / name for name in ("positions.csv", "balances.csv", "statement.csv")]
-        write_text_frame(books.local, accounts, split.equal_local_rows, _LOCAL, paths[0])
-        if books.balances is not None:
-            write_text_frame(books.balances, accounts, None, _BALANCES, paths[1])
-        write_text_frame(books.broker, accounts, split.equal_broker_rows, _BROKER, paths[2])
-        # A statement that states no time was true, at the latest, when its file was written.
-        status = files.statement.path.stat()
-        os.utime(paths[2], ns=(status.st_atime_ns, status.st_mtime_ns))
-        some = replace(
-            files,
-            positions=paths[0],
-            balances=None if books.balances is None else paths[1],
-            statement=replace(files.statement, path=paths[2], format_name="csv"),
-        )
-        return read_rows(some)
 
 
 def read_rows(files: BookFiles) -> WholeBooks:
@@ -157,12 +81,6 @@ def read_rows(files: BookFiles) -> WholeBooks:
         only_broker=[account_id for account_id in statements if account_id not in local],
         notes=sorted({note for statement in statements.values() for note in statement.notes}),
     )
-
-
-def _ends_with_line_end(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
 
 
 def of_a_firm(file: StatementFile) -> StatementFile:

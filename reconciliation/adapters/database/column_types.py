@@ -33,7 +33,8 @@ class ExactDecimal(TypeDecorator[Decimal]):
         number = exact_decimal(value, "a decimal column")
         return number if dialect.name == "postgresql" else f"{number:f}"
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Decimal | None] | None:  # noqa: ARG002
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Decimal | None] | None:
+        del coltype
         # None: psycopg gives Decimals, and a call for each cell of a sweep would cost more than reading it.
         return None if dialect.name == "postgresql" else _from_text
 
@@ -57,7 +58,8 @@ class UtcDateTime(TypeDecorator[datetime]):
         moment = aware_utc(value)
         return moment if dialect.name == "postgresql" else moment.replace(tzinfo=None)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
         if value is None:
             return None
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
@@ -69,8 +71,10 @@ class AssetTypeName(TypeDecorator[AssetType]):
     impl = String(16)
     cache_ok = True
 
-    def process_bind_param(self, value: AssetType | str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def process_bind_param(self, value: AssetType | str | None, dialect: Dialect) -> str | None:
+        del dialect
         return None if value is None else AssetType(value).value
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> AssetType | None:  # noqa: ARG002
+    def process_result_value(self, value: str | None, dialect: Dialect) -> AssetType | None:
+        del dialect
         return None if value is None else AssetType(value)

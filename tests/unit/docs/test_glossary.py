@@ -18,7 +18,7 @@ PLAIN = """
 equal factor finding part plain sheet split whole
 action activity address advance ageing aligned alpaca amount answer asset auth bad balance base build call candidate
 cash catalog cause celery ccxt change child client closable collector compar condition config consumed consumer
-coordination count credentials csv cursor custody data date day decimal decoder definitions demand directory
+column coordination count credentials csv cursor custody data date day decimal decoder definitions demand directory
 dispatcher element entry equity error exact exchange exit facts field file filter fin flag flex flight folder follow
 formatter gateway group guard handler held ibkr id imported in incomplete index input invalid kind label layout lazy
 level like limit line list locked lua mapping market matcher measure message missed moment name not number ofx on

@@ -22,7 +22,7 @@ def refusal(status: int, headers: Mapping[str, str], who: str, *, now: datetime 
     Nothing of the body gets into the message: a server may quote the credentials that it refuses.
     """
     answer: ReadError | None
-    if status // 100 == 2:  # noqa: PLR2004  2xx
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         answer = None
     elif status == HTTPStatus.UNAUTHORIZED:
         answer = AuthError(f"{who} refused the credentials (HTTP 401): check the key and its secret")
@@ -35,7 +35,7 @@ def refusal(status: int, headers: Mapping[str, str], who: str, *, now: datetime 
         answer = rate_limited(f"{who} was asked too often (HTTP {status})", headers, now=now)
     elif status in _TRY_AGAIN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         answer = Unavailable(f"{who} could not answer (HTTP {status})")
-    elif status // 100 == 3:  # noqa: PLR2004  3xx
+    elif HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         answer = BadData(f"{who} answered with a redirect (HTTP {status}): check the address; secrets do not follow")
     else:
         answer = BadData(f"{who} refused the request (HTTP {status})")

@@ -45,7 +45,8 @@ class _XmlFeeder:
         self._collector = collector
         self._aggregates: list[bool] = []
 
-    def start(self, name: str, attributes: Mapping[str, str], line: int) -> None:  # noqa: ARG002 - the stream's signature
+    def start(self, name: str, attributes: Mapping[str, str], line: int) -> None:
+        del attributes
         is_aggregate = self._collector.is_aggregate(name)
         self._aggregates.append(is_aggregate)
         if is_aggregate:
