@@ -64,6 +64,11 @@ async def test_binance_positions_of_the_account_endpoint(opened):
     assert {code: str(amount) for code, amount in account.cash_by_currency.items()} == {
         "USDT": "3.72964781",
         "USDC": "22.00000000",
+        # Stated as zero, which is not the same as not stated.
+        "BNB": "0E-8",
+        "BTC": "0E-8",
+        "ETH": "0E-8",
+        "FDUSD": "0E-8",
     }
 
 
